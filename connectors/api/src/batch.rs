@@ -1,0 +1,166 @@
+//! What flows through the worker: records as columns.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, BinaryArray, Int64Array, ListArray, TimestampMillisecondArray};
+use arrow_schema::FieldRef;
+
+/// A partition of a Kafka topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// The partition `partition` of `topic`.
+    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    /// As Java prints it: `topic-partition`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// A typed column with the Connect schema of its values.
+///
+/// The field carries the schema's name, nullability and metadata under the keys `connect.name`, `connect.version`,
+/// `connect.doc`, `connect.default` (JSON), `connect.parameter.<k>`, and `connect.schemaless` for values without a schema.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Type, nullability and Connect metadata.
+    pub field: FieldRef,
+    /// The values, one a record.
+    pub array: ArrayRef,
+}
+
+impl Column {
+    /// The values of `rows`, without a copy.
+    #[must_use]
+    pub fn slice(&self, rows: &Range<usize>) -> Self {
+        Self { field: self.field.clone(), array: self.array.slice(rows.start, rows.len()) }
+    }
+}
+
+/// One fetch of one partition as it came from Kafka: bytes, not yet converted. All arrays have the same length.
+#[derive(Clone, Debug)]
+pub struct RawBatch {
+    /// Where the records come from.
+    pub origin: TopicPartition,
+    /// The records' keys.
+    pub key: BinaryArray,
+    /// The records' values; null is a tombstone.
+    pub value: BinaryArray,
+    /// The records' offsets, ascending; compaction and transactions leave gaps.
+    pub offset: Int64Array,
+    /// The records' timestamps in milliseconds since the epoch; null where Kafka has none.
+    pub timestamp: TimestampMillisecondArray,
+    /// The records' headers as `list<struct<key: utf8, value: binary>>`, if any record has one.
+    pub headers: Option<ListArray>,
+}
+
+impl RawBatch {
+    /// The number of records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offset.len()
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The records of `rows`, without a copy.
+    #[must_use]
+    pub fn slice(&self, rows: &Range<usize>) -> Self {
+        let (at, len) = (rows.start, rows.len());
+        Self {
+            origin: self.origin.clone(),
+            key: self.key.slice(at, len),
+            value: self.value.slice(at, len),
+            offset: self.offset.slice(at, len),
+            timestamp: self.timestamp.slice(at, len),
+            headers: self.headers.as_ref().map(|h| h.slice(at, len)),
+        }
+    }
+
+    /// The row of the first record whose offset is `offset` or higher; [`len`](Self::len) if there is none.
+    #[must_use]
+    pub fn row_of(&self, offset: i64) -> usize {
+        self.offset.values().partition_point(|&o| o < offset)
+    }
+
+    /// The bytes of keys and values.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let of = |a: &BinaryArray| a.value_offsets().last().map_or(0, |e| e - a.value_offsets()[0]) as usize;
+        of(&self.key) + of(&self.value)
+    }
+}
+
+/// Records of one partition with one schema: what sinks receive. All columns have the same length.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The source partition; no transform changes it.
+    pub origin: TopicPartition,
+    /// Where the rows go; routing transforms change it.
+    pub topic: Arc<str>,
+    /// The converted keys.
+    pub key: Column,
+    /// The converted values.
+    pub value: Column,
+    /// The records' offsets, ascending.
+    pub offset: Int64Array,
+    /// The records' timestamps in milliseconds since the epoch.
+    pub timestamp: TimestampMillisecondArray,
+    /// The converted headers as `list<struct<key: utf8, value>>`, if any record has one.
+    pub headers: Option<ArrayRef>,
+    /// The fetch that the rows come from: the original bytes, found by offset.
+    pub raw: Arc<RawBatch>,
+    /// The offsets that the batch answers for, dropped and refused records included.
+    pub covers: Range<i64>,
+}
+
+impl Batch {
+    /// The number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offset.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows `rows`, without a copy. It answers for the offsets from its first row (or the batch's begin) up to the next
+    /// row that is not in it (or the batch's end), so that the slices of a batch cover what the batch covers.
+    #[must_use]
+    pub fn slice(&self, rows: &Range<usize>) -> Self {
+        let offsets = self.offset.values();
+        let begin = if rows.start == 0 { self.covers.start } else { offsets[rows.start] };
+        let end = offsets.get(rows.end).copied().unwrap_or(self.covers.end);
+        Self {
+            origin: self.origin.clone(),
+            topic: self.topic.clone(),
+            key: self.key.slice(rows),
+            value: self.value.slice(rows),
+            offset: self.offset.slice(rows.start, rows.len()),
+            timestamp: self.timestamp.slice(rows.start, rows.len()),
+            headers: self.headers.as_ref().map(|h| h.slice(rows.start, rows.len())),
+            raw: self.raw.clone(),
+            covers: begin..end,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Counters that a task and its plugins add to; the worker's `/metrics` shows them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only rises.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The sum so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that rises and falls.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Takes the value `n`.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// The value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one task counts.
+#[derive(Debug, Default)]
+pub struct TaskMetrics {
+    /// Records fetched (`sink-record-read-total`).
+    pub records_read: Counter,
+    /// Bytes of keys and values fetched.
+    pub bytes_read: Counter,
+    /// Records handed to the sink (`sink-record-send-total`).
+    pub records_sent: Counter,
+    /// Partitions assigned (`partition-count`).
+    pub partitions: Gauge,
+    /// Offset commits that the broker accepted (`offset-commit-completion-total`).
+    pub commits: Counter,
+    /// Offset commits that failed.
+    pub commit_failures: Counter,
+    /// Rebalances seen.
+    pub rebalances: Counter,
+    /// Records refused (`total-record-errors`).
+    pub record_errors: Counter,
+    /// Calls tried again after a retriable failure (`total-retries`).
+    pub retries: Counter,
+    /// Files made visible.
+    pub files_landed: Counter,
+    /// Rows in them.
+    pub rows_landed: Counter,
+    /// Bytes in them.
+    pub bytes_landed: Counter,
+    /// Files that receive rows now.
+    pub open_files: Gauge,
+    /// Bytes handed to the sink that are not yet staged.
+    pub buffered_bytes: Gauge,
+}

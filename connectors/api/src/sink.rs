@@ -1,0 +1,120 @@
+//! The contract of sinks: a connector class makes tasks, a task takes batches and says what may be committed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::FieldRef;
+use tokio::runtime::Handle;
+
+use crate::{Batch, Faults, Key, Properties, TaskError, TaskMetrics, TopicPartition};
+
+/// What the worker lends to a task.
+#[derive(Clone, Debug)]
+pub struct TaskContext {
+    /// The connector's name.
+    pub connector: String,
+    /// The task's number.
+    pub task: usize,
+    /// For all that waits; blocking work of a task goes to its `spawn_blocking`.
+    pub runtime: Handle,
+    /// The bytes that the task's open files may hold in memory.
+    pub memory: usize,
+    /// The task's counters.
+    pub metrics: Arc<TaskMetrics>,
+}
+
+/// The position from which a partition is consumed, and the metadata of the commit that it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to consume.
+    pub offset: i64,
+    /// What [`SinkTask::pre_commit`] gave with that offset; empty for a commit that was not ours.
+    pub metadata: String,
+}
+
+/// What may be committed for a partition: every record before `offset` is visible, dropped or reported.
+pub type Offset = Committed;
+
+/// What a sink knows of a partition when its first record comes.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// Records before this offset are visible already and are not to be put again.
+    pub resume: i64,
+    /// The schema of the last file, for a converter to take up.
+    pub learned: Option<FieldRef>,
+}
+
+/// Receives batches. All calls come from the task's own thread.
+pub trait SinkTask: Send + fmt::Debug {
+    /// Takes a partition; called before its first batch, with that batch's first offset.
+    ///
+    /// # Errors
+    /// [`TaskError::Retriable`] if the storage cannot be asked now, [`TaskError::Fatal`] if the partition cannot be taken.
+    fn open(&mut self, partition: &TopicPartition, committed: Option<&Committed>, first: i64) -> Result<Opened, TaskError>;
+
+    /// Takes all batches of one fetch of one partition, in offset order. Does not wait for storage.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn put(&mut self, batches: Vec<Batch>) -> Result<(), TaskError>;
+
+    /// Waits up to `timeout` until more may be put; false if it is still too much.
+    ///
+    /// # Errors
+    /// What happened in the background since the last call.
+    fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError>;
+
+    /// What may be committed and has not been given before. Does not wait.
+    ///
+    /// # Errors
+    /// What happened in the background since the last call.
+    fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError>;
+
+    /// Partitions whose records must be consumed again from the given offset. What was put from there on is forgotten.
+    fn rewinds(&mut self) -> BTreeMap<TopicPartition, i64> {
+        BTreeMap::new()
+    }
+
+    /// Lets partitions go. Files being published are waited for up to `timeout`; open files are published too when the
+    /// connector is configured so and `lost` is false, else dropped. Gives what may then be committed.
+    ///
+    /// # Errors
+    /// What happened in the background.
+    fn close(
+        &mut self,
+        partitions: &[TopicPartition],
+        lost: bool,
+        timeout: Duration,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError>;
+}
+
+/// A sink connector class, listed in the worker's `plugins`.
+pub trait SinkConnector: Sync {
+    /// The Java class name.
+    fn class(&self) -> &'static str;
+
+    /// The version, as `/connector-plugins` shows it.
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The configuration keys of its own (those of every sink connector are the worker's).
+    fn keys(&self) -> Vec<&'static Key>;
+
+    /// All faults in the connector's own properties. Does no I/O.
+    fn validate(&self, properties: &Properties) -> Faults;
+
+    /// Warnings about keys that are known and have no effect here; each names its key.
+    fn warnings(&self, properties: &Properties) -> Vec<String> {
+        let _ = properties;
+        Vec::new()
+    }
+
+    /// A task. Does no I/O: storage is first asked when a partition opens.
+    ///
+    /// # Errors
+    /// [`TaskError::Fatal`] for what [`validate`](Self::validate) would have refused.
+    fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError>;
+}

@@ -1,0 +1,1 @@
+//! What every back-end must do: one suite, run over each of them.

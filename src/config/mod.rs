@@ -1,0 +1,1 @@
+//! The worker's properties, by their Java names.

@@ -1,0 +1,1 @@
+//! Keeps the connectors and their tasks.

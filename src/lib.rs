@@ -1,0 +1,21 @@
+//! Landfall: a Kafka Connect-compatible sink worker whose records are columns.
+//!
+//! The modules, in the order of the path that data takes and then of the path that control takes:
+//!
+//! - [`kafka`] fetches records in a consumer group,
+//! - [`convert`] types their bytes,
+//! - [`task`] runs the loop that hands them to a sink and commits,
+//! - [`plugins`] lists the sinks,
+//! - [`config`] reads the worker's properties,
+//! - [`herder`] keeps connectors and their tasks,
+//! - [`rest`] is how users talk to it,
+//! - [`metrics`] is how dashboards do.
+
+pub mod config;
+pub mod convert;
+pub mod herder;
+pub mod kafka;
+pub mod metrics;
+pub mod plugins;
+pub mod rest;
+pub mod task;

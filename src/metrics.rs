@@ -1,0 +1,1 @@
+//! What the worker counts, in the text format of Prometheus.
