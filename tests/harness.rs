@@ -64,7 +64,8 @@ fn orders_are_the_same_for_the_same_seed() {
     let plain: Vec<String> = Orders::schemaless(1).take(100).collect();
     assert_eq!(plain, Orders::schemaless(1).take(100).collect::<Vec<_>>());
     for (n, (event, with_schema)) in plain.iter().zip(Orders::with_schema(1)).enumerate() {
-        let (event, with_schema): (Value, Value) = (serde_json::from_str(event).unwrap(), serde_json::from_str(&with_schema).unwrap());
+        let (event, with_schema): (Value, Value) =
+            (serde_json::from_str(event).unwrap(), serde_json::from_str(&with_schema).unwrap());
         assert_eq!(event["id"], n);
         assert_eq!(event, with_schema["payload"]);
         assert!(event.as_object().unwrap().keys().eq(FIELDS.map(|(name, ..)| name)));

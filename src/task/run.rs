@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::config::with_prefix;
-use landfall_api::{Committed, Converter, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicPartition};
+use landfall_api::{
+    Committed, Converter, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicPartition,
+};
 
 use super::{Control, TaskEvent, TaskSpec};
 use crate::convert;
@@ -253,7 +255,12 @@ impl Runner {
         match event {
             Event::Assigned(partitions) => self.unanswered = Some(partitions),
             Event::Revoked { partitions, lost } => {
-                tracing::info!("task {} gives up {} partitions{}", self.spec.id, partitions.len(), if lost { ", lost" } else { "" });
+                tracing::info!(
+                    "task {} gives up {} partitions{}",
+                    self.spec.id,
+                    partitions.len(),
+                    if lost { ", lost" } else { "" }
+                );
                 self.unanswered = None;
                 self.metrics.rebalances.add(1);
                 self.let_go(&partitions, lost, self.graceful);

@@ -65,7 +65,8 @@ impl Broker {
     pub(crate) fn private() -> Self {
         let folder = TempDir::with_prefix("landfall-broker-").expect("a folder for the broker");
         let (port, controller) = (free_port(), free_port());
-        fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller)).expect("server.properties");
+        fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller))
+            .expect("server.properties");
         let format = java("kafka.tools.StorageTool")
             .args(["format", "--cluster-id", "bGFuZGZhbGwtdGVzdC1pdA", "--config"])
             .arg(folder.path().join("server.properties"))
@@ -146,9 +147,11 @@ impl Broker {
             next.timestamp = record.timestamp;
             next.headers = (!record.headers.is_empty()).then(|| {
                 let header = |(key, value): &(String, Vec<u8>)| (key.clone(), value.clone());
-                record.headers.iter().map(header).fold(OwnedHeaders::new(), |all, (key, value)| {
-                    all.insert(Header { key: &key, value: Some(&value) })
-                })
+                record
+                    .headers
+                    .iter()
+                    .map(header)
+                    .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key: &key, value: Some(&value) }))
             });
             while let Err((error, refused)) = producer.send(next) {
                 let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));

@@ -145,7 +145,10 @@ offset.flush.interval.ms=1000
         let mut last = Value::Null;
         let states = |status: &Value| -> Vec<String> {
             let tasks = status["tasks"].as_array().into_iter().flatten();
-            std::iter::once(&status["connector"]).chain(tasks).map(|part| part["state"].as_str().unwrap_or_default().into()).collect()
+            std::iter::once(&status["connector"])
+                .chain(tasks)
+                .map(|part| part["state"].as_str().unwrap_or_default().into())
+                .collect()
         };
         wait_until(&format!("connector {connector} to be {state}; log: {}", self.log().display()), PATIENCE, || {
             last = self.get(&path).1;
