@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::support::broker::{Broker, Record};
 use crate::support::read;
 use crate::support::records::{FIELDS, Orders};
+use crate::support::store::Store;
 
 #[test]
 fn the_broker_takes_records() {
@@ -64,10 +65,17 @@ fn orders_are_the_same_for_the_same_seed() {
     let plain: Vec<String> = Orders::schemaless(1).take(100).collect();
     assert_eq!(plain, Orders::schemaless(1).take(100).collect::<Vec<_>>());
     for (n, (event, with_schema)) in plain.iter().zip(Orders::with_schema(1)).enumerate() {
-        let (event, with_schema): (Value, Value) = (serde_json::from_str(event).unwrap(), serde_json::from_str(&with_schema).unwrap());
+        let (event, with_schema): (Value, Value) =
+            (serde_json::from_str(event).unwrap(), serde_json::from_str(&with_schema).unwrap());
         assert_eq!(event["id"], n);
         assert_eq!(event, with_schema["payload"]);
         assert!(event.as_object().unwrap().keys().eq(FIELDS.map(|(name, ..)| name)));
         assert_eq!(with_schema["schema"]["fields"].as_array().unwrap().len(), FIELDS.len());
     }
+}
+
+#[test]
+fn blobs_of_azurite_are_read_back() {
+    let store = Store::azurite();
+    assert_eq!(store.files("t"), [""; 0].map(std::path::PathBuf::from));
 }

@@ -15,6 +15,7 @@ use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
@@ -65,7 +66,8 @@ impl Broker {
     pub(crate) fn private() -> Self {
         let folder = TempDir::with_prefix("landfall-broker-").expect("a folder for the broker");
         let (port, controller) = (free_port(), free_port());
-        fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller)).expect("server.properties");
+        fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller))
+            .expect("server.properties");
         let format = java("kafka.tools.StorageTool")
             .args(["format", "--cluster-id", "bGFuZGZhbGwtdGVzdC1pdA", "--config"])
             .arg(folder.path().join("server.properties"))
@@ -84,11 +86,11 @@ impl Broker {
 
     /// Starts a broker that was stopped, on the same port with the same data.
     pub(crate) fn start(&mut self) {
-        let log = self.log();
+        let (folder, log) = (self.folder.path(), self.log());
         let started = || fs::read_to_string(&log).unwrap_or_default().matches("Kafka Server started").count();
         let before = started();
         let mut server = java("kafka.Kafka");
-        let mut process = Process::spawn(server.arg(self.folder.path().join("server.properties")), &log).expect("java");
+        let mut process = Process::spawn(server.arg(folder.join("server.properties")), &log, folder).expect("java");
         wait_until("the broker to start", PATIENCE, || {
             let ended = process.ended();
             assert!(ended.is_none(), "the broker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());
@@ -146,9 +148,11 @@ impl Broker {
             next.timestamp = record.timestamp;
             next.headers = (!record.headers.is_empty()).then(|| {
                 let header = |(key, value): &(String, Vec<u8>)| (key.clone(), value.clone());
-                record.headers.iter().map(header).fold(OwnedHeaders::new(), |all, (key, value)| {
-                    all.insert(Header { key: &key, value: Some(&value) })
-                })
+                record
+                    .headers
+                    .iter()
+                    .map(header)
+                    .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key: &key, value: Some(&value) }))
             });
             while let Err((error, refused)) = producer.send(next) {
                 let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
@@ -172,7 +176,9 @@ impl Broker {
         for partition in self.partitions(&consumer, topic) {
             wanted.add_partition(topic, partition);
         }
-        let committed = consumer.committed_offsets(wanted, PATIENCE).expect("committed offsets");
+        // A new broker first has to make the topic that holds them.
+        let committed = || consumer.committed_offsets(wanted.clone(), PATIENCE).ok();
+        let committed = wait_until("committed offsets", PATIENCE, committed);
         let offset = |offset| if let Offset::Offset(n) = offset { Some(n) } else { None };
         committed.elements().iter().filter_map(|e| Some((e.partition(), offset(e.offset())?))).collect()
     }
@@ -186,7 +192,7 @@ impl Broker {
 
     fn partitions(&self, consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
-        metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect()
+        metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect()
     }
 }
 
@@ -244,6 +250,7 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=10485760
 num.network.threads=2
 num.io.threads=4

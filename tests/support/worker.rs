@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::broker::Broker;
 use super::process::Process;
 use super::{free_port, secs, wait_until};
 
@@ -61,18 +63,13 @@ offset.flush.interval.ms=1000
         let log = self.log();
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         command.arg("standalone").arg(self.folder.path().join("worker.properties")).current_dir(self.folder.path());
-        let mut process = Process::spawn(&mut command, &log).expect("the landfall binary");
+        let mut process = Process::spawn(&mut command, &log, self.folder.path()).expect("the landfall binary");
         wait_until("the worker to answer", PATIENCE, || {
             let ended = process.ended();
             assert!(ended.is_none(), "the worker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());
             self.agent.get(self.url("/")).call().is_ok_and(|r| r.status() == 200).then_some(())
         });
         self.process = Some(process);
-    }
-
-    /// What the worker runs in: its properties, its offsets, its log.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// The file that takes what the worker prints.
@@ -145,13 +142,29 @@ offset.flush.interval.ms=1000
         let mut last = Value::Null;
         let states = |status: &Value| -> Vec<String> {
             let tasks = status["tasks"].as_array().into_iter().flatten();
-            std::iter::once(&status["connector"]).chain(tasks).map(|part| part["state"].as_str().unwrap_or_default().into()).collect()
+            std::iter::once(&status["connector"])
+                .chain(tasks)
+                .map(|part| part["state"].as_str().unwrap_or_default().into())
+                .collect()
         };
         wait_until(&format!("connector {connector} to be {state}; log: {}", self.log().display()), PATIENCE, || {
             last = self.get(&path).1;
             let states = states(&last);
             assert!(state == "FAILED" || !states.iter().any(|s| s == "FAILED"), "{last:#}\n{}", self.log_text());
             (states.len() > 1 && states.iter().all(|s| s == state)).then_some(())
+        });
+    }
+
+    /// Waits until a connector has committed every record of `topic`: then all of them are in files that readers see. The number of
+    /// records in each partition has to be a multiple of `flush.size`.
+    pub(crate) fn await_landed(&self, broker: &Broker, connector: &str, topic: &str) {
+        let (group, ends) = (format!("connect-{connector}"), broker.end_offsets(topic));
+        let path = format!("/connectors/{connector}/status");
+        wait_until(&format!("{connector} to land {topic}; log: {}", self.log().display()), secs(180), || {
+            let status = self.get(&path).1;
+            assert!(!status.to_string().contains("\"FAILED\""), "{status:#}\n{}", self.log_text());
+            sleep(Duration::from_millis(200));
+            (broker.committed(&group, topic) == ends).then_some(())
         });
     }
 
