@@ -32,7 +32,7 @@ fn members_come_and_go_and_every_record_lands_once() {
 
     scope(|threads| {
         // Load, until told to stop.
-        threads.spawn(|| {
+        let load = threads.spawn(|| {
             let event = |(n, event)| (i32::try_from(n % PARTITIONS).unwrap(), Record::value(event));
             let mut events = Orders::schemaless(3).enumerate().map(event);
             while !stop.load(Ordering::Relaxed) {
@@ -72,6 +72,7 @@ fn members_come_and_go_and_every_record_lands_once() {
         second.await_state(connector, "RUNNING");
         third.await_state(connector, "RUNNING");
         drop(stop_at_end);
+        load.join().unwrap();
         second.await_landed(broker, connector, topic);
     });
 

@@ -50,9 +50,10 @@ impl Record {
 /// A broker with its own data folder; stopped and removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Broker {
+    // Before its folder: the process ends first.
+    process: Option<Process>,
     folder: TempDir,
     port: u16,
-    process: Option<Process>,
 }
 
 impl Broker {
@@ -74,7 +75,7 @@ impl Broker {
             .output()
             .expect("java");
         assert!(format.status.success(), "format: {}", String::from_utf8_lossy(&format.stdout));
-        let mut broker = Self { folder, port, process: None };
+        let mut broker = Self { process: None, folder, port };
         broker.start();
         broker
     }

@@ -19,9 +19,10 @@ const PATIENCE: Duration = secs(60);
 /// A worker with its own folder and REST port, both kept over a kill and a new start; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    // Before its folder: the process ends first.
+    process: Option<Process>,
     folder: TempDir,
     port: u16,
-    process: Option<Process>,
     agent: ureq::Agent,
 }
 
@@ -54,7 +55,7 @@ offset.flush.interval.ms=1000
         }
         fs::write(folder.path().join("worker.properties"), text).expect("worker.properties");
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(30))).build();
-        Self { folder, port, process: None, agent: config.into() }
+        Self { process: None, folder, port, agent: config.into() }
     }
 
     /// Starts a worker that is not running and waits until it answers.
