@@ -2,6 +2,7 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
+.NOTPARALLEL:
 .PHONY: setup test test-long lint run bench release
 
 # Everything that building and testing need.
@@ -14,7 +15,7 @@ test: setup lint
 
 # What takes too long for every change: files of gigabytes.
 test-long: setup
-	cargo test --release --test long -- --nocapture
+	cargo test --profile demo --test long
 
 lint:
 	cargo fmt --all --check
@@ -22,7 +23,6 @@ lint:
 
 # A broker with sample records and a worker that lands them in ./run/landing, until Ctrl-C.
 run: setup
-	cargo run --profile demo --bin landfall -- --version
 	cargo bench --bench end_to_end --profile demo -- demo
 
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.

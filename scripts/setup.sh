@@ -72,6 +72,7 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
 else
   echo "setup: not a Debian system: expecting a C compiler, pkg-config, cmake, OpenSSL, zlib, zstd, Java 17, Maven, Node.js and Python" >&2
 fi
+command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust 1.92 or newer (rustup.rs)" >&2; exit 1; }
 [ "${1:-}" != build ] || exit 0
 
 mkdir -p "$cache"

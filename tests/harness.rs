@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::support::broker::{Broker, Record};
 use crate::support::read;
 use crate::support::records::{FIELDS, Orders};
+use crate::support::store::Store;
 
 #[test]
 fn the_broker_takes_records() {
@@ -71,4 +72,10 @@ fn orders_are_the_same_for_the_same_seed() {
         assert!(event.as_object().unwrap().keys().eq(FIELDS.map(|(name, ..)| name)));
         assert_eq!(with_schema["schema"]["fields"].as_array().unwrap().len(), FIELDS.len());
     }
+}
+
+#[test]
+fn blobs_of_azurite_are_read_back() {
+    let store = Store::azurite();
+    assert_eq!(store.files("t"), [""; 0].map(std::path::PathBuf::from));
 }

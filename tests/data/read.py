@@ -16,8 +16,8 @@ def by_duckdb():
 
     source = duckdb.read_parquet(files, union_by_name=True, hive_partitioning=False)
     name = '"' + column.replace('"', '""') + '"'
-    count, distinct, low, high = source.aggregate(f"count(*), count(DISTINCT {name}), min({name}), max({name})").fetchone()
-    return count, distinct, low, high, {c: str(t) for c, t in zip(source.columns, source.types)}
+    found = source.aggregate(f"count(*), count(DISTINCT {name}), min({name}), max({name})").fetchall()[0]
+    return *found, {c: str(t) for c, t in zip(source.columns, source.types)}
 
 
 def by_pyarrow():

@@ -15,6 +15,7 @@ use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaErrorCode;
@@ -49,9 +50,10 @@ impl Record {
 /// A broker with its own data folder; stopped and removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Broker {
+    // Before its folder: the process ends first.
+    process: Option<Process>,
     folder: TempDir,
     port: u16,
-    process: Option<Process>,
 }
 
 impl Broker {
@@ -73,7 +75,7 @@ impl Broker {
             .output()
             .expect("java");
         assert!(format.status.success(), "format: {}", String::from_utf8_lossy(&format.stdout));
-        let mut broker = Self { folder, port, process: None };
+        let mut broker = Self { process: None, folder, port };
         broker.start();
         broker
     }
@@ -85,11 +87,11 @@ impl Broker {
 
     /// Starts a broker that was stopped, on the same port with the same data.
     pub(crate) fn start(&mut self) {
-        let log = self.log();
+        let (folder, log) = (self.folder.path(), self.log());
         let started = || fs::read_to_string(&log).unwrap_or_default().matches("Kafka Server started").count();
         let before = started();
         let mut server = java("kafka.Kafka");
-        let mut process = Process::spawn(server.arg(self.folder.path().join("server.properties")), &log).expect("java");
+        let mut process = Process::spawn(server.arg(folder.join("server.properties")), &log, folder).expect("java");
         wait_until("the broker to start", PATIENCE, || {
             let ended = process.ended();
             assert!(ended.is_none(), "the broker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());
@@ -175,7 +177,9 @@ impl Broker {
         for partition in self.partitions(&consumer, topic) {
             wanted.add_partition(topic, partition);
         }
-        let committed = consumer.committed_offsets(wanted, PATIENCE).expect("committed offsets");
+        // A new broker first has to make the topic that holds them.
+        let committed = || consumer.committed_offsets(wanted.clone(), PATIENCE).ok();
+        let committed = wait_until("committed offsets", PATIENCE, committed);
         let offset = |offset| if let Offset::Offset(n) = offset { Some(n) } else { None };
         committed.elements().iter().filter_map(|e| Some((e.partition(), offset(e.offset())?))).collect()
     }
@@ -189,7 +193,7 @@ impl Broker {
 
     fn partitions(&self, consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
-        metadata.topics().iter().flat_map(|t| t.partitions()).map(|p| p.id()).collect()
+        metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect()
     }
 }
 
@@ -247,6 +251,7 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=10485760
 num.network.threads=2
 num.io.threads=4

@@ -1,9 +1,11 @@
 //! What the tests stand on: a real broker, the real binary, and readers of what it lands.
 
+pub(crate) mod azurite;
 pub(crate) mod broker;
 pub(crate) mod process;
 pub(crate) mod read;
 pub(crate) mod records;
+pub(crate) mod store;
 pub(crate) mod worker;
 
 use std::net::TcpListener;

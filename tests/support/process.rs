@@ -1,5 +1,6 @@
 //! Child processes that never outlive the test binary, however it ends.
 
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,13 +16,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command` with its standard output and error appended to the file `log`.
-    pub(crate) fn spawn(command: &mut Command, log: &Path) -> io::Result<Self> {
-        let out = std::fs::File::options().create(true).append(true).open(log)?;
+    /// Starts `command` with its standard output and error appended to the file `log`. `folder` is what it works in: it is removed when
+    /// this process ends without dropping the child.
+    pub(crate) fn spawn(command: &mut Command, log: &Path, folder: &Path) -> io::Result<Self> {
+        let out = File::options().create(true).append(true).open(log)?;
         let child = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
         // The guard waits for the end of its input, which comes when this process lets go of the pipe or is no more.
         let guard = Command::new("sh")
-            .args(["-c", "trap '' HUP INT TERM; read -r _; kill -KILL $0", &child.id().to_string()])
+            .args(["-c", "trap '' HUP INT TERM; read -r _; kill -KILL $0; sleep 0.2; rm -rf -- \"$1\"", &child.id().to_string()])
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -57,17 +60,12 @@ impl Process {
 
     /// The most resident memory that the process has had so far, in megabytes (2^20 bytes).
     pub(crate) fn peak_rss_mb(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("status of a live process");
-        let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-        peak.expect("VmHWM") / 1024.0
+        memory_mb(&self.pid().to_string(), "VmHWM")
     }
 
     /// User and system time that the process has used since its start, in seconds.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        // proc_pid_stat(5): after the name in parentheses, utime and stime are the 12th and 13th, in hundredths of a second.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("stat of a live process");
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0).sum()
+        cpu_seconds(&self.pid().to_string())
     }
 
     fn end(&mut self) {
@@ -83,4 +81,19 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A figure of a process's memory by its name in proc_pid_status(5), in megabytes; `pid` may be `self`.
+pub(crate) fn memory_mb(pid: &str, figure: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("status of a live process");
+    let kilobytes = |line: &str| line.strip_prefix(figure)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.parse::<f64>().ok();
+    status.lines().find_map(kilobytes).expect("a figure of memory") / 1024.0
+}
+
+/// User and system time that a process has used, in seconds; `pid` may be `self`.
+pub(crate) fn cpu_seconds(pid: &str) -> f64 {
+    // proc_pid_stat(5): after the name in parentheses, utime and stime are the 12th and 13th, in hundredths of a second.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat of a live process");
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0).sum()
 }

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::broker::Broker;
 use super::process::Process;
 use super::{free_port, secs, wait_until};
 
@@ -17,9 +19,10 @@ const PATIENCE: Duration = secs(60);
 /// A worker with its own folder and REST port, both kept over a kill and a new start; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    // Before its folder: the process ends first.
+    process: Option<Process>,
     folder: TempDir,
     port: u16,
-    process: Option<Process>,
     agent: ureq::Agent,
 }
 
@@ -52,7 +55,7 @@ offset.flush.interval.ms=1000
         }
         fs::write(folder.path().join("worker.properties"), text).expect("worker.properties");
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(30))).build();
-        Self { folder, port, process: None, agent: config.into() }
+        Self { process: None, folder, port, agent: config.into() }
     }
 
     /// Starts a worker that is not running and waits until it answers.
@@ -61,18 +64,13 @@ offset.flush.interval.ms=1000
         let log = self.log();
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         command.arg("standalone").arg(self.folder.path().join("worker.properties")).current_dir(self.folder.path());
-        let mut process = Process::spawn(&mut command, &log).expect("the landfall binary");
+        let mut process = Process::spawn(&mut command, &log, self.folder.path()).expect("the landfall binary");
         wait_until("the worker to answer", PATIENCE, || {
             let ended = process.ended();
             assert!(ended.is_none(), "the worker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());
             self.agent.get(self.url("/")).call().is_ok_and(|r| r.status() == 200).then_some(())
         });
         self.process = Some(process);
-    }
-
-    /// What the worker runs in: its properties, its offsets, its log.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// The file that takes what the worker prints.
@@ -155,6 +153,19 @@ offset.flush.interval.ms=1000
             let states = states(&last);
             assert!(state == "FAILED" || !states.iter().any(|s| s == "FAILED"), "{last:#}\n{}", self.log_text());
             (states.len() > 1 && states.iter().all(|s| s == state)).then_some(())
+        });
+    }
+
+    /// Waits until a connector has committed every record of `topic`: then all of them are in files that readers see. The number of
+    /// records in each partition has to be a multiple of `flush.size`.
+    pub(crate) fn await_landed(&self, broker: &Broker, connector: &str, topic: &str) {
+        let (group, ends) = (format!("connect-{connector}"), broker.end_offsets(topic));
+        let path = format!("/connectors/{connector}/status");
+        wait_until(&format!("{connector} to land {topic}; log: {}", self.log().display()), secs(180), || {
+            let status = self.get(&path).1;
+            assert!(!status.to_string().contains("\"FAILED\""), "{status:#}\n{}", self.log_text());
+            sleep(Duration::from_millis(200));
+            (broker.committed(&group, topic) == ends).then_some(())
         });
     }
 
