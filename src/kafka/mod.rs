@@ -7,6 +7,7 @@
 pub mod client;
 pub mod error;
 pub mod fetch;
+mod security;
 
 pub use client::{ConsumerSettings, consumer_properties};
 pub use error::{Class, KafkaError};

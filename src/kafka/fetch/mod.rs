@@ -139,11 +139,10 @@ impl Consumer {
     pub fn poll(&mut self, wait: Duration) -> Polled {
         let Self { client, max_poll_records, topics, expected, .. } = self;
         let mut taken = Taken { topics, expected, columns: Vec::new(), index: HashMap::new(), errors: Vec::new(), last: None };
-        let (mut records, mut bytes) = (0, 0);
-        client.drain(wait, |message| {
+        let mut bytes = 0;
+        client.drain(wait, *max_poll_records, |message| {
             bytes += taken.take(message);
-            records += 1;
-            records < *max_poll_records && bytes < POLL_BYTES
+            bytes < POLL_BYTES
         });
         let Taken { columns, errors, .. } = taken;
         let batches = self.finish(columns, &errors);
@@ -156,8 +155,7 @@ impl Consumer {
     fn finish(&mut self, columns: Vec<Columns>, errors: &[KafkaError]) -> Vec<Fetched> {
         let next = self.client.positions(columns.iter().map(|c| &c.origin));
         let mut batches: Vec<Fetched> = Vec::with_capacity(columns.len());
-        for (at, (columns, next)) in columns.into_iter().zip(next).enumerate() {
-            let _ = at;
+        for (columns, next) in columns.into_iter().zip(next) {
             self.expected.insert(columns.origin.clone(), columns.size());
             let end = columns.end();
             // an error may stand for records that could not be read: the position is after them
@@ -387,3 +385,6 @@ impl Taken<'_> {
         self.columns.len() - 1
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -407,12 +407,12 @@ impl Client {
         std::mem::take(&mut lock(&self.mailbox.mail))
     }
 
-    /// Waits up to `wait` for a first message, then gives `each` what is queued already until it says false. Ends at once when
-    /// there is mail. Serves callbacks. Resets the clock of `max.poll.interval.ms`.
-    pub(super) fn drain(&mut self, wait: Duration, mut each: impl FnMut(Message<'_>) -> bool) {
+    /// Waits up to `wait` for a first message, then gives `each` what is queued already, at most `limit` messages, until it says
+    /// false. Does not wait when there is mail. Serves callbacks. Resets the clock of `max.poll.interval.ms`.
+    pub(super) fn drain(&mut self, wait: Duration, limit: usize, mut each: impl FnMut(Message<'_>) -> bool) {
         let wait = if lock(&self.mailbox.mail).is_empty() { wait } else { Duration::ZERO };
         // The batch call waits until its array is full: so the call that waits asks for one.
-        let (mut size, mut wait) = (1, milliseconds(wait));
+        let (mut size, mut wait, mut left) = (1, milliseconds(wait), limit);
         loop {
             // SAFETY: the queue lives as long as self, and the buffer has CHUNK slots.
             let taken = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, self.buffer.as_mut_ptr(), size) };
@@ -425,10 +425,11 @@ impl Client {
                     unsafe { rd::rd_kafka_message_destroy(message.as_ptr()) }
                 }
             }
-            if !more || taken < size {
+            left -= taken;
+            if !more || left == 0 || taken < size {
                 return;
             }
-            (size, wait) = (CHUNK, 0);
+            (size, wait) = (CHUNK.min(left), 0);
         }
     }
 
