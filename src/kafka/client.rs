@@ -311,9 +311,9 @@ fn partition_assignment_strategy(written: &str, value: &str, to: &mut ConsumerSe
             _ => to.warnings.push(format!("{written}: there is no {class} here")),
         }
     }
-    let cooperative = |name: &&str| *name == "cooperative-sticky";
-    if names.iter().any(cooperative) && !names.iter().all(|n| cooperative(n)) {
-        names.retain(|n| !cooperative(n));
+    const COOPERATIVE: &str = "cooperative-sticky";
+    if names.contains(&COOPERATIVE) && names.iter().any(|name| *name != COOPERATIVE) {
+        names.retain(|name| *name != COOPERATIVE);
         to.warnings
             .push(format!("{written}: CooperativeStickyAssignor is left out, it cannot be offered beside the others here"));
     }

@@ -253,7 +253,7 @@ impl Consumer {
         &self.assignment
     }
 
-    /// Stores offsets and metadata in the group and waits for the answer.
+    /// Stores offsets and metadata in the group and waits for the answer, as long as `request.timeout.ms` if the broker is silent.
     ///
     /// # Errors
     /// [`Class::Fenced`](crate::kafka::Class::Fenced) if the member is no longer one or the group is rebalancing: nothing is stored.

@@ -179,12 +179,22 @@ fn a_paused_partition_gives_nothing_until_it_is_resumed() {
 
 #[test]
 fn a_rewind_reads_again_from_there_and_from_there_only() {
+    rewind_reads_again(&[("max.poll.records", "300")]);
+}
+
+#[test]
+fn a_rewind_in_a_cooperative_group_does_too() {
+    let assignor = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+    rewind_reads_again(&[("max.poll.records", "300"), ("partition.assignment.strategy", assignor)]);
+}
+
+fn rewind_reads_again(settings: &[(&str, &str)]) {
     let cluster = cluster("back", 2);
     for partition in 0..2 {
         produce(&cluster, "back", partition, (0..2000).map(|i| i.to_string()));
     }
     let (first, second) = (TopicPartition::new("back", 0), TopicPartition::new("back", 1));
-    let mut consumer = consumer(&cluster, "back", &[("max.poll.records", "300")]);
+    let mut consumer = consumer(&cluster, "back", settings);
     let mut before = records(&mut consumer, 900);
     // in the midst of fetching: what was queued must not come any more
     let at = before.iter().rfind(|f| f.batch.origin == second).map_or(0, |f| f.end);
@@ -254,6 +264,26 @@ fn dropping_a_consumer_with_an_unanswered_event_is_quick() {
     let begun = Instant::now();
     consumer.close(LONG).expect("close");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_close_without_time_ends_and_says_so() {
+    let cluster = cluster("hasty", 1);
+    let mut consumer = consumer(&cluster, "hasty", &[]);
+    run(&mut consumer, |c, _| !c.assignment().is_empty());
+    cluster.broker_round_trip_time(1, LONG).expect("slow");
+    let begun = Instant::now();
+    let error = consumer.close(Duration::from_millis(10)).expect_err("no time");
+    assert!(error.class == Class::Retriable && error.message.contains("10 ms"), "{error}");
+    assert!(begun.elapsed() < LONG / 2, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_consumer_may_move_to_another_thread() {
+    fn moves<T: Send>() {}
+    moves::<Consumer>();
+    fn shared<T: Send + Sync>() {}
+    shared::<super::Waker>();
 }
 
 #[test]
