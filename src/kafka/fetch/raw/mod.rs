@@ -131,6 +131,11 @@ fn error(code: i32) -> KafkaError {
     KafkaError { class: class_of(code), code, name, message, partition: None }
 }
 
+/// What took too long.
+fn timed_out(message: String) -> KafkaError {
+    KafkaError { message, ..error(rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT as i32) }
+}
+
 fn check(err: rd::rd_kafka_resp_err_t) -> Result<(), KafkaError> {
     match err as i32 {
         0 => Ok(()),
@@ -331,18 +336,34 @@ impl Client {
         list.entries().iter().map(|e| e.offset).collect()
     }
 
-    /// Waits until the group has stored offsets and metadata.
+    /// Waits up to `timeout` until the group has stored offsets and metadata. `rd_kafka_commit` would wait for a silent broker
+    /// as long as it is silent.
     pub(super) fn commit<'a>(
         &self,
         offsets: impl IntoIterator<Item = (&'a TopicPartition, i64, &'a str)>,
+        timeout: Duration,
     ) -> Result<(), KafkaError> {
         let mut list = List::empty();
         for (tp, offset, metadata) in offsets {
             list.add(&tp.topic, tp.partition, offset, metadata);
         }
-        // SAFETY: the list is ours; the call ends with the answer.
-        check(unsafe { rd::rd_kafka_commit(self.rk.as_ptr(), list.as_ptr(), 0) })?;
-        first_fault(&list.entries())
+        // SAFETY: the list is copied; queue and event are ours, and the list that is read belongs to the event.
+        unsafe {
+            let queue = rd::rd_kafka_queue_new(self.rk.as_ptr());
+            let sent = check(rd::rd_kafka_commit_queue(self.rk.as_ptr(), list.as_ptr(), queue, None, ptr::null_mut()));
+            let answer = sent.and_then(|()| {
+                let event = rd::rd_kafka_queue_poll(queue, milliseconds(timeout));
+                if event.is_null() {
+                    return Err(timed_out(format!("offsets were not committed within {} ms", timeout.as_millis())));
+                }
+                let code = rd::rd_kafka_event_error(event) as i32;
+                let entries = read(rd::rd_kafka_event_topic_partition_list(event));
+                rd::rd_kafka_event_destroy(event);
+                if code == 0 { first_fault(&entries) } else { Err(error(code)) }
+            });
+            rd::rd_kafka_queue_destroy(queue);
+            answer
+        }
     }
 
     pub(super) fn committed<'a>(
@@ -415,11 +436,7 @@ impl Client {
             rd::rd_kafka_queue_destroy(queue);
             begun?;
             if rd::rd_kafka_consumer_closed(self.rk.as_ptr()) == 0 {
-                let timed_out = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT as i32;
-                return Err(KafkaError {
-                    message: format!("did not leave the group within {} ms", timeout.as_millis()),
-                    ..error(timed_out)
-                });
+                return Err(timed_out(format!("did not leave the group within {} ms", timeout.as_millis())));
             }
         }
         Ok(())
