@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use landfall_api::{Faults, Properties};
 
@@ -22,6 +23,8 @@ pub struct ConsumerSettings {
     pub librdkafka: BTreeMap<String, String>,
     /// The most records that one poll gives (`max.poll.records`).
     pub max_poll_records: usize,
+    /// How long a commit waits for the group's answer (`default.api.timeout.ms`).
+    pub api_timeout: Duration,
     /// What the user wrote that has no effect here, or another one than in Java; each names its key.
     pub warnings: Vec<String>,
     /// What is wrong; a consumer is only made if this is empty.
@@ -38,6 +41,7 @@ impl fmt::Debug for ConsumerSettings {
         f.debug_struct("ConsumerSettings")
             .field("librdkafka", &self.librdkafka.iter().map(shown).collect::<BTreeMap<_, _>>())
             .field("max_poll_records", &self.max_poll_records)
+            .field("api_timeout", &self.api_timeout)
             .field("warnings", &self.warnings)
             .field("faults", &self.faults)
             .finish()
@@ -174,7 +178,7 @@ const KEYS: &[Key] = &[
     key("client.rack", None, To::Text("client.rack")),
     key("config.providers", None, To::Unused("the worker's own config.providers resolve values")),
     key("connections.max.idle.ms", Some("540000"), long("connections.max.idle.ms", i64::MIN, 0, MAX)),
-    key("default.api.timeout.ms", None, To::Unused("calls of the worker have their own limits")),
+    key("default.api.timeout.ms", Some("60000"), To::By(default_api_timeout_ms)),
     key("enable.auto.commit", None, To::By(enable_auto_commit)),
     key("enable.metrics.push", Some("true"), To::Switch("enable.metrics.push")),
     key("exclude.internal.topics", None, To::Unused("topics are subscribed by name")),
@@ -300,6 +304,12 @@ fn max_poll_records(written: &str, value: &str, to: &mut ConsumerSettings) {
     }
 }
 
+fn default_api_timeout_ms(written: &str, value: &str, to: &mut ConsumerSettings) {
+    if let Some(number) = number(written, value, Number::Int, 0, to) {
+        to.api_timeout = Duration::from_millis(number as u64);
+    }
+}
+
 /// Class names, as Java has them, or librdkafka's names. Eager and cooperative assignors do not mix, so the eager ones win.
 fn partition_assignment_strategy(written: &str, value: &str, to: &mut ConsumerSettings) {
     let mut names = Vec::new();
@@ -311,9 +321,9 @@ fn partition_assignment_strategy(written: &str, value: &str, to: &mut ConsumerSe
             _ => to.warnings.push(format!("{written}: there is no {class} here")),
         }
     }
-    let cooperative = |name: &&str| *name == "cooperative-sticky";
-    if names.iter().any(cooperative) && !names.iter().all(|n| cooperative(n)) {
-        names.retain(|n| !cooperative(n));
+    const COOPERATIVE: &str = "cooperative-sticky";
+    if names.contains(&COOPERATIVE) && names.iter().any(|name| *name != COOPERATIVE) {
+        names.retain(|name| *name != COOPERATIVE);
         to.warnings
             .push(format!("{written}: CooperativeStickyAssignor is left out, it cannot be offered beside the others here"));
     }

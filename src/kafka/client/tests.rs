@@ -17,7 +17,7 @@ fn overridden(connector: &[(&str, &str)]) -> ConsumerSettings {
 fn without_a_word_the_consumer_is_javas() {
     let s = settings(&[("bootstrap.servers", "a:1,b:2"), ("client.id", "ours alone"), ("security.protocol", "SSL")], &[]);
     assert!(s.faults.is_empty() && s.warnings.is_empty(), "{s:?}");
-    assert_eq!(s.max_poll_records, 20_000);
+    assert_eq!((s.max_poll_records, s.api_timeout.as_secs()), (20_000, 60));
     let expected = BTreeMap::from(
         [
             ("allow.auto.create.topics", "true"),
@@ -133,7 +133,14 @@ fn every_key_of_javas_is_mapped_or_warned_about() {
         assert!(s.faults.is_empty() && s.warnings.is_empty(), "{java}: {s:?}");
         assert_eq!(s.librdkafka[*name], *expected, "{java}");
     }
-    let elsewhere = ["bootstrap.servers", "group.id", "group.remote.assignor", "enable.auto.commit", "max.poll.records"];
+    let elsewhere = [
+        "bootstrap.servers",
+        "group.id",
+        "group.remote.assignor",
+        "enable.auto.commit",
+        "max.poll.records",
+        "default.api.timeout.ms",
+    ];
     for key in KEYS.iter().filter(|key| !MAPPED.iter().any(|m| m.0 == key.java) && !elsewhere.contains(&key.java)) {
         let written = format!("consumer.override.{}", key.java);
         let s = overridden(&[(&written, "1")]);

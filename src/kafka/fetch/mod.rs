@@ -93,6 +93,7 @@ pub enum Event {
 pub struct Consumer {
     client: Client,
     max_poll_records: usize,
+    api_timeout: Duration,
     /// What was assigned, with the next offset of each.
     assignment: BTreeMap<TopicPartition, Start>,
     paused: BTreeSet<TopicPartition>,
@@ -118,6 +119,7 @@ impl Consumer {
         Ok(Self {
             client: Client::new(settings.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str())))?,
             max_poll_records: settings.max_poll_records.max(1),
+            api_timeout: settings.api_timeout,
             assignment: BTreeMap::new(),
             paused: BTreeSet::new(),
             topics: BTreeSet::new(),
@@ -253,15 +255,24 @@ impl Consumer {
         &self.assignment
     }
 
-    /// Stores offsets and metadata in the group and waits for the answer.
+    /// Stores offsets and metadata in the group and waits for the answer, at most `default.api.timeout.ms`.
     ///
     /// # Errors
     /// [`Class::Fenced`](crate::kafka::Class::Fenced) if the member is no longer one or the group is rebalancing: nothing is stored.
+    /// After a time-out, which is retriable, it may be stored or not.
     pub fn commit(&self, offsets: &BTreeMap<TopicPartition, Committed>) -> Result<(), KafkaError> {
+        self.commit_within(offsets, self.api_timeout)
+    }
+
+    /// As [`commit`](Self::commit), waiting at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_within(&self, offsets: &BTreeMap<TopicPartition, Committed>, timeout: Duration) -> Result<(), KafkaError> {
         if offsets.is_empty() {
             return Ok(());
         }
-        self.client.commit(offsets.iter().map(|(tp, c)| (tp, c.offset, c.metadata.as_str())))
+        self.client.commit(offsets.iter().map(|(tp, c)| (tp, c.offset, c.metadata.as_str())), timeout)
     }
 
     /// What the group has stored for each of `partitions`, in their order.

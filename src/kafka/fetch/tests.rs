@@ -179,12 +179,22 @@ fn a_paused_partition_gives_nothing_until_it_is_resumed() {
 
 #[test]
 fn a_rewind_reads_again_from_there_and_from_there_only() {
+    rewind_reads_again(&[("max.poll.records", "300")]);
+}
+
+#[test]
+fn a_rewind_in_a_cooperative_group_does_too() {
+    let assignor = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+    rewind_reads_again(&[("max.poll.records", "300"), ("partition.assignment.strategy", assignor)]);
+}
+
+fn rewind_reads_again(settings: &[(&str, &str)]) {
     let cluster = cluster("back", 2);
     for partition in 0..2 {
         produce(&cluster, "back", partition, (0..2000).map(|i| i.to_string()));
     }
     let (first, second) = (TopicPartition::new("back", 0), TopicPartition::new("back", 1));
-    let mut consumer = consumer(&cluster, "back", &[("max.poll.records", "300")]);
+    let mut consumer = consumer(&cluster, "back", settings);
     let mut before = records(&mut consumer, 900);
     // in the midst of fetching: what was queued must not come any more
     let at = before.iter().rfind(|f| f.batch.origin == second).map_or(0, |f| f.end);
@@ -217,7 +227,11 @@ fn offsets_are_committed_with_their_metadata_and_taken_up() {
     assert!(first.generation() > 0 && !first.member_id().is_empty() && !first.lost());
     first.close(LONG).expect("close");
 
-    let mut second = consumer(&cluster, "commit", &[]);
+    // by hand: the mock cluster does not let anyone into a group that its last member has left
+    let mut second = Consumer::new(&settings(&cluster.bootstrap_servers(), "mock", &[])).expect("consumer");
+    let starts: Vec<_> = second.committed(&tps[..1], LONG).expect("committed");
+    let starts: Vec<_> = starts.iter().map(|(tp, c)| (tp.clone(), Start::from(c.as_ref()))).collect();
+    second.assign(&starts).expect("assign");
     assert_eq!(texts(&records(&mut second, 6), &tps[0]), ["4", "5", "6", "7", "8", "9"]);
 }
 
@@ -250,6 +264,26 @@ fn dropping_a_consumer_with_an_unanswered_event_is_quick() {
     let begun = Instant::now();
     consumer.close(LONG).expect("close");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_close_without_time_ends_and_says_so() {
+    let cluster = cluster("hasty", 1);
+    let mut consumer = consumer(&cluster, "hasty", &[]);
+    run(&mut consumer, |c, _| !c.assignment().is_empty());
+    cluster.broker_round_trip_time(1, LONG).expect("slow");
+    let begun = Instant::now();
+    let error = consumer.close(Duration::from_millis(10)).expect_err("no time");
+    assert!(error.class == Class::Retriable && error.message.contains("10 ms"), "{error}");
+    assert!(begun.elapsed() < LONG / 2, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_consumer_may_move_to_another_thread() {
+    fn moves<T: Send>() {}
+    moves::<Consumer>();
+    fn shared<T: Send + Sync>() {}
+    shared::<super::Waker>();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The only module with unsafe code: librdkafka's consumer, drained by `rd_kafka_consume_batch_queue`.
+//! The only module with unsafe code, its two parts included: librdkafka's consumer, drained by `rd_kafka_consume_batch_queue`.
 //!
 //! What everything here relies on:
 //! - librdkafka's functions may be called from any thread; only batch calls on one client must not run at the same time.
@@ -7,10 +7,11 @@
 //! - A message is copied and destroyed before the batch call's wrapper returns, so no borrow leaves this module.
 #![expect(unsafe_code, reason = "rdkafka's safe API has no batch call, and its consumer cannot share a queue with one")]
 
+mod list;
+mod message;
+
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +19,11 @@ use std::time::{Duration, Instant};
 use landfall_api::TopicPartition;
 use rdkafka_sys as rd;
 
+use self::list::{List, read};
 use crate::kafka::error::{KafkaError, class_of};
+
+pub(super) use self::list::Entry;
+pub(super) use self::message::Message;
 
 /// How many messages one batch call takes: few enough that they are still in the cache when they are copied.
 const CHUNK: usize = 512;
@@ -107,92 +112,6 @@ unsafe extern "C" fn on_log(rk: *const rd::rd_kafka_t, level: c_int, facility: *
     }
 }
 
-/// A partition with what librdkafka keeps next to it in a list.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) partition: TopicPartition,
-    pub(super) offset: i64,
-    pub(super) metadata: Vec<u8>,
-    pub(super) code: i32,
-}
-
-/// What is in `list`.
-///
-/// # Safety
-/// `list` is null or a valid list.
-unsafe fn read(list: *const rd::rd_kafka_topic_partition_list_t) -> Vec<Entry> {
-    if list.is_null() {
-        return Vec::new();
-    }
-    // SAFETY: elems has cnt elements. Codes are read as numbers: a newer broker's are not in the enum.
-    unsafe {
-        (0..(*list).cnt as usize)
-            .map(|i| {
-                let e = (*list).elems.add(i);
-                let metadata = (*e).metadata.cast::<u8>();
-                Entry {
-                    partition: TopicPartition::new(owned(text((*e).topic)), (*e).partition),
-                    offset: (*e).offset,
-                    metadata: if metadata.is_null() {
-                        Vec::new()
-                    } else {
-                        slice::from_raw_parts(metadata, (*e).metadata_size).to_vec()
-                    },
-                    code: (&raw const (*e).err).cast::<i32>().read(),
-                }
-            })
-            .collect()
-    }
-}
-
-/// An owned list of partitions.
-struct List(NonNull<rd::rd_kafka_topic_partition_list_t>);
-
-impl List {
-    fn new<'a>(entries: impl IntoIterator<Item = (&'a TopicPartition, i64)>) -> Self {
-        let mut list = Self::empty();
-        for (partition, offset) in entries {
-            list.add(&partition.topic, partition.partition, offset, "");
-        }
-        list
-    }
-
-    fn empty() -> Self {
-        // SAFETY: librdkafka aborts rather than give null.
-        Self(unsafe { NonNull::new_unchecked(rd::rd_kafka_topic_partition_list_new(8)) })
-    }
-
-    fn add(&mut self, topic: &str, partition: i32, offset: i64, metadata: &str) {
-        // A topic's name has no NUL; a name from elsewhere that has one ends there, and Kafka does not know it.
-        let name = CString::new(topic.split('\0').next().unwrap_or_default()).unwrap_or_default();
-        // SAFETY: add copies the name and gives a valid element; the list frees the metadata with its own allocator's free.
-        unsafe {
-            let element = rd::rd_kafka_topic_partition_list_add(self.0.as_ptr(), name.as_ptr(), partition);
-            (*element).offset = offset;
-            if !metadata.is_empty() {
-                let copy = rd::rd_kafka_mem_malloc(ptr::null_mut(), metadata.len()).cast::<u8>();
-                if !copy.is_null() {
-                    ptr::copy_nonoverlapping(metadata.as_ptr(), copy, metadata.len());
-                    (*element).metadata = copy.cast();
-                    (*element).metadata_size = metadata.len();
-                }
-            }
-        }
-    }
-
-    fn entries(&self) -> Vec<Entry> {
-        // SAFETY: the list is valid.
-        unsafe { read(self.0.as_ptr()) }
-    }
-}
-
-impl Drop for List {
-    fn drop(&mut self) {
-        // SAFETY: owned.
-        unsafe { rd::rd_kafka_topic_partition_list_destroy(self.0.as_ptr()) }
-    }
-}
-
 /// The name and the description that librdkafka has for a code.
 pub(super) fn described(code: i32) -> (String, String) {
     let (mut all, mut len) = (ptr::null::<rd::rd_kafka_err_desc>(), 0);
@@ -210,6 +129,11 @@ pub(super) fn described(code: i32) -> (String, String) {
 fn error(code: i32) -> KafkaError {
     let (name, message) = described(code);
     KafkaError { class: class_of(code), code, name, message, partition: None }
+}
+
+/// What took too long.
+fn timed_out(message: String) -> KafkaError {
+    KafkaError { message, ..error(rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT as i32) }
 }
 
 fn check(err: rd::rd_kafka_resp_err_t) -> Result<(), KafkaError> {
@@ -233,104 +157,6 @@ unsafe fn check_object(err: *mut rd::rd_kafka_error_t) -> Result<(), KafkaError>
         let message = owned(text(rd::rd_kafka_error_string(err)));
         rd::rd_kafka_error_destroy(err);
         Err(KafkaError { message, ..error(code) })
-    }
-}
-
-/// A message while it is being copied.
-#[derive(Clone, Copy)]
-pub(super) struct Message<'a> {
-    message: NonNull<rd::rd_kafka_message_t>,
-    lives: PhantomData<&'a rd::rd_kafka_message_t>,
-}
-
-impl<'a> Message<'a> {
-    /// What librdkafka has to say in place of a record.
-    pub(super) fn error(self) -> Option<KafkaError> {
-        // SAFETY: the message lives; the code is read as a number, see `read`.
-        let code = unsafe { (&raw const (*self.message.as_ptr()).err).cast::<i32>().read() };
-        if code == 0 {
-            return None;
-        }
-        // SAFETY: the message lives.
-        let message = unsafe { owned(text(rd::rd_kafka_message_errstr(self.message.as_ptr()))) };
-        let topic = self.topic();
-        let partition = (!topic.is_empty()).then(|| TopicPartition::new(owned(topic), self.partition()));
-        Some(KafkaError { message, partition, ..error(code) })
-    }
-
-    /// Identifies the topic within one poll.
-    pub(super) fn topic_id(self) -> usize {
-        // SAFETY: the message lives.
-        unsafe { (*self.message.as_ptr()).rkt as usize }
-    }
-
-    /// The topic's name; empty if the message is about none.
-    pub(super) fn topic(self) -> &'a [u8] {
-        // SAFETY: the message holds its topic, and the topic its name.
-        unsafe {
-            let topic = (*self.message.as_ptr()).rkt;
-            if topic.is_null() { &[] } else { text(rd::rd_kafka_topic_name(topic)) }
-        }
-    }
-
-    pub(super) fn partition(self) -> i32 {
-        // SAFETY: the message lives.
-        unsafe { (*self.message.as_ptr()).partition }
-    }
-
-    pub(super) fn offset(self) -> i64 {
-        // SAFETY: the message lives.
-        unsafe { (*self.message.as_ptr()).offset }
-    }
-
-    pub(super) fn key(self) -> Option<&'a [u8]> {
-        // SAFETY: the message lives, and key has key_len bytes.
-        unsafe {
-            let m = self.message.as_ptr();
-            (!(*m).key.is_null()).then(|| slice::from_raw_parts((*m).key.cast(), (*m).key_len))
-        }
-    }
-
-    pub(super) fn value(self) -> Option<&'a [u8]> {
-        // SAFETY: the message lives, and payload has len bytes.
-        unsafe {
-            let m = self.message.as_ptr();
-            (!(*m).payload.is_null()).then(|| slice::from_raw_parts((*m).payload.cast(), (*m).len))
-        }
-    }
-
-    /// The bytes of key, value and headers.
-    pub(super) fn bytes(self) -> usize {
-        let mut bytes = self.key().unwrap_or_default().len() + self.value().unwrap_or_default().len();
-        self.headers(|key, value| bytes += key.len() + value.unwrap_or_default().len());
-        bytes
-    }
-
-    /// Milliseconds since the epoch.
-    pub(super) fn timestamp(self) -> Option<i64> {
-        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message lives.
-        let ms = unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) };
-        (kind != rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0).then_some(ms)
-    }
-
-    /// Calls `each` with key and value of every header; whether there are any.
-    pub(super) fn headers(self, mut each: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
-        let mut headers = ptr::null_mut();
-        // SAFETY: the message lives and keeps the headers; each value has size bytes.
-        unsafe {
-            if rd::rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) as i32 != 0 {
-                return false;
-            }
-            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
-            for at in 0.. {
-                if rd::rd_kafka_header_get_all(headers, at, &raw mut name, &raw mut value, &raw mut size) as i32 != 0 {
-                    return at > 0;
-                }
-                each(text(name), (!value.is_null()).then(|| slice::from_raw_parts(value.cast(), size)));
-            }
-        }
-        true
     }
 }
 
@@ -420,9 +246,11 @@ impl Client {
             let mut more = true;
             for slot in &self.buffer[..taken] {
                 if let Some(message) = NonNull::new(*slot) {
-                    more &= each(Message { message, lives: PhantomData });
-                    // SAFETY: the call gave the message to us, and the borrow of it has ended.
-                    unsafe { rd::rd_kafka_message_destroy(message.as_ptr()) }
+                    // SAFETY: the call gave the message to us; no borrow of it outlives `each`.
+                    unsafe {
+                        more &= each(Message::new(message));
+                        rd::rd_kafka_message_destroy(message.as_ptr());
+                    }
                 }
             }
             left -= taken;
@@ -439,7 +267,7 @@ impl Client {
             list.add(topic, -1, 0, "");
         }
         // SAFETY: the list is copied.
-        check(unsafe { rd::rd_kafka_subscribe(self.rk.as_ptr(), list.0.as_ptr()) })
+        check(unsafe { rd::rd_kafka_subscribe(self.rk.as_ptr(), list.as_ptr()) })
     }
 
     /// Whether the group moves partitions one by one, so that assignments are changes and not whole lists.
@@ -452,7 +280,7 @@ impl Client {
     pub(super) fn assign<'a>(&self, list: impl IntoIterator<Item = (&'a TopicPartition, i64)>) -> Result<(), KafkaError> {
         let list = List::new(list);
         // SAFETY: the list is copied.
-        check(unsafe { rd::rd_kafka_assign(self.rk.as_ptr(), list.0.as_ptr()) })
+        check(unsafe { rd::rd_kafka_assign(self.rk.as_ptr(), list.as_ptr()) })
     }
 
     /// Ends the assignment.
@@ -467,13 +295,13 @@ impl Client {
     ) -> Result<(), KafkaError> {
         let list = List::new(list);
         // SAFETY: the list is copied; the error object is ours.
-        unsafe { check_object(rd::rd_kafka_incremental_assign(self.rk.as_ptr(), list.0.as_ptr())) }
+        unsafe { check_object(rd::rd_kafka_incremental_assign(self.rk.as_ptr(), list.as_ptr())) }
     }
 
     pub(super) fn incremental_unassign<'a>(&self, list: impl IntoIterator<Item = &'a TopicPartition>) -> Result<(), KafkaError> {
         let list = List::new(list.into_iter().map(|tp| (tp, 0)));
         // SAFETY: the list is copied; the error object is ours.
-        unsafe { check_object(rd::rd_kafka_incremental_unassign(self.rk.as_ptr(), list.0.as_ptr())) }
+        unsafe { check_object(rd::rd_kafka_incremental_unassign(self.rk.as_ptr(), list.as_ptr())) }
     }
 
     pub(super) fn seek<'a>(
@@ -483,7 +311,7 @@ impl Client {
     ) -> Result<(), KafkaError> {
         let list = List::new(list);
         // SAFETY: the list is ours; the error object is ours.
-        unsafe { check_object(rd::rd_kafka_seek_partitions(self.rk.as_ptr(), list.0.as_ptr(), milliseconds(timeout))) }?;
+        unsafe { check_object(rd::rd_kafka_seek_partitions(self.rk.as_ptr(), list.as_ptr(), milliseconds(timeout))) }?;
         first_fault(&list.entries())
     }
 
@@ -492,9 +320,9 @@ impl Client {
         // SAFETY: the list is ours.
         check(unsafe {
             if on {
-                rd::rd_kafka_pause_partitions(self.rk.as_ptr(), list.0.as_ptr())
+                rd::rd_kafka_pause_partitions(self.rk.as_ptr(), list.as_ptr())
             } else {
-                rd::rd_kafka_resume_partitions(self.rk.as_ptr(), list.0.as_ptr())
+                rd::rd_kafka_resume_partitions(self.rk.as_ptr(), list.as_ptr())
             }
         })?;
         first_fault(&list.entries())
@@ -504,22 +332,38 @@ impl Client {
     pub(super) fn positions<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Vec<i64> {
         let list = List::new(partitions.into_iter().map(|tp| (tp, 0)));
         // SAFETY: the list is ours.
-        unsafe { rd::rd_kafka_position(self.rk.as_ptr(), list.0.as_ptr()) };
+        unsafe { rd::rd_kafka_position(self.rk.as_ptr(), list.as_ptr()) };
         list.entries().iter().map(|e| e.offset).collect()
     }
 
-    /// Waits until the group has stored offsets and metadata.
+    /// Waits up to `timeout` until the group has stored offsets and metadata. `rd_kafka_commit` would wait for a silent broker
+    /// as long as it is silent.
     pub(super) fn commit<'a>(
         &self,
         offsets: impl IntoIterator<Item = (&'a TopicPartition, i64, &'a str)>,
+        timeout: Duration,
     ) -> Result<(), KafkaError> {
         let mut list = List::empty();
         for (tp, offset, metadata) in offsets {
             list.add(&tp.topic, tp.partition, offset, metadata);
         }
-        // SAFETY: the list is ours; the call ends with the answer.
-        check(unsafe { rd::rd_kafka_commit(self.rk.as_ptr(), list.0.as_ptr(), 0) })?;
-        first_fault(&list.entries())
+        // SAFETY: the list is copied; queue and event are ours, and the list that is read belongs to the event.
+        unsafe {
+            let queue = rd::rd_kafka_queue_new(self.rk.as_ptr());
+            let sent = check(rd::rd_kafka_commit_queue(self.rk.as_ptr(), list.as_ptr(), queue, None, ptr::null_mut()));
+            let answer = sent.and_then(|()| {
+                let event = rd::rd_kafka_queue_poll(queue, milliseconds(timeout));
+                if event.is_null() {
+                    return Err(timed_out(format!("offsets were not committed within {} ms", timeout.as_millis())));
+                }
+                let code = rd::rd_kafka_event_error(event) as i32;
+                let entries = read(rd::rd_kafka_event_topic_partition_list(event));
+                rd::rd_kafka_event_destroy(event);
+                if code == 0 { first_fault(&entries) } else { Err(error(code)) }
+            });
+            rd::rd_kafka_queue_destroy(queue);
+            answer
+        }
     }
 
     pub(super) fn committed<'a>(
@@ -529,7 +373,7 @@ impl Client {
     ) -> Result<Vec<Entry>, KafkaError> {
         let list = List::new(partitions.into_iter().map(|tp| (tp, 0)));
         // SAFETY: the list is ours.
-        check(unsafe { rd::rd_kafka_committed(self.rk.as_ptr(), list.0.as_ptr(), milliseconds(timeout)) })?;
+        check(unsafe { rd::rd_kafka_committed(self.rk.as_ptr(), list.as_ptr(), milliseconds(timeout)) })?;
         let entries = list.entries();
         first_fault(&entries)?;
         Ok(entries)
@@ -592,11 +436,7 @@ impl Client {
             rd::rd_kafka_queue_destroy(queue);
             begun?;
             if rd::rd_kafka_consumer_closed(self.rk.as_ptr()) == 0 {
-                let timed_out = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT as i32;
-                return Err(KafkaError {
-                    message: format!("did not leave the group within {} ms", timeout.as_millis()),
-                    ..error(timed_out)
-                });
+                return Err(timed_out(format!("did not leave the group within {} ms", timeout.as_millis())));
             }
         }
         Ok(())

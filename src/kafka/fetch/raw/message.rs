@@ -1,0 +1,115 @@
+//! A message of librdkafka, looked at without a copy.
+
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use landfall_api::TopicPartition;
+use rdkafka_sys as rd;
+
+use super::{error, owned, text};
+use crate::kafka::error::KafkaError;
+
+/// A message while it is being copied.
+#[derive(Clone, Copy)]
+pub(in crate::kafka::fetch) struct Message<'a> {
+    message: NonNull<rd::rd_kafka_message_t>,
+    lives: PhantomData<&'a rd::rd_kafka_message_t>,
+}
+
+impl<'a> Message<'a> {
+    /// # Safety
+    /// `message` lives for `'a`, and so does what it points to.
+    pub(super) const unsafe fn new(message: NonNull<rd::rd_kafka_message_t>) -> Self {
+        Self { message, lives: PhantomData }
+    }
+
+    /// What librdkafka has to say in place of a record.
+    pub(in crate::kafka::fetch) fn error(self) -> Option<KafkaError> {
+        // SAFETY: the message lives; the code is read as a number, see `read`.
+        let code = unsafe { (&raw const (*self.message.as_ptr()).err).cast::<i32>().read() };
+        if code == 0 {
+            return None;
+        }
+        // SAFETY: the message lives.
+        let message = unsafe { owned(text(rd::rd_kafka_message_errstr(self.message.as_ptr()))) };
+        let topic = self.topic();
+        let partition = (!topic.is_empty()).then(|| TopicPartition::new(owned(topic), self.partition()));
+        Some(KafkaError { message, partition, ..error(code) })
+    }
+
+    /// Identifies the topic within one poll.
+    pub(in crate::kafka::fetch) fn topic_id(self) -> usize {
+        // SAFETY: the message lives.
+        unsafe { (*self.message.as_ptr()).rkt as usize }
+    }
+
+    /// The topic's name; empty if the message is about none.
+    pub(in crate::kafka::fetch) fn topic(self) -> &'a [u8] {
+        // SAFETY: the message holds its topic, and the topic its name.
+        unsafe {
+            let topic = (*self.message.as_ptr()).rkt;
+            if topic.is_null() { &[] } else { text(rd::rd_kafka_topic_name(topic)) }
+        }
+    }
+
+    pub(in crate::kafka::fetch) fn partition(self) -> i32 {
+        // SAFETY: the message lives.
+        unsafe { (*self.message.as_ptr()).partition }
+    }
+
+    pub(in crate::kafka::fetch) fn offset(self) -> i64 {
+        // SAFETY: the message lives.
+        unsafe { (*self.message.as_ptr()).offset }
+    }
+
+    pub(in crate::kafka::fetch) fn key(self) -> Option<&'a [u8]> {
+        // SAFETY: the message lives, and key has key_len bytes.
+        unsafe {
+            let m = self.message.as_ptr();
+            (!(*m).key.is_null()).then(|| slice::from_raw_parts((*m).key.cast(), (*m).key_len))
+        }
+    }
+
+    pub(in crate::kafka::fetch) fn value(self) -> Option<&'a [u8]> {
+        // SAFETY: the message lives, and payload has len bytes.
+        unsafe {
+            let m = self.message.as_ptr();
+            (!(*m).payload.is_null()).then(|| slice::from_raw_parts((*m).payload.cast(), (*m).len))
+        }
+    }
+
+    /// The bytes of key, value and headers.
+    pub(in crate::kafka::fetch) fn bytes(self) -> usize {
+        let mut bytes = self.key().unwrap_or_default().len() + self.value().unwrap_or_default().len();
+        self.headers(|key, value| bytes += key.len() + value.unwrap_or_default().len());
+        bytes
+    }
+
+    /// Milliseconds since the epoch.
+    pub(in crate::kafka::fetch) fn timestamp(self) -> Option<i64> {
+        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message lives.
+        let ms = unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) };
+        (kind != rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0).then_some(ms)
+    }
+
+    /// Calls `each` with key and value of every header; whether there are any.
+    pub(in crate::kafka::fetch) fn headers(self, mut each: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
+        let mut headers = ptr::null_mut();
+        // SAFETY: the message lives and keeps the headers; each value has size bytes.
+        unsafe {
+            if rd::rd_kafka_message_headers(self.message.as_ptr(), &raw mut headers) as i32 != 0 {
+                return false;
+            }
+            let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+            for at in 0.. {
+                if rd::rd_kafka_header_get_all(headers, at, &raw mut name, &raw mut value, &raw mut size) as i32 != 0 {
+                    return at > 0;
+                }
+                each(text(name), (!value.is_null()).then(|| slice::from_raw_parts(value.cast(), size)));
+            }
+        }
+        true
+    }
+}
