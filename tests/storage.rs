@@ -1,0 +1,203 @@
+//! Stores keep what they promise, over a directory and over Azurite, and say clearly what is wrong when they cannot.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use landfall_adls::connection_string::ConnectionString;
+use landfall_adls::credential::Credential;
+use landfall_adls::shared_key::SharedKey;
+use landfall_adls::storage::AzureStorage;
+use landfall_lake::storage::local::LocalStorage;
+use landfall_lake::storage::{Metadata, Published, Storage, StorageError, conformance};
+
+use crate::support::azurite::{ACCOUNT, Azurite, KEY, SAS};
+
+fn key() -> Credential {
+    Credential::Key(SharedKey::new(ACCOUNT, KEY).expect("base64"))
+}
+
+fn fatal(error: StorageError) -> String {
+    match error {
+        StorageError::Fatal(message) => message,
+        StorageError::Retriable(message) => panic!("retriable: {message}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_is_a_store() {
+    let root = tempfile::tempdir().expect("a directory");
+    conformance::suite(&LocalStorage::new(root.path().join("made when needed"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn azure_is_a_store_with_every_credential() {
+    let azurite = Azurite::start();
+    let from_string = ConnectionString::parse(&azurite.connection_string()).expect("good");
+    assert_eq!(from_string.endpoint.as_str(), azurite.url());
+    for (container, credential) in
+        [("key", key()), ("string", from_string.credential), ("sas", Credential::sas(SAS).expect("a signature"))]
+    {
+        azurite.create_container(container);
+        let storage = azurite.storage(container, credential);
+        conformance::suite(&storage).await;
+        assert_eq!(storage.url(), format!("{}/{container}", azurite.url()));
+    }
+}
+
+#[tokio::test]
+async fn azure_keeps_metadata() {
+    let azurite = Azurite::start();
+    azurite.create_container("lake");
+    let storage = azurite.storage("lake", key());
+    let metadata = Metadata::from([("landfall_last".into(), "41".into()), ("landfall_first".into(), "0".into())]);
+    let mut staged = storage.stage("a").await.expect("staged");
+    assert_eq!(staged.publish(&metadata).await.expect("published"), Published::Created);
+    assert_eq!(storage.head("a").await.expect("asked").expect("visible").metadata, metadata);
+    assert_eq!(storage.list("").await.expect("listed")[0].metadata, metadata);
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_said_without_showing_it() {
+    let azurite = Azurite::start();
+    azurite.create_container("lake");
+    let wrong = "cHNzc3QtcHNzc3QtcHNzc3Q=";
+    let storage = azurite.storage("lake", Credential::Key(SharedKey::new(ACCOUNT, wrong).expect("base64")));
+    let message = fatal(storage.check().await.expect_err("refused"));
+    assert!(message.starts_with(&format!("Put Block {}/lake/_landfall/check: HTTP 403 ", azurite.url())), "{message}");
+    assert!(message.contains("the credentials "), "{message}");
+    assert!(!message.contains(wrong) && !format!("{storage:?}").contains(wrong), "{message}");
+    fatal(storage.head("a").await.expect_err("refused"));
+
+    let bad = SAS.replace("sig=", "sig=AAAA");
+    let storage = azurite.storage("lake", Credential::sas(&bad).expect("a signature"));
+    for error in [storage.check().await.expect_err("refused"), storage.list("").await.expect_err("refused")] {
+        let message = fatal(error);
+        assert!(message.contains("HTTP 403") && !message.contains("AAAA"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_container_is_named() {
+    let azurite = Azurite::start();
+    let storage = azurite.storage("nowhere", key());
+    let mut staged = storage.stage("a").await.expect("needs no asking");
+    for error in [
+        storage.check().await.expect_err("refused"),
+        storage.head("a").await.expect_err("refused"),
+        storage.list("").await.expect_err("refused"),
+        staged.block("x".into()).await.expect_err("refused"),
+    ] {
+        let message = fatal(error);
+        assert!(message.contains("HTTP 404 ContainerNotFound, the container \"nowhere\" does not exist"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn no_server_is_worth_another_try() {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let url = format!("http://127.0.0.1:{port}/{ACCOUNT}/lake");
+    let sas = AzureStorage::new(url.parse().expect("a URL"), Credential::sas(SAS).expect("a signature"));
+    for storage in [AzureStorage::new(url.parse().expect("a URL"), key()), sas] {
+        match storage.check().await.expect_err("nobody is there") {
+            StorageError::Retriable(message) => {
+                assert_eq!(message, format!("Put Block {url}/_landfall/check: Connection refused (os error 111)"));
+            }
+            StorageError::Fatal(message) => panic!("fatal: {message}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_whose_answer_was_lost_is_there_once() {
+    let azurite = Azurite::start();
+    azurite.create_container("lake");
+    let storage = azurite.storage("lake", key());
+    let mut staged = storage.stage("a").await.expect("staged");
+    staged.block("one".into()).await.expect("staged");
+    let mut answered = 0;
+    for wait in [0, 1, 2, 5, 10, 30, 100] {
+        // A call that is given up may have reached the service or not.
+        if let Ok(ended) = tokio::time::timeout(Duration::from_millis(wait), staged.block("two".into())).await {
+            ended.expect("staged");
+            answered += 1;
+        }
+    }
+    staged.block("end".into()).await.expect("staged");
+    assert_eq!(staged.publish(&Metadata::new()).await.expect("published"), Published::Created);
+    let content = storage.read("a", 0..1000).await.expect("read");
+    assert_eq!(content, format!("one{}end", "two".repeat(answered)));
+}
+
+#[tokio::test]
+async fn a_publish_whose_answer_was_lost_is_recognised() {
+    let azurite = Azurite::start();
+    azurite.create_container("lake");
+    let lossy = Lossy::before(&azurite);
+    let through = AzureStorage::new(lossy.url("lake").parse().expect("a URL"), key());
+    for (path, blocks) in [("a", &["a", "b"][..]), ("empty", &[])] {
+        let mut staged = through.stage(path).await.expect("staged");
+        for block in blocks {
+            staged.block((*block).into()).await.expect("staged");
+        }
+        lossy.armed.store(true, Ordering::SeqCst);
+        let lost = staged.publish(&Metadata::new()).await.expect_err("no answer comes");
+        assert!(matches!(&lost, StorageError::Retriable(m) if m.starts_with("Put Block List ")), "{lost}");
+        let mut other = through.stage(path).await.expect("staged");
+        other.block("other".into()).await.expect("staged");
+        assert_eq!(other.publish(&Metadata::new()).await.expect("answered"), Published::Exists);
+        assert_eq!(staged.publish(&Metadata::new()).await.expect("answered"), Published::Created);
+        assert_eq!(through.read(path, 0..100).await.expect("read"), blocks.concat());
+    }
+}
+
+/// A wire to Azurite that, once armed, lets a Put Block List through and loses the answer.
+struct Lossy {
+    port: u16,
+    armed: Arc<AtomicBool>,
+}
+
+impl Lossy {
+    fn before(azurite: &Azurite) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let wire = Self { port: listener.local_addr().expect("bound").port(), armed: Arc::default() };
+        let (armed, server) = (Arc::clone(&wire.armed), azurite.port());
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = TcpStream::connect(("127.0.0.1", server)).expect("azurite is there");
+                let lost = Arc::new(AtomicBool::new(false));
+                let (armed, loses) = (Arc::clone(&armed), Arc::clone(&lost));
+                let ends = |a: &TcpStream, b: &TcpStream| (a.try_clone().expect("cloned"), b.try_clone().expect("cloned"));
+                let (from, to) = ends(&client, &server);
+                std::thread::spawn(move || {
+                    relay(from, to, |bytes| {
+                        let list = bytes.windows(14).any(|part| part == b"comp=blocklist");
+                        if list && armed.swap(false, Ordering::SeqCst) {
+                            loses.store(true, Ordering::SeqCst);
+                        }
+                        true
+                    });
+                });
+                std::thread::spawn(move || relay(server, client, |_| !lost.load(Ordering::SeqCst)));
+            }
+        });
+        wire
+    }
+
+    fn url(&self, container: &str) -> String {
+        format!("http://127.0.0.1:{}/{ACCOUNT}/{container}", self.port)
+    }
+}
+
+/// Passes bytes on until `pass` says no or one side is gone.
+fn relay(mut from: TcpStream, mut to: TcpStream, pass: impl Fn(&[u8]) -> bool) {
+    let mut buffer = [0; 1 << 16];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        if !pass(&buffer[..n]) || to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
