@@ -13,10 +13,23 @@ use landfall_adls::storage::AzureStorage;
 use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::storage::{Metadata, Published, Storage, StorageError, conformance};
 
-use crate::support::azurite::{ACCOUNT, Azurite, KEY, SAS};
+use crate::support::azurite::Azurite;
 
-fn key() -> Credential {
-    Credential::Key(SharedKey::new(ACCOUNT, KEY).expect("base64"))
+/// A shared access signature for reading, writing and listing what is in the emulator's account, until 2099. It is Python's:
+/// `base64(hmac_sha256(key, "devstoreaccount1\nrwcl\nb\nco\n\n2099-01-01T00:00:00Z\n\n\n2021-06-08\n\n"))`
+const SAS: &str =
+    "sv=2021-06-08&ss=b&srt=co&sp=rwcl&se=2099-01-01T00%3A00%3A00Z&sig=t5wthJwI9TsehvKQKqntLz4%2BZjP1V2bfdmG%2F8guIxN0%3D";
+
+fn sas() -> Credential {
+    Credential::sas(SAS).expect("a signature")
+}
+
+fn key(azurite: &Azurite) -> Credential {
+    Credential::Key(SharedKey::new(azurite.account_name(), azurite.account_key()).expect("base64"))
+}
+
+fn storage(azurite: &Azurite, container: &str, credential: Credential) -> AzureStorage {
+    AzureStorage::new(format!("{}/{container}", azurite.blob_endpoint()).parse().expect("a URL"), credential)
 }
 
 fn fatal(error: StorageError) -> String {
@@ -36,22 +49,21 @@ async fn a_directory_is_a_store() {
 async fn azure_is_a_store_with_every_credential() {
     let azurite = Azurite::start();
     let from_string = ConnectionString::parse(&azurite.connection_string()).expect("good");
-    assert_eq!(from_string.endpoint.as_str(), azurite.url());
+    assert_eq!(from_string.endpoint.as_str(), azurite.blob_endpoint());
     for (container, credential) in
-        [("key", key()), ("string", from_string.credential), ("sas", Credential::sas(SAS).expect("a signature"))]
+        [("key", key(&azurite)), ("string", from_string.credential), ("sas", sas())]
     {
-        azurite.create_container(container);
-        let storage = azurite.storage(container, credential);
+        ureq::put(format!("{}/{container}?restype=container&{SAS}", azurite.blob_endpoint())).send_empty().expect("created");
+        let storage = storage(&azurite, container, credential);
         conformance::suite(&storage).await;
-        assert_eq!(storage.url(), format!("{}/{container}", azurite.url()));
+        assert_eq!(storage.url(), format!("{}/{container}", azurite.blob_endpoint()));
     }
 }
 
 #[tokio::test]
 async fn azure_keeps_metadata() {
     let azurite = Azurite::start();
-    azurite.create_container("lake");
-    let storage = azurite.storage("lake", key());
+    let storage = storage(&azurite, azurite.container(), key(&azurite));
     let metadata = Metadata::from([("landfall_last".into(), "41".into()), ("landfall_first".into(), "0".into())]);
     let mut staged = storage.stage("a").await.expect("staged");
     assert_eq!(staged.publish(&metadata).await.expect("published"), Published::Created);
@@ -62,17 +74,16 @@ async fn azure_keeps_metadata() {
 #[tokio::test]
 async fn a_wrong_key_is_said_without_showing_it() {
     let azurite = Azurite::start();
-    azurite.create_container("lake");
     let wrong = "cHNzc3QtcHNzc3QtcHNzc3Q=";
-    let storage = azurite.storage("lake", Credential::Key(SharedKey::new(ACCOUNT, wrong).expect("base64")));
+    let storage = storage(&azurite, azurite.container(), Credential::Key(SharedKey::new(azurite.account_name(), wrong).expect("base64")));
     let message = fatal(storage.check().await.expect_err("refused"));
-    assert!(message.starts_with(&format!("Put Block {}/lake/_landfall/check: HTTP 403 ", azurite.url())), "{message}");
+    assert!(message.starts_with(&format!("Put Block {}/lake/_landfall/check: HTTP 403 ", azurite.blob_endpoint())), "{message}");
     assert!(message.contains("the credentials "), "{message}");
     assert!(!message.contains(wrong) && !format!("{storage:?}").contains(wrong), "{message}");
     fatal(storage.head("a").await.expect_err("refused"));
 
     let bad = SAS.replace("sig=", "sig=AAAA");
-    let storage = azurite.storage("lake", Credential::sas(&bad).expect("a signature"));
+    let storage = storage(&azurite, azurite.container(), Credential::sas(&bad).expect("a signature"));
     for error in [storage.check().await.expect_err("refused"), storage.list("").await.expect_err("refused")] {
         let message = fatal(error);
         assert!(message.contains("HTTP 403") && !message.contains("AAAA"), "{message}");
@@ -82,7 +93,7 @@ async fn a_wrong_key_is_said_without_showing_it() {
 #[tokio::test]
 async fn a_missing_container_is_named() {
     let azurite = Azurite::start();
-    let storage = azurite.storage("nowhere", key());
+    let storage = storage(&azurite, "nowhere", key(&azurite));
     let mut staged = storage.stage("a").await.expect("needs no asking");
     for error in [
         storage.check().await.expect_err("refused"),
@@ -98,9 +109,10 @@ async fn a_missing_container_is_named() {
 #[tokio::test]
 async fn no_server_is_worth_another_try() {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
-    let url = format!("http://127.0.0.1:{port}/{ACCOUNT}/lake");
-    let sas = AzureStorage::new(url.parse().expect("a URL"), Credential::sas(SAS).expect("a signature"));
-    for storage in [AzureStorage::new(url.parse().expect("a URL"), key()), sas] {
+    let url = format!("http://127.0.0.1:{port}/devstoreaccount1/lake");
+    let wrong = Credential::Key(SharedKey::new("devstoreaccount1", "cHNzc3Q=").expect("base64"));
+    for credential in [wrong, sas()] {
+        let storage = AzureStorage::new(url.parse().expect("a URL"), credential);
         match storage.check().await.expect_err("nobody is there") {
             StorageError::Retriable(message) => {
                 assert_eq!(message, format!("Put Block {url}/_landfall/check: Connection refused (os error 111)"));
@@ -113,8 +125,7 @@ async fn no_server_is_worth_another_try() {
 #[tokio::test]
 async fn a_block_whose_answer_was_lost_is_there_once() {
     let azurite = Azurite::start();
-    azurite.create_container("lake");
-    let storage = azurite.storage("lake", key());
+    let storage = storage(&azurite, azurite.container(), key(&azurite));
     let mut staged = storage.stage("a").await.expect("staged");
     staged.block("one".into()).await.expect("staged");
     let mut answered = 0;
@@ -134,9 +145,8 @@ async fn a_block_whose_answer_was_lost_is_there_once() {
 #[tokio::test]
 async fn a_publish_whose_answer_was_lost_is_recognised() {
     let azurite = Azurite::start();
-    azurite.create_container("lake");
     let lossy = Lossy::before(&azurite);
-    let through = AzureStorage::new(lossy.url("lake").parse().expect("a URL"), key());
+    let through = AzureStorage::new(lossy.url(azurite.container()).parse().expect("a URL"), key(&azurite));
     for (path, blocks) in [("a", &["a", "b"][..]), ("empty", &[])] {
         let mut staged = through.stage(path).await.expect("staged");
         for block in blocks {
@@ -163,10 +173,11 @@ impl Lossy {
     fn before(azurite: &Azurite) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let wire = Self { port: listener.local_addr().expect("bound").port(), armed: Arc::default() };
-        let (armed, server) = (Arc::clone(&wire.armed), azurite.port());
+        let armed = Arc::clone(&wire.armed);
+        let address = azurite.blob_endpoint().split('/').nth(2).expect("host and port").to_owned();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let server = TcpStream::connect(("127.0.0.1", server)).expect("azurite is there");
+                let server = TcpStream::connect(&address).expect("azurite is there");
                 let lost = Arc::new(AtomicBool::new(false));
                 let (armed, loses) = (Arc::clone(&armed), Arc::clone(&lost));
                 let ends = |a: &TcpStream, b: &TcpStream| (a.try_clone().expect("cloned"), b.try_clone().expect("cloned"));
@@ -187,7 +198,7 @@ impl Lossy {
     }
 
     fn url(&self, container: &str) -> String {
-        format!("http://127.0.0.1:{}/{ACCOUNT}/{container}", self.port)
+        format!("http://127.0.0.1:{}/devstoreaccount1/{container}", self.port)
     }
 }
 
