@@ -50,9 +50,7 @@ async fn azure_is_a_store_with_every_credential() {
     let azurite = Azurite::start();
     let from_string = ConnectionString::parse(&azurite.connection_string()).expect("good");
     assert_eq!(from_string.endpoint.as_str(), azurite.blob_endpoint());
-    for (container, credential) in
-        [("key", key(&azurite)), ("string", from_string.credential), ("sas", sas())]
-    {
+    for (container, credential) in [("key", key(&azurite)), ("string", from_string.credential), ("sas", sas())] {
         ureq::put(format!("{}/{container}?restype=container&{SAS}", azurite.blob_endpoint())).send_empty().expect("created");
         let storage = storage(&azurite, container, credential);
         conformance::suite(&storage).await;
@@ -75,7 +73,8 @@ async fn azure_keeps_metadata() {
 async fn a_wrong_key_is_said_without_showing_it() {
     let azurite = Azurite::start();
     let wrong = "cHNzc3QtcHNzc3QtcHNzc3Q=";
-    let storage = storage(&azurite, azurite.container(), Credential::Key(SharedKey::new(azurite.account_name(), wrong).expect("base64")));
+    let storage =
+        storage(&azurite, azurite.container(), Credential::Key(SharedKey::new(azurite.account_name(), wrong).expect("base64")));
     let message = fatal(storage.check().await.expect_err("refused"));
     assert!(message.starts_with(&format!("Put Block {}/lake/_landfall/check: HTTP 403 ", azurite.blob_endpoint())), "{message}");
     assert!(message.contains("the credentials "), "{message}");

@@ -22,6 +22,14 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The key `key` of `account`.
+    ///
+    /// # Errors
+    /// It is not base64; the message does not show it.
+    pub fn key(account: &str, key: &str) -> Result<Self, String> {
+        SharedKey::new(account, key).map(Self::Key)
+    }
+
     /// The shared access signature `token`, with or without a `?` before it.
     ///
     /// # Errors

@@ -3,9 +3,14 @@
 //! Names, types and defaults are those of `io.confluent.connect.storage.StorageSinkConnectorConfig` and of the Azure sinks that
 //! build on it.
 
-use landfall_api::config::Class;
-use landfall_api::{Faults, Key, Kind, Properties, config};
+use std::time::Duration;
 
+use landfall_api::config::Class;
+use landfall_api::{Faults, Key, Kind, Properties, Width, config};
+
+use crate::Layout;
+use crate::encode::Codec;
+use crate::name::Names;
 use crate::storage::checked_path;
 
 const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
@@ -15,25 +20,27 @@ config! {
     /// What every lake sink is told.
     pub struct LakeConfig {
         /// Number of records written to store before invoking file commits.
-        flush_size: i32 = "flush.size" { required: true, importance: High, group: "Connector", width: Long, display: "Flush Size", valid: AtLeast(1) };
+        flush_size: i32 = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
         /// Top level directory to store the data. Blank for none; names in it are parted by `/`.
-        topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Short, display: "Topics directory", valid: By(folder) };
+        topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(folder) };
         /// Directory delimiter pattern.
-        directory_delim: String = "directory.delim" { default: Some("/"), group: "Storage", width: Long, display: "Directory Delimiter", valid: By(directory_delimiter) };
+        directory_delim: String = "directory.delim" { default: Some("/"), group: "Storage", width: Width::Long, display: "Directory Delimiter", valid: By(directory_delimiter) };
         /// File delimiter pattern.
-        file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Long, display: "File Delimiter", valid: By(file_delimiter) };
+        file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Width::Long, display: "File Delimiter", valid: By(file_delimiter) };
         /// Width to zero-pad offsets in store's filenames if offsets are too short in order to provide fixed-width filenames that can be ordered by simple lexicographic sorting.
-        filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
+        filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Width::Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
         /// The partitioner to use when writing data to the store. Records of one Kafka partition go to one folder, `partition=<n>`.
-        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Long, display: "Partitioner Class" };
+        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class" };
         /// The Parquet compression codec: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw, brotli.
-        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Long, display: "Parquet Compression Codec", valid: By(codec) };
+        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec) };
         /// The schema compatibility rule to use when the connector is observing schema changes.
-        schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
+        schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
         /// How to handle records with a null value: fail fails the task.
-        behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
+        behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
+        /// How long to wait in milliseconds before a storage call that failed is tried again.
+        retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
         /// Whether the files that are open when a task stops are published. Those that are not are written again from the same records.
-        flush_on_stop: Option<bool> = "landfall.flush.on.stop" { importance: Low, group: "Connector", width: Short, display: "Flush on stop" };
+        flush_on_stop: Option<bool> = "landfall.flush.on.stop" { importance: Low, group: "Connector", width: Width::Short, display: "Flush on stop" };
     }
 }
 
@@ -64,8 +71,6 @@ config! {
         enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema" };
         /// Java: whether Connect's metadata is in the schema of Avro files.
         connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema" };
-        /// Java: how long to wait after a retriable error; here waits grow by themselves.
-        retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector" };
         /// Java: how long to wait for a task to stop; here the worker's `task.shutdown.graceful.timeout.ms` counts.
         shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector" };
         /// Compression of Avro files.
@@ -122,6 +127,26 @@ impl LakeConfig {
             refuse("behavior.on.null.values", &lake.behavior_on_null_values, faults);
         }
         Some(lake)
+    }
+
+    /// How the engine lays out files below `prefix`, the folder of all topics.
+    ///
+    /// # Errors
+    /// The codec is not known; reading the keys would have refused it.
+    pub fn layout(&self, prefix: String, flush_on_stop: bool) -> Result<Layout, String> {
+        let names = Names {
+            prefix,
+            directory_delim: self.directory_delim.clone(),
+            file_delim: self.file_delim.clone(),
+            offset_width: self.filename_offset_zero_pad_width as usize,
+        };
+        Ok(Layout {
+            names,
+            codec: Codec::named(&self.parquet_codec)?,
+            flush_size: self.flush_size as u64,
+            retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
+            flush_on_stop: self.flush_on_stop.unwrap_or(flush_on_stop),
+        })
     }
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
@@ -196,9 +221,8 @@ fn file_delimiter(delimiter: &str) -> Result<(), String> {
 
 fn codec(name: &str) -> Result<(), String> {
     match name.trim() {
-        "none" | "uncompressed" | "snappy" | "gzip" | "zstd" | "lz4" | "lz4_raw" | "brotli" => Ok(()),
         "lzo" => Err("lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw".into()),
-        _ => Err("String must be one of: none, uncompressed, snappy, gzip, zstd, lz4, lz4_raw, brotli".into()),
+        name => Codec::named(name).map(drop),
     }
 }
 
@@ -269,9 +293,9 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_warned_about_by_name() {
-        let set = given(&[("confluent.license", "x"), ("locale", "en"), ("timezone", ""), ("retry.backoff.ms", "1")]);
+        let set = given(&[("confluent.license", "x"), ("locale", "en"), ("timezone", ""), ("shutdown.timeout.ms", "1")]);
         let warned: Vec<_> =
-            ["retry.backoff.ms", "locale", "confluent.license"].map(|key| format!("{key} has no effect in Landfall")).into();
+            ["shutdown.timeout.ms", "locale", "confluent.license"].map(|key| format!("{key} has no effect in Landfall")).into();
         assert_eq!(LakeConfig::warnings(&set), warned);
         assert_eq!(LakeConfig::keys().filter(|key| key.name == "locale").count(), 1);
     }
