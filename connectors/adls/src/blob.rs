@@ -126,3 +126,73 @@ fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &
     let url = account.container(&blob.container_name).map_err(|why| faults.push("store.url", why)).ok()?;
     Some(Place::Container(url, credential))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landing::tests::{assert_keys_known, faults, given};
+
+    const GOOD: &[(&str, &str)] = &[
+        ("format.class", "io.confluent.connect.azure.blob.format.parquet.ParquetFormat"),
+        ("flush.size", "1000"),
+        ("azblob.account.name", "acct"),
+        ("azblob.account.key", "cHNzc3Q="),
+    ];
+
+    #[test]
+    fn topics_dir_is_a_folder_of_the_container() {
+        for (changes, url, prefix) in [
+            (&[][..], "https://acct.blob.core.windows.net/default", "topics"),
+            (&[("azblob.container.name", "lake"), ("topics.dir", "a/b")], "https://acct.blob.core.windows.net/lake", "a/b"),
+            (&[("store.url", "http://127.0.0.1:7/acct"), ("topics.dir", "")], "http://127.0.0.1:7/acct/default", ""),
+        ] {
+            let mut faults = Faults::default();
+            let landing = read(&given(GOOD, changes), &mut faults).expect("good");
+            assert!(faults.is_empty(), "{faults}");
+            assert!(
+                matches!(&landing.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url),
+                "{landing:?}"
+            );
+            assert_eq!(landing.prefix, prefix);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        for (changes, why) in [
+            (
+                &[("azblob.account.key", "-")][..],
+                "Missing required configuration \"azblob.account.key\" which has no default value.",
+            ),
+            (
+                &[("azblob.account.name", "-")],
+                "Missing required configuration \"azblob.account.name\" which has no default value.",
+            ),
+            (
+                &[("azblob.account.name", "ab")],
+                "Invalid value ab for configuration azblob.account.name: String must have between 3 and 24 characters",
+            ),
+            (
+                &[("azblob.container.name", "..")],
+                "Invalid value .. for configuration azblob.container.name: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+            ),
+            (&[("azblob.proxy.url", "http://p")], "azblob.proxy.url=http://p is not supported yet"),
+            (&[("azblob.proxy.password", "pssst")], "azblob.proxy.password=[hidden] is not supported yet"),
+            (
+                &[("format.class", "io.confluent.connect.azure.blob.format.json.JsonFormat")],
+                "format.class=io.confluent.connect.azure.blob.format.json.JsonFormat is not supported yet",
+            ),
+        ] {
+            assert_eq!(faults(&AzureBlobStorageSink, GOOD, changes), [why]);
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_java_class_is_known() {
+        let own = "azblob.account.name azblob.account.key azblob.container.name azblob.block.size azblob.retry.type azblob.retry.retries \
+                   azblob.retry.backoff.ms azblob.retry.max.backoff.ms azblob.connection.timeout.ms azblob.write.timeout.ms \
+                   azblob.retry.secondary.host azblob.proxy.url azblob.proxy.user azblob.proxy.password enable.conditional.writes \
+                   connect.azblob.useragent";
+        assert_keys_known(&AzureBlobStorageSink, own);
+    }
+}

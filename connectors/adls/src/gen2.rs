@@ -2,7 +2,7 @@
 
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, no_effect};
+use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
@@ -114,6 +114,9 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
             format!("Invalid value {dir} for configuration topics.dir: it begins with the container, and {why}"),
         );
     }
+    if let Err(why) = check_folder(prefix) {
+        faults.push("topics.dir", format!("Invalid value {} for configuration topics.dir: {why}", lake.topics_dir));
+    }
     let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
     let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
     Some(Landing { lake, place, prefix, flush_on_stop: false })
@@ -138,4 +141,138 @@ fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<C
         return None;
     };
     made.map_err(|why| faults.push(key, why)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landing::tests::{assert_keys_known, faults, given};
+
+    const GOOD: &[(&str, &str)] = &[
+        ("format.class", "io.confluent.connect.azure.storage.format.parquet.ParquetFormat"),
+        ("flush.size", "1000"),
+        ("azure.datalake.gen2.account.name", "acct"),
+        ("azure.datalake.gen2.access.key", "cHNzc3Q="),
+        ("topics.dir", "lake/raw/cdc"),
+    ];
+
+    fn landing(changes: &[(&str, &str)]) -> Landing {
+        let mut faults = Faults::default();
+        let landing = read(&given(GOOD, changes), &mut faults);
+        assert!(faults.is_empty(), "{faults}");
+        landing.expect("no faults")
+    }
+
+    #[test]
+    fn the_container_is_the_first_name_of_topics_dir() {
+        for (changes, url, prefix) in [
+            (&[][..], "https://acct.blob.core.windows.net/lake", "raw/cdc"),
+            (&[("topics.dir", "topics")], "https://acct.blob.core.windows.net/topics", ""),
+            (&[("store.url", "https://acct.dfs.core.windows.net")], "https://acct.blob.core.windows.net/lake", "raw/cdc"),
+            (&[("store.url", "http://127.0.0.1:7/acct")], "http://127.0.0.1:7/acct/lake", "raw/cdc"),
+        ] {
+            let landing = landing(changes);
+            assert!(
+                matches!(&landing.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url),
+                "{landing:?}"
+            );
+            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, false));
+        }
+        let local = landing(&[("store.url", "file:///tmp/x"), ("azure.datalake.gen2.account.name", "-"), (ACCESS_KEY, "-")]);
+        assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
+        assert_eq!(local.prefix, "lake/raw/cdc");
+    }
+
+    #[test]
+    fn credentials_are_found_and_never_shown() {
+        let entra = [
+            (CLIENT_ID, "app"),
+            (CLIENT_KEY, "pssst"),
+            (TOKEN_ENDPOINT, "https://login.microsoftonline.com/tenant/oauth2/token"),
+        ];
+        assert!(matches!(landing(&entra).place, Place::Container(_, Credential::Token(_))));
+        assert!(matches!(landing(&[(ACCESS_KEY, "-"), (SAS_KEY, "sv=1&sig=x")]).place, Place::Container(_, Credential::Sas(_))));
+        assert!(matches!(landing(&[(ACCESS_KEY, "-"), (SAS_KEY, "cHNzc3Q=")]).place, Place::Container(_, Credential::Key(_))));
+        let printed = format!("{:?} {:?}", landing(&entra), landing(&[]));
+        assert!(!printed.contains("pssst") && !printed.contains("cHNzc3Q"), "{printed}");
+        let sink = &AzureDataLakeGen2Sink;
+        for (changes, why) in [
+            (
+                &[(ACCESS_KEY, "-")][..],
+                "no credentials: give azure.datalake.gen2.access.key, or azure.datalake.gen2.client.id, azure.datalake.gen2.client.key and azure.datalake.gen2.token.endpoint",
+            ),
+            (&[(ACCESS_KEY, "pssst!")], "the account key is not base64"),
+            (&entra[..1], "Missing required configuration \"azure.datalake.gen2.client.key\" which has no default value."),
+            (&entra[..2], "Missing required configuration \"azure.datalake.gen2.token.endpoint\" which has no default value."),
+            (
+                &[entra[0], entra[1], entra[2], ("store.url", "http://127.0.0.1:7/acct")],
+                "a client secret needs a store.url of https",
+            ),
+        ] {
+            assert_eq!(faults(sink, GOOD, changes), [why]);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        let sink = &AzureDataLakeGen2Sink;
+        for (changes, why) in [
+            (&[("flush.size", "-")][..], "Missing required configuration \"flush.size\" which has no default value."),
+            (&[("format.class", "-")], "Missing required configuration \"format.class\" which has no default value."),
+            (
+                &[(ACCOUNT, "-")],
+                "Missing required configuration \"azure.datalake.gen2.account.name\" which has no default value.",
+            ),
+            (
+                &[("format.class", "io.confluent.connect.azure.storage.format.avro.AvroFormat")],
+                "format.class=io.confluent.connect.azure.storage.format.avro.AvroFormat is not supported yet",
+            ),
+            (
+                &[("format.class", "com.acme.Mine")],
+                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found.",
+            ),
+            (
+                &[("topics.dir", "Lake/x")],
+                "Invalid value Lake/x for configuration topics.dir: it begins with the container, and a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+            ),
+            (
+                &[("topics.dir", "lake/_landfall")],
+                "Invalid value lake/_landfall for configuration topics.dir: _landfall is where unfinished files are",
+            ),
+            (
+                &[("topics.dir", "lake/../x")],
+                "Invalid value lake/../x for configuration topics.dir: the path \"lake/../x\" cannot be used: it leaves its folder",
+            ),
+            (
+                &[("store.url", "https://other.dfs.core.windows.net")],
+                "store.url is of another account than azure.datalake.gen2.account.name=acct",
+            ),
+            (
+                &[("store.url", "https://acct.dfs.core.windows.net/lake")],
+                "store.url must end with the account, not with \"lake\"",
+            ),
+            (
+                &[("store.url", "ftp://x")],
+                "Invalid value for configuration store.url: \"ftp://x\" cannot be used: ftp is none of file, https and http",
+            ),
+            (&[("storage.class", "com.acme.Store")], "storage.class=com.acme.Store is not supported yet"),
+            (
+                &[("output.data.format", "PARQUET")],
+                "output.data.format=PARQUET is not supported yet: it is of the key set of Confluent's cloud service, give format.class instead",
+            ),
+        ] {
+            assert_eq!(faults(sink, GOOD, changes), [why]);
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_java_class_is_known() {
+        let own = "azure.datalake.gen2.account.name azure.datalake.gen2.client.id azure.datalake.gen2.client.key \
+                   azure.datalake.gen2.token.endpoint azure.datalake.gen2.access.key azure.datalake.gen2.sas.key \
+                   azure.datalake.gen2.sas.keyname azure.datalake.gen2.block.size connect.azure.datalake.gen2.useragent";
+        assert_keys_known(&AzureDataLakeGen2Sink, own);
+        let set = given(GOOD, &[("azure.datalake.gen2.block.size", "1"), ("locale", "en")]);
+        let warned = ["locale has no effect in Landfall", "azure.datalake.gen2.block.size has no effect in Landfall"];
+        assert_eq!(AzureDataLakeGen2Sink.warnings(&set), warned);
+    }
 }

@@ -2,7 +2,7 @@
 
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::LakeConfig;
+use landfall_lake::config::{LakeConfig, check_folder};
 
 use crate::connection_string::ConnectionString;
 use crate::credential::Credential;
@@ -104,6 +104,9 @@ fn container(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Op
         }
     };
     let folder = path.cloned().collect::<Vec<_>>().join("/");
+    if let Err(why) = check_folder(&folder) {
+        faults.push("store.url", format!("the folder {folder:?} in store.url cannot be: {why}"));
+    }
     let url = account.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
     Some((Place::Container(url, credential), folder))
 }
@@ -137,4 +140,87 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
         }
     };
     credential.map(|credential| (account, credential)).map_err(|why| faults.push(key, why)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landing::tests::{faults, given};
+
+    const GOOD: &[(&str, &str)] = &[("flush.size", "1000")];
+    const DEV: &str = "UseDevelopmentStorage=true";
+
+    #[test]
+    fn an_account_is_named_in_many_ways() {
+        let (key, sas) = ((KEY, "cHNzc3Q="), (SAS, "?sv=1&sig=x"));
+        for (changes, url, prefix) in [
+            (&[(CONNECTION_STRING, DEV), (CONTAINER, "lake")][..], "http://127.0.0.1:10000/devstoreaccount1/lake", "topics"),
+            (&[(ACCOUNT, "acct"), key, (CONTAINER, "lake")], "https://acct.blob.core.windows.net/lake", "topics"),
+            (
+                &[("store.url", "https://acct.blob.core.windows.net/lake"), sas],
+                "https://acct.blob.core.windows.net/lake",
+                "topics",
+            ),
+            (
+                &[("store.url", "https://acct.dfs.core.windows.net/lake/a/b%20c"), key],
+                "https://acct.blob.core.windows.net/lake",
+                "a/b c/topics",
+            ),
+            (
+                &[("store.url", "http://127.0.0.1:7/devstoreaccount1/lake"), (CONNECTION_STRING, DEV)],
+                "http://127.0.0.1:7/devstoreaccount1/lake",
+                "topics",
+            ),
+            (
+                &[("store.url", "https://gate.acme.com"), (ACCOUNT, "acct"), key, (CONTAINER, "lake"), ("topics.dir", "")],
+                "https://gate.acme.com/lake",
+                "",
+            ),
+        ] {
+            let mut faults = Faults::default();
+            let landing = read(&given(GOOD, changes), &mut faults).unwrap_or_else(|| panic!("{faults}"));
+            assert!(faults.is_empty(), "{faults}");
+            assert!(matches!(&landing.place, Place::Container(found, _) if found.as_str() == url), "{landing:?}");
+            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, true));
+        }
+        let mut none = Faults::default();
+        let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");
+        assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        let url = "https://acct.blob.core.windows.net/lake";
+        for (changes, why) in [
+            (&[][..], "no account: give landfall.azure.connection.string, store.url or landfall.azure.account.name"),
+            (
+                &[(ACCOUNT, "acct")],
+                "no credentials: give landfall.azure.connection.string, landfall.azure.account.key or landfall.azure.sas.token",
+            ),
+            (
+                &[(CONNECTION_STRING, DEV)],
+                "Missing required configuration \"landfall.azure.container\" which has no default value.",
+            ),
+            (&[(CONNECTION_STRING, "pssst")], "part 1 of the connection string is not name=value"),
+            (&[("store.url", url), (SAS, "pssst")], "the shared access signature has no sig="),
+            (
+                &[("store.url", url), (CONTAINER, "other"), (KEY, "eA==")],
+                "landfall.azure.container=other and store.url name two containers",
+            ),
+            (
+                &[("store.url", "https://acct.blob.core.windows.net/L"), (KEY, "eA==")],
+                "the container \"L\" in store.url cannot be: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+            ),
+            (
+                &[("store.url", "https://acct.blob.core.windows.net/lake/a%5Cb"), (KEY, "eA==")],
+                "the folder \"a\\\\b\" in store.url cannot be: the path \"a\\\\b\" cannot be used: it has a control character or a backslash",
+            ),
+            (
+                &[("store.url", "https://gate.acme.com/lake"), (KEY, "eA==")],
+                "Missing required configuration \"landfall.azure.account.name\" which has no default value.",
+            ),
+        ] {
+            assert_eq!(faults(&AzureDataLakeSink, GOOD, changes), [why]);
+        }
+    }
 }

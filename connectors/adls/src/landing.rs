@@ -120,3 +120,44 @@ pub(crate) fn check_not_cloud(properties: &Properties, faults: &mut Faults) {
         faults.push("output.data.format", format!("output.data.format={format} is not supported yet: {why}"));
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use landfall_api::SinkConnector;
+
+    use super::*;
+
+    /// `good` with `changes`; a value of `-` takes a key away.
+    pub(crate) fn given(good: &[(&str, &str)], changes: &[(&str, &str)]) -> Properties {
+        let mut properties: Properties = good.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        for (key, value) in changes {
+            match *value {
+                "-" => drop(properties.remove(*key)),
+                value => drop(properties.insert((*key).into(), value.into())),
+            }
+        }
+        properties
+    }
+
+    /// What is wrong with `good` after `changes`.
+    pub(crate) fn faults(sink: &dyn SinkConnector, good: &[(&str, &str)], changes: &[(&str, &str)]) -> Vec<String> {
+        sink.validate(&given(good, changes)).0.into_iter().map(|fault| fault.message).collect()
+    }
+
+    /// The keys of both Confluent classes.
+    const COMMON: &str = "format.class flush.size rotate.interval.ms rotate.schedule.interval.ms schemas.cache.config \
+        enhanced.avro.schema.support connect.meta.data allow.optional.map.keys retry.backoff.ms shutdown.timeout.ms \
+        filename.offset.zero.pad.width avro.codec parquet.codec schema.compatibility format.bytearray.extension \
+        format.bytearray.separator az.compression.type behavior.on.null.values partitioner.max.open.files max.files.scan.limit \
+        rotate.file.on.partition.change partitioner.class partition.field.name partition.duration.ms path.format locale timezone \
+        timestamp.extractor timestamp.field topics.dir directory.delim file.delim store.url storage.class \
+        credentials.provider.class";
+
+    /// Checks that a class declares the keys of both Confluent classes and its `own`, each once.
+    pub(crate) fn assert_keys_known(sink: &dyn SinkConnector, own: &str) {
+        let keys: Vec<_> = sink.keys().into_iter().map(|key| key.name).collect();
+        for wanted in COMMON.split_whitespace().chain(own.split_whitespace()) {
+            assert_eq!(keys.iter().filter(|key| **key == wanted).count(), 1, "{wanted}");
+        }
+    }
+}

@@ -22,7 +22,7 @@ config! {
         /// Number of records written to store before invoking file commits.
         flush_size: i32 = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
         /// Top level directory to store the data. Blank for none; names in it are parted by `/`.
-        topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(folder) };
+        topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(check_folder) };
         /// Directory delimiter pattern.
         directory_delim: String = "directory.delim" { default: Some("/"), group: "Storage", width: Width::Long, display: "Directory Delimiter", valid: By(directory_delimiter) };
         /// File delimiter pattern.
@@ -194,7 +194,11 @@ fn changed<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Ite
     })
 }
 
-fn folder(path: &str) -> Result<(), String> {
+/// Checks a folder below a store's root; blank is the root itself.
+///
+/// # Errors
+/// It would leave the store, or be where unfinished files are.
+pub fn check_folder(path: &str) -> Result<(), String> {
     let path = path.trim();
     if path.is_empty() {
         return Ok(());
