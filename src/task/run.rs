@@ -10,7 +10,7 @@ use landfall_api::{
 };
 
 use super::{Control, TaskEvent, TaskSpec};
-use crate::convert;
+use crate::convert::{self, Converted};
 use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Start, consumer_properties};
 
 /// How long a poll waits for records; each turn of the loop also looks after commits.
@@ -241,7 +241,8 @@ impl Runner {
         partition.next = Some(end);
         let landed = raw.row_of(next);
         let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw });
-        let (batches, refused) = convert::convert_batch(&raw, next..end, &mut *self.key, &mut *self.value, &mut *self.header);
+        let Converted { batches, refused } =
+            convert::convert_batch(&raw, next..end, &mut *self.key, &mut *self.value, &mut *self.header);
         self.metrics.records_sent.add(batches.iter().map(|b| b.len() as u64).sum());
         let put = self.sink.put(batches);
         if matches!(put, Err(TaskError::Record { .. })) || refused.is_some() {
