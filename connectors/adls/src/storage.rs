@@ -50,7 +50,7 @@ impl AzureStorage {
     /// The container at `container` (`https://<account>.blob.core.windows.net/<container>`). Does no I/O.
     #[must_use]
     pub fn new(mut container: Url, credential: Credential) -> Self {
-        let http = HttpClientOptions { automatic_decompression: false, ..HttpClientOptions::default() };
+        let http = HttpClientOptions { automatic_decompression: false };
         let mut options = ClientOptions {
             retry: RetryOptions::none(),
             transport: Some(Transport::new(new_http_client(Some(http)))),
