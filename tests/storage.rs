@@ -28,7 +28,7 @@ fn key(azurite: &Azurite) -> Credential {
     Credential::Key(SharedKey::new(azurite.account_name(), azurite.account_key()).expect("base64"))
 }
 
-fn storage(azurite: &Azurite, container: &str, credential: Credential) -> AzureStorage {
+fn open(azurite: &Azurite, container: &str, credential: Credential) -> AzureStorage {
     AzureStorage::new(format!("{}/{container}", azurite.blob_endpoint()).parse().expect("a URL"), credential)
 }
 
@@ -52,7 +52,7 @@ async fn azure_is_a_store_with_every_credential() {
     assert_eq!(from_string.endpoint.as_str(), azurite.blob_endpoint());
     for (container, credential) in [("key", key(&azurite)), ("string", from_string.credential), ("sas", sas())] {
         ureq::put(format!("{}/{container}?restype=container&{SAS}", azurite.blob_endpoint())).send_empty().expect("created");
-        let storage = storage(&azurite, container, credential);
+        let storage = open(&azurite, container, credential);
         conformance::suite(&storage).await;
         assert_eq!(storage.url(), format!("{}/{container}", azurite.blob_endpoint()));
     }
@@ -61,7 +61,7 @@ async fn azure_is_a_store_with_every_credential() {
 #[tokio::test]
 async fn azure_keeps_metadata() {
     let azurite = Azurite::start();
-    let storage = storage(&azurite, azurite.container(), key(&azurite));
+    let storage = open(&azurite, azurite.container(), key(&azurite));
     let metadata = Metadata::from([("landfall_last".into(), "41".into()), ("landfall_first".into(), "0".into())]);
     let mut staged = storage.stage("a").await.expect("staged");
     assert_eq!(staged.publish(&metadata).await.expect("published"), Published::Created);
@@ -74,7 +74,7 @@ async fn a_wrong_key_is_said_without_showing_it() {
     let azurite = Azurite::start();
     let wrong = "cHNzc3QtcHNzc3QtcHNzc3Q=";
     let storage =
-        storage(&azurite, azurite.container(), Credential::Key(SharedKey::new(azurite.account_name(), wrong).expect("base64")));
+        open(&azurite, azurite.container(), Credential::Key(SharedKey::new(azurite.account_name(), wrong).expect("base64")));
     let message = fatal(storage.check().await.expect_err("refused"));
     assert!(message.starts_with(&format!("Put Block {}/lake/_landfall/check: HTTP 403 ", azurite.blob_endpoint())), "{message}");
     assert!(message.contains("the credentials "), "{message}");
@@ -82,7 +82,7 @@ async fn a_wrong_key_is_said_without_showing_it() {
     fatal(storage.head("a").await.expect_err("refused"));
 
     let bad = SAS.replace("sig=", "sig=AAAA");
-    let storage = storage(&azurite, azurite.container(), Credential::sas(&bad).expect("a signature"));
+    let storage = open(&azurite, azurite.container(), Credential::sas(&bad).expect("a signature"));
     for error in [storage.check().await.expect_err("refused"), storage.list("").await.expect_err("refused")] {
         let message = fatal(error);
         assert!(message.contains("HTTP 403") && !message.contains("AAAA"), "{message}");
@@ -92,7 +92,7 @@ async fn a_wrong_key_is_said_without_showing_it() {
 #[tokio::test]
 async fn a_missing_container_is_named() {
     let azurite = Azurite::start();
-    let storage = storage(&azurite, "nowhere", key(&azurite));
+    let storage = open(&azurite, "nowhere", key(&azurite));
     let mut staged = storage.stage("a").await.expect("needs no asking");
     for error in [
         storage.check().await.expect_err("refused"),
@@ -124,7 +124,7 @@ async fn no_server_is_worth_another_try() {
 #[tokio::test]
 async fn a_block_whose_answer_was_lost_is_there_once() {
     let azurite = Azurite::start();
-    let storage = storage(&azurite, azurite.container(), key(&azurite));
+    let storage = open(&azurite, azurite.container(), key(&azurite));
     let mut staged = storage.stage("a").await.expect("staged");
     staged.block("one".into()).await.expect("staged");
     let mut answered = 0;
