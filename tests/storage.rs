@@ -29,7 +29,7 @@ fn key(azurite: &Azurite) -> Credential {
 }
 
 fn open(azurite: &Azurite, container: &str, credential: Credential) -> AzureStorage {
-    AzureStorage::new(format!("{}/{container}", azurite.blob_endpoint()).parse().expect("a URL"), credential)
+    AzureStorage::new(format!("{}/{container}", azurite.blob_endpoint()).parse().expect("a URL"), credential).expect("a client")
 }
 
 fn fatal(error: StorageError) -> String {
@@ -111,7 +111,7 @@ async fn no_server_is_worth_another_try() {
     let url = format!("http://127.0.0.1:{port}/devstoreaccount1/lake");
     let wrong = Credential::Key(SharedKey::new("devstoreaccount1", "cHNzc3Q=").expect("base64"));
     for credential in [wrong, sas()] {
-        let storage = AzureStorage::new(url.parse().expect("a URL"), credential);
+        let storage = AzureStorage::new(url.parse().expect("a URL"), credential).expect("a client");
         match storage.check().await.expect_err("nobody is there") {
             StorageError::Retriable(message) => {
                 assert_eq!(message, format!("Put Block {url}/_landfall/check: Connection refused (os error 111)"));
@@ -145,7 +145,7 @@ async fn a_block_whose_answer_was_lost_is_there_once() {
 async fn a_publish_whose_answer_was_lost_is_recognised() {
     let azurite = Azurite::start();
     let lossy = Lossy::before(&azurite);
-    let through = AzureStorage::new(lossy.url(azurite.container()).parse().expect("a URL"), key(&azurite));
+    let through = AzureStorage::new(lossy.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
     for (path, blocks) in [("a", &["a", "b"][..]), ("empty", &[])] {
         let mut staged = through.stage(path).await.expect("staged");
         for block in blocks {

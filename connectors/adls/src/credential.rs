@@ -8,6 +8,7 @@ use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::http::{ClientOptions, Url};
 use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 
+use crate::http::transport;
 use crate::shared_key::SharedKey;
 
 /// A way to be let in. None of them prints its secret.
@@ -51,7 +52,11 @@ impl Credential {
         let (authority, tenant) = authority_and_tenant(token_endpoint)?;
         let mut cloud = CustomConfiguration::default();
         cloud.authority_host = authority;
-        let client_options = ClientOptions { cloud: Some(Arc::new(CloudConfiguration::from(cloud))), ..ClientOptions::default() };
+        let client_options = ClientOptions {
+            cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
+            transport: Some(transport()?),
+            ..ClientOptions::default()
+        };
         let options = ClientSecretCredentialOptions { client_options };
         ClientSecretCredential::new(&tenant, client_id.to_owned(), Secret::new(secret.to_owned()), Some(options))
             .map(|credential| Self::Token(credential))

@@ -38,7 +38,9 @@ impl Landing {
     pub(crate) fn task(self, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
         let storage: Arc<dyn Storage> = match self.place {
             Place::Directory(root) => Arc::new(LocalStorage::new(root)),
-            Place::Container(url, credential) => Arc::new(AzureStorage::new(url, credential)),
+            Place::Container(url, credential) => {
+                Arc::new(AzureStorage::new(url, credential).map_err(|e| TaskError::Fatal(e.to_string()))?)
+            }
         };
         let layout = self.lake.layout(self.prefix, self.flush_on_stop).map_err(TaskError::Fatal)?;
         Ok(Box::new(LakeTask::new(layout, storage, context)))

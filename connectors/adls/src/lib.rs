@@ -8,6 +8,7 @@ pub mod connection_string;
 pub mod credential;
 pub mod endpoint;
 pub mod gen2;
+mod http;
 pub mod lake_sink;
 mod landing;
 pub mod shared_key;

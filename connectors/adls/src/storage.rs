@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azure_core::Uuid;
 use azure_core::error::ErrorKind;
-use azure_core::http::{ClientOptions, Etag, HttpClientOptions, RetryOptions, StatusCode, Transport, Url, new_http_client};
+use azure_core::http::{ClientOptions, Etag, RetryOptions, StatusCode, Url};
 use azure_storage_blob::models::{
     BlobClientDownloadOptions, BlobClientGetPropertiesResultHeaders, BlobContainerClientListBlobsOptions,
     BlockBlobClientCommitBlockListOptions, BlockLookupList, HttpRange, ListBlobsIncludeItem,
@@ -24,6 +24,7 @@ use landfall_lake::storage::{Metadata, Object, Published, Staged, Storage, Stora
 use std::sync::Arc;
 
 use crate::credential::Credential;
+use crate::http::{innermost, transport};
 
 /// The metadata that tells whose file has a name; it is not shown to callers.
 const NONCE: &str = "landfall_nonce";
@@ -48,12 +49,13 @@ pub struct AzureStorage {
 
 impl AzureStorage {
     /// The container at `container` (`https://<account>.blob.core.windows.net/<container>`). Does no I/O.
-    #[must_use]
-    pub fn new(mut container: Url, credential: Credential) -> Self {
-        let http = HttpClientOptions { automatic_decompression: false };
+    ///
+    /// # Errors
+    /// This machine has no root certificates to check the service's by.
+    pub fn new(mut container: Url, credential: Credential) -> Result<Self, StorageError> {
         let mut options = ClientOptions {
             retry: RetryOptions::none(),
-            transport: Some(Transport::new(new_http_client(Some(http)))),
+            transport: Some(transport().map_err(StorageError::Fatal)?),
             ..ClientOptions::default()
         };
         match &credential {
@@ -61,7 +63,7 @@ impl AzureStorage {
             Credential::Sas(sas) => container.set_query(Some(sas.secret())),
             Credential::Token(_) => {}
         }
-        Self { container, credential, options }
+        Ok(Self { container, credential, options })
     }
 
     fn token(&self) -> Option<Arc<dyn azure_core::credentials::TokenCredential>> {
@@ -349,17 +351,6 @@ fn code(error: &azure_core::Error) -> Option<&str> {
     }
 }
 
-/// The cause at the bottom. Those above it quote URLs, and with them signatures.
-fn innermost(error: &azure_core::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    let text = cause.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    if line.contains("sig=") { "the connection failed".into() } else { line.to_owned() }
-}
-
 fn refused_by_entra(error: &azure_core::Error) -> bool {
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -384,7 +375,7 @@ mod tests {
 
     fn storage() -> AzureStorage {
         let container = Url::parse("https://acct.blob.core.windows.net/lake").expect("a URL");
-        AzureStorage::new(container, Credential::sas("sv=1&sig=pssst").expect("a signature"))
+        AzureStorage::new(container, Credential::sas("sv=1&sig=pssst").expect("a signature")).expect("a client")
     }
 
     #[test]
