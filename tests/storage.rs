@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arrow_array::{BinaryArray, Int64Array, StructArray, TimestampMillisecondArray};
+use arrow_schema::{DataType, Field, Fields};
 use landfall_adls::connection_string::ConnectionString;
 use landfall_adls::credential::Credential;
 use landfall_adls::shared_key::SharedKey;
 use landfall_adls::storage::AzureStorage;
+use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
+use landfall_api::{Batch, Column, Properties, RawBatch, SinkConnector, TaskContext, TopicPartition};
 use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::storage::{Metadata, Published, Storage, StorageError, conformance};
 
@@ -159,6 +163,113 @@ async fn a_publish_whose_answer_was_lost_is_recognised() {
         assert_eq!(other.publish(&Metadata::new()).await.expect("answered"), Published::Exists);
         assert_eq!(staged.publish(&Metadata::new()).await.expect("answered"), Published::Created);
         assert_eq!(through.read(path, 0..100).await.expect("read"), blocks.concat());
+    }
+}
+
+#[test]
+fn every_class_lands_rows_and_goes_on_after_them() {
+    let azurite = Azurite::start();
+    let (endpoint, container) = (azurite.blob_endpoint(), azurite.container());
+    let folder = tempfile::tempdir().expect("a directory");
+    let classes: [(&dyn SinkConnector, &str, Vec<(&str, String)>); 4] = [
+        (
+            &AzureDataLakeGen2Sink,
+            "gen2",
+            vec![
+                ("format.class", "io.confluent.connect.azure.storage.format.parquet.ParquetFormat".into()),
+                ("azure.datalake.gen2.account.name", azurite.account_name().into()),
+                ("azure.datalake.gen2.access.key", azurite.account_key().into()),
+                ("store.url", endpoint.clone()),
+                ("topics.dir", format!("{container}/gen2")),
+            ],
+        ),
+        (
+            &AzureBlobStorageSink,
+            "blob",
+            vec![
+                ("format.class", "io.confluent.connect.azure.blob.format.parquet.ParquetFormat".into()),
+                ("azblob.account.name", azurite.account_name().into()),
+                ("azblob.account.key", azurite.account_key().into()),
+                ("azblob.container.name", container.into()),
+                ("store.url", endpoint),
+                ("topics.dir", "blob".into()),
+            ],
+        ),
+        (
+            &AzureDataLakeSink,
+            "own",
+            vec![
+                ("landfall.azure.connection.string", azurite.connection_string()),
+                ("landfall.azure.container", container.into()),
+                ("landfall.flush.on.stop", "false".into()),
+                ("topics.dir", "own".into()),
+            ],
+        ),
+        (
+            &AzureDataLakeSink,
+            "local",
+            vec![
+                ("store.url", format!("file://{}", folder.path().display())),
+                ("landfall.flush.on.stop", "false".into()),
+                ("topics.dir", "local".into()),
+            ],
+        ),
+    ];
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let azure = open(&azurite, container, key(&azurite));
+    let local = LocalStorage::new(folder.path());
+    for (class, prefix, given) in classes {
+        let mut properties: Properties = given.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        properties.insert("flush.size".into(), "100".into());
+        assert!(class.validate(&properties).is_empty(), "{}", class.validate(&properties));
+        for resume in [0, 200] {
+            let context = TaskContext {
+                connector: prefix.into(),
+                task: 0,
+                runtime: runtime.handle().clone(),
+                memory: 64 << 20,
+                metrics: Arc::default(),
+            };
+            let mut task = class.task(&properties, context).expect("a task");
+            let partition = TopicPartition::new("t", 3);
+            assert_eq!(task.open(&partition, None, 0).expect("opened").resume, resume, "{prefix}");
+            task.put(vec![batch(&partition, resume..250)]).expect("taken");
+            let committed = task.close(&[partition.clone()], false, Duration::from_secs(20)).expect("closed");
+            assert_eq!(committed.get(&partition).map_or(200, |committed| committed.offset), 200, "{prefix}");
+        }
+        let store: &dyn Storage = if prefix == "local" { &local } else { &azure };
+        let files = runtime.block_on(store.list(&format!("{prefix}/"))).expect("listed");
+        let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+        let expected = ["0000000000", "0000000100"].map(|first| format!("{prefix}/t/partition=3/t+3+{first}.snappy.parquet"));
+        assert_eq!(paths, expected);
+    }
+}
+
+/// Rows whose only field is their offset.
+fn batch(origin: &TopicPartition, offsets: std::ops::Range<i64>) -> Batch {
+    let offset = Int64Array::from_iter_values(offsets.clone());
+    let timestamp = TimestampMillisecondArray::from_iter_values(offsets.clone());
+    let bytes = BinaryArray::from_iter_values(offsets.clone().map(i64::to_le_bytes));
+    let raw = RawBatch {
+        origin: origin.clone(),
+        key: bytes.clone(),
+        value: bytes.clone(),
+        offset: offset.clone(),
+        timestamp: timestamp.clone(),
+        headers: None,
+    };
+    let fields = Fields::from(vec![Field::new("id", DataType::Int64, false)]);
+    let value = StructArray::new(fields.clone(), vec![Arc::new(offset.clone())], None);
+    Batch {
+        origin: origin.clone(),
+        topic: origin.topic.clone(),
+        key: Column { field: Arc::new(Field::new("key", DataType::Binary, true)), array: Arc::new(bytes) },
+        value: Column { field: Arc::new(Field::new("value", DataType::Struct(fields), true)), array: Arc::new(value) },
+        offset,
+        timestamp,
+        headers: None,
+        raw: Arc::new(raw),
+        covers: offsets,
     }
 }
 
