@@ -166,12 +166,15 @@ async fn a_publish_whose_answer_was_lost_is_recognised() {
     }
 }
 
+/// A class, the folder that it lands in, and its keys.
+type Landing<'a> = (&'a dyn SinkConnector, &'a str, Vec<(&'a str, String)>);
+
 #[test]
 fn every_class_lands_rows_and_goes_on_after_them() {
     let azurite = Azurite::start();
     let (endpoint, container) = (azurite.blob_endpoint(), azurite.container());
     let folder = tempfile::tempdir().expect("a directory");
-    let classes: [(&dyn SinkConnector, &str, Vec<(&str, String)>); 4] = [
+    let classes: [Landing; 4] = [
         (
             &AzureDataLakeGen2Sink,
             "gen2",
@@ -234,7 +237,7 @@ fn every_class_lands_rows_and_goes_on_after_them() {
             let partition = TopicPartition::new("t", 3);
             assert_eq!(task.open(&partition, None, 0).expect("opened").resume, resume, "{prefix}");
             task.put(vec![batch(&partition, resume..250)]).expect("taken");
-            let committed = task.close(&[partition.clone()], false, Duration::from_secs(20)).expect("closed");
+            let committed = task.close(std::slice::from_ref(&partition), false, Duration::from_secs(20)).expect("closed");
             assert_eq!(committed.get(&partition).map_or(200, |committed| committed.offset), 200, "{prefix}");
         }
         let store: &dyn Storage = if prefix == "local" { &local } else { &azure };

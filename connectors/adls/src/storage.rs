@@ -3,8 +3,10 @@
 //! A block id is sent at most once: every try has its own, and nothing below this module sends a request again. So a file's
 //! list can succeed at most once, ever, and a late request of a stopped worker cannot bring back what was removed since.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +23,6 @@ use azure_storage_blob::{
 use bytes::Bytes;
 use futures::TryStreamExt;
 use landfall_lake::storage::{Metadata, Object, Published, Staged, Storage, StorageError, checked_path};
-use std::sync::Arc;
 
 use crate::credential::Credential;
 use crate::http::{innermost, transport};
@@ -241,7 +242,7 @@ impl Staged for AzureStaged {
         }
         let call = Call { storage: &self.storage, what: "Put Block List", url: &self.url };
         let nonce = self.nonce.simple().to_string();
-        let mut metadata: std::collections::HashMap<_, _> = metadata.clone().into_iter().collect();
+        let mut metadata: HashMap<_, _> = metadata.clone().into_iter().collect();
         metadata.insert(NONCE.to_owned(), nonce.clone());
         let options = BlockBlobClientCommitBlockListOptions {
             if_none_match: Some(Etag::from("*")),
