@@ -1,11 +1,13 @@
 //! Black-box tests: the real binary, a real broker, and what other programs read afterwards.
 
+mod bad_input;
 mod crash;
 mod group;
 mod harness;
 mod idle;
 mod landing;
 mod memory;
+mod outage;
 mod support;
 
 #[test]
