@@ -19,9 +19,7 @@ fn a_wrong_property_is_named_with_its_line() {
     let out = Command::new(env!("CARGO_BIN_EXE_landfall")).arg("standalone").arg(&path).output().unwrap();
     assert!(!out.status.success());
     let said = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
-    for part in ["worker.properties", "offset.flush.interval.ms", "3", "soon"] {
-        assert!(said.contains(part), "no {part} in: {said}");
-    }
+    assert!(said.contains("worker.properties:3: offset.flush.interval.ms: "), "{said}");
 }
 
 #[test]
