@@ -1,17 +1,11 @@
-//! Azurite, the emulator of Azure Blob Storage.
+//! Azurite, the emulator of Azure Blob Storage, with one container.
 
-use std::net::TcpStream;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::process::Process;
 use super::{cache, free_port, read, secs, wait_until};
-
-/// The emulator's account.
-pub(crate) const ACCOUNT: &str = "devstoreaccount1";
-/// The key of the emulator's account, which is public.
-pub(crate) const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
 /// A running emulator with its own data; stopped and removed when dropped.
 #[derive(Debug)]
@@ -23,7 +17,7 @@ pub(crate) struct Azurite {
 }
 
 impl Azurite {
-    /// Starts one on a free port and waits until it answers.
+    /// Starts an emulator and creates the container.
     pub(crate) fn start() -> Self {
         let folder = TempDir::with_prefix("landfall-azurite-").expect("a folder for Azurite");
         let (port, log) = (free_port(), folder.path().join("azurite.log"));
@@ -37,26 +31,32 @@ impl Azurite {
             .arg(port.to_string())
             .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent", "--location"])
             .arg(folder.path());
-        let mut process = Process::spawn(&mut command, &log, folder.path()).expect("node");
-        wait_until("Azurite to answer", secs(60), || {
-            assert!(process.ended().is_none(), "Azurite ended: {}", std::fs::read_to_string(&log).unwrap_or_default());
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
-        Self { port, _process: process, _folder: folder }
+        let process = Process::spawn(&mut command, &log, folder.path()).expect("node");
+        wait_until("Azurite to answer", secs(60), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        let azurite = Self { port, _process: process, _folder: folder };
+        read::python("blobs.py", &["create", &azurite.connection_string(), azurite.container()]);
+        azurite
     }
 
-    /// The URL of its account.
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/{ACCOUNT}", self.port)
+    pub(crate) fn account_name(&self) -> &'static str {
+        "devstoreaccount1"
     }
 
-    /// A connection string of its account.
+    /// The emulator's well-known key.
+    pub(crate) fn account_key(&self) -> &'static str {
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    }
+
+    pub(crate) fn blob_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}/{}", self.port, self.account_name())
+    }
+
     pub(crate) fn connection_string(&self) -> String {
-        format!("DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={};", self.url())
+        let (name, key) = (self.account_name(), self.account_key());
+        format!("DefaultEndpointsProtocol=http;AccountName={name};AccountKey={key};BlobEndpoint={};", self.blob_endpoint())
     }
 
-    /// Makes a container.
-    pub(crate) fn create_container(&self, name: &str) {
-        read::python("blobs.py", &["create", &self.connection_string(), name]);
+    pub(crate) fn container(&self) -> &'static str {
+        "lake"
     }
 }

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::azurite::{ACCOUNT, Azurite, KEY};
+use super::azurite::Azurite;
 use super::read;
 
 /// Folder of the topics within each store; where the store is an account of Azure, its first part is the container.
 const TOPICS: &str = "topics";
-const CONTAINER: &str = "lake";
 
 /// Somewhere to land files, empty at first and a test's own.
 #[derive(Debug)]
@@ -28,9 +27,7 @@ impl Store {
     }
 
     pub(crate) fn azurite() -> Self {
-        let azurite = Azurite::start();
-        azurite.create_container(CONTAINER);
-        Self::Azurite(azurite, TempDir::with_prefix("landfall-store-").expect("a folder"))
+        Self::Azurite(Azurite::start(), TempDir::with_prefix("landfall-store-").expect("a folder"))
     }
 
     /// A connector of Confluent's Data Lake class that lands `topic` here as Parquet, `flush_size` records a file.
@@ -52,10 +49,10 @@ impl Store {
                 "topics.dir": TOPICS,
             }),
             Self::Azurite(azurite, _) => json!({
-                "store.url": azurite.url(),
-                "azure.datalake.gen2.account.name": ACCOUNT,
-                "azure.datalake.gen2.access.key": KEY,
-                "topics.dir": format!("{CONTAINER}/{TOPICS}"),
+                "store.url": azurite.blob_endpoint(),
+                "azure.datalake.gen2.account.name": azurite.account_name(),
+                "azure.datalake.gen2.access.key": azurite.account_key(),
+                "topics.dir": format!("{}/{TOPICS}", azurite.container()),
             }),
         };
         with(&mut config, &store);
@@ -68,7 +65,7 @@ impl Store {
             Self::Directory(folder) => folder.path(),
             Self::Azurite(azurite, copy) => {
                 let target = copy.path().to_str().expect("a path of text");
-                read::python("blobs.py", &["copy", &azurite.connection_string(), CONTAINER, target]);
+                read::python("blobs.py", &["copy", &azurite.connection_string(), azurite.container(), target]);
                 copy.path()
             }
         }
