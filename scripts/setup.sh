@@ -44,7 +44,7 @@ once() {
 
 jars() {
   rm -rf "$cache/jars"
-  mvn -q -B -Dstyle.color=never -f tests/support/broker/pom.xml dependency:copy-dependencies -DoutputDirectory="$cache/jars"
+  mvn -q -B -f tests/support/broker/pom.xml dependency:copy-dependencies -DoutputDirectory="$cache/jars"
 }
 
 npm_packages() {

@@ -3,6 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::support::broker::{Broker, Record};
 use crate::support::read::seen_by;
 use crate::support::records::{Orders, Random};
@@ -24,7 +26,7 @@ fn survives(store: &Store, connector: &str, seed: u64) {
     for _ in 0..KILLS {
         broker.produce_all(topic, events.by_ref().take(SLICE));
         worker.start_again();
-        // A standalone worker forgets its connectors.
+        // A standalone worker forgets its connectors, unless it has a file for them.
         worker.put(&format!("/connectors/{connector}/config"), &store.connector(topic, PER_FILE));
         // Records flow again when the member killed before has left the group: about 3 s.
         sleep(Duration::from_millis(random.below(5000)));
@@ -51,4 +53,28 @@ fn a_killed_worker_lands_every_record_once_in_a_directory() {
 #[test]
 fn a_killed_worker_lands_every_record_once_in_azure() {
     survives(&Store::azurite(), "crash-azure", 12);
+}
+
+#[test]
+fn a_worker_with_a_state_file_remembers_what_it_was_told() {
+    let (broker, store, topic) = (Broker::shared(), Store::directory(), "remembered");
+    broker.create_topic(topic, 1);
+    let mut worker = Worker::start(&broker.bootstrap(), &[("landfall.state.file", "connectors.json")]);
+    worker.create(topic, &store.connector(topic, 10));
+    assert_eq!(worker.put(&format!("/connectors/{topic}/pause"), &Value::Null).0, 202);
+    worker.await_state(topic, "PAUSED");
+    worker.kill9();
+
+    worker.start_again();
+    // As in Java, a connector that starts paused has no tasks yet.
+    let status = worker.get(&format!("/connectors/{topic}/status")).1;
+    assert_eq!(status["connector"]["state"], "PAUSED", "{status}");
+    broker.produce(topic, 0, (0..10).map(|id| Record::value(format!(r#"{{"id":{id}}}"#))));
+    assert_eq!(worker.put(&format!("/connectors/{topic}/resume"), &Value::Null).0, 202);
+    worker.await_landed(broker, topic, topic);
+    assert!(worker.terminate().success(), "{}", worker.log_text());
+
+    worker.start_again();
+    worker.await_state(topic, "RUNNING");
+    assert_eq!(store.tiled(topic), [(0, 10)].into());
 }

@@ -63,7 +63,7 @@ fn lands(store: &Store, connector: &str, schemas: bool) {
 
     assert_eq!(store.tiled(topic), broker.end_offsets(topic));
     assert_eq!(store.files(topic).len(), PARTITIONS * 4);
-    assert_eq!(worker.metric("landfall_rows_landed_total"), RECORDS as f64);
+    assert_eq!(worker.metric("landfall_task_landed_rows_total"), RECORDS as f64);
     let last = i64::try_from(RECORDS).unwrap() - 1;
     let duckdb = [("int64", "BIGINT"), ("int32", "INTEGER"), ("string", "VARCHAR"), ("boolean", "BOOLEAN")];
     let pyarrow = [("int64", "int64"), ("int32", "int32"), ("string", "string"), ("boolean", "bool")];
@@ -71,6 +71,9 @@ fn lands(store: &Store, connector: &str, schemas: bool) {
         let seen = seen_by(reader, &store.folder(topic), "id");
         assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (last + 1, last + 1, 0, last), "{reader}");
         assert_eq!(seen.types, types(schemas, names), "{reader}");
+    }
+    if let Store::Azurite(azurite, _) = store {
+        assert!(!worker.log_text().contains(azurite.account_key()), "a secret in the log");
     }
 }
 

@@ -1,11 +1,14 @@
 //! Black-box tests: the real binary, a real broker, and what other programs read afterwards.
 
+mod bad_input;
 mod crash;
+mod fetch_group;
 mod group;
 mod harness;
 mod idle;
 mod landing;
 mod memory;
+mod outage;
 mod storage;
 mod support;
 

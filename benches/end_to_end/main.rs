@@ -116,7 +116,7 @@ fn compare(records: usize, runs: usize, with_worker: bool) {
             if with_worker {
                 let store = Store::directory();
                 workers.push(run_worker(&broker, topic, records, &store, &format!("{topic}-{run}")));
-                assert_eq!(rows(out.path()), rows(store.landed()), "{topic}: the limit's rows and the worker's");
+                assert_eq!(rows(out.path()), rows(&store.folder(topic)), "{topic}: the limit's rows and the worker's");
             } else {
                 assert_eq!(rows(out.path()).count, records);
             }

@@ -151,9 +151,19 @@ offset.flush.interval.ms=1000
         wait_until(&format!("connector {connector} to be {state}; log: {}", self.log().display()), PATIENCE, || {
             last = self.get(&path).1;
             let states = states(&last);
-            assert!(state == "FAILED" || !states.iter().any(|s| s == "FAILED"), "{last:#}\n{}", self.log_text());
+            assert!(!states.iter().any(|s| s == "FAILED"), "{last:#}\n{}", self.log_text());
             (states.len() > 1 && states.iter().all(|s| s == state)).then_some(())
         });
+    }
+
+    /// Waits until a task of a connector has failed; its trace.
+    pub(crate) fn await_failure(&self, connector: &str) -> String {
+        let path = format!("/connectors/{connector}/status");
+        wait_until(&format!("a task of {connector} to fail; log: {}", self.log().display()), PATIENCE, || {
+            let status = self.get(&path).1;
+            let failed = status["tasks"].as_array()?.iter().find(|task| task["state"] == "FAILED")?;
+            Some(failed["trace"].as_str().unwrap_or_default().to_owned())
+        })
     }
 
     /// Waits until a connector has committed every record of `topic`: then all of them are in files that readers see. The number of
