@@ -154,13 +154,14 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// Reads a worker's properties file.
+    /// Reads a worker's properties file; `plugins` gives the faults that plugins find in them.
     ///
     /// # Errors
     /// A text for the user: each fault on a line of its own, with file, line and key.
-    pub fn read(path: &Path) -> Result<Self, String> {
+    pub fn read(path: &Path, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
         let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
         let mut config = Self::parse(&file.properties).map_err(|faults| file.locate(&faults))?;
+        plugins(&file.properties).or(Some(())).map_err(|faults| file.locate(&faults))?;
         config.warnings.splice(0..0, file.warnings);
         Ok(config)
     }
@@ -290,7 +291,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("worker.properties");
         std::fs::write(&path, text).expect("written");
-        WorkerConfig::read(&path).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
+        WorkerConfig::read(&path, |_| Faults::default()).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
     }
 
     #[test]
