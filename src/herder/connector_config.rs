@@ -176,6 +176,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     faults.0.extend(converter_faults(plugins, &worker.given, &properties).0);
     for (key, value) in submitted {
         if value.is_none() {
+            faults.0.retain(|fault| fault.key != *key || !fault.message.starts_with("Missing required"));
             faults.push(key, "Null value can not be supplied as the configuration value.");
         }
         if value.as_deref() == Some(HIDDEN) && Secrets::of(plugins, &properties).has(key) {
@@ -239,7 +240,7 @@ fn topics(properties: &Properties, faults: &mut Faults) {
         (true, true) => both(faults, "topics and topics.regex are mutually exclusive options, but both are set."),
         (false, false) => both(faults, "Must configure one of topics or topics.regex"),
         (false, true) => {
-            faults.push("topics.regex", "Invalid value for configuration topics.regex: not supported yet, use topics")
+            faults.push("topics.regex", "Invalid value for configuration topics.regex: not supported yet, use topics");
         }
         (true, false) => {
             let items: Vec<_> = properties["topics"].trim().split(',').map(str::trim).collect();

@@ -16,9 +16,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router, ServiceExt as _};
+use axum::{Json, Router};
 use tokio::net::TcpListener;
-use tower::Layer as _;
 
 pub use error::{ErrorMessage, RestError};
 pub use root::KAFKA_VERSION;
@@ -41,7 +40,7 @@ fn flag(query: &QueryPairs, name: &str) -> bool {
 pub fn router(herder: Standalone) -> Router {
     let connector = "/connectors/{name}";
     let under = |path: &str| format!("{connector}/{path}");
-    Router::new()
+    let resources = Router::new()
         .route("/", get(root::server_info))
         .route("/health", get(root::health))
         .route("/connectors", get(connectors::list).post(connectors::create))
@@ -61,8 +60,9 @@ pub fn router(herder: Standalone) -> Router {
         .route_layer(from_fn(negotiate))
         .route("/metrics", get(root::metrics))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn(as_java))
-        .with_state(herder)
+        .with_state(herder);
+    // An outer router, because a path is taken before it is matched, and an answer after all of axum had its say.
+    Router::new().fallback_service(resources).layer(from_fn(as_java)).layer(map_request(normalize))
 }
 
 /// Refuses media types other than JSON, as `@Produces` and `@Consumes` do in Java.
@@ -184,8 +184,7 @@ impl Sockets {
             async move {
                 let address = socket.local_addr()?;
                 tracing::info!("REST server listening at {}", url(&listener, address));
-                let service = map_request(normalize).layer(router);
-                axum::serve(socket, service.into_make_service()).with_graceful_shutdown(end).await
+                axum::serve(socket, router).with_graceful_shutdown(end).await
             }
         });
         futures::future::try_join_all(servers).await.map(|_| ())

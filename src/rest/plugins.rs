@@ -38,9 +38,9 @@ pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<Str
 
 pub(super) async fn validate(State(herder): State<Standalone>, Path(class): Path<String>, body: Bytes) -> Answer<ConfigInfos> {
     let config = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "connectorConfig"))?;
+    let normalized = |class: &str| class.strip_suffix("Connector").unwrap_or(class).to_owned();
     if let Some(Some(included)) = config.get("connector.class")
-        && included != &class
-        && included.rsplit('.').next().is_none_or(|simple| simple != class && simple != format!("{class}Connector"))
+        && !normalized(included).ends_with(&normalized(&class))
     {
         let message = format!("Included connector type {included} does not match request type {class}");
         return Err(RestError::new(StatusCode::BAD_REQUEST, message));
@@ -74,10 +74,16 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
         }
     }
     let errors = |key: &str| faults.0.iter().filter(|f| f.key == key).map(|f| f.message.clone()).collect::<Vec<_>>();
+    let recommended = |name: &str| {
+        let role = [Role::Key, Role::Value, Role::Header].into_iter().find(|role| converter_key(*role) == name);
+        let able =
+            |role| herder.plugins().converters.iter().filter(move |c| c.roles().contains(&role)).map(|c| c.class().to_owned());
+        role.map_or_else(Vec::new, |role| able(role).collect())
+    };
     let value = |name: &str, default: Option<&String>| ConfigValueInfo {
         name: name.to_owned(),
         value: shown.get(name).or(default).cloned(),
-        recommended_values: Vec::new(),
+        recommended_values: recommended(name),
         errors: errors(name),
         visible: true,
     };

@@ -12,8 +12,8 @@ use crate::metrics;
 /// The Kafka version that the API is compatible with. Clients decide by it what they may ask.
 pub const KAFKA_VERSION: &str = "4.3.1";
 
-/// The commit of that version, by its first 16 digits as Java shows it.
-const KAFKA_COMMIT: &str = "unknown";
+/// The commit of that version, as Java shows it.
+const KAFKA_COMMIT: &str = "26b251a451ce941d";
 
 pub(super) async fn server_info(State(herder): State<Standalone>) -> Json<ServerInfo> {
     let kafka_cluster_id = herder.cluster_id().map(str::to_owned);
