@@ -160,8 +160,13 @@ impl WorkerConfig {
     /// A text for the user: each fault on a line of its own, with file, line and key.
     pub fn read(path: &Path, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
         let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
-        let mut config = Self::parse(&file.properties).map_err(|faults| file.locate(&faults))?;
-        plugins(&file.properties).or(Some(())).map_err(|faults| file.locate(&faults))?;
+        let parsed = Self::parse(&file.properties);
+        let mut faults = parsed.as_ref().err().cloned().unwrap_or_default();
+        // A key that is missing or malformed is no further said to be unknown to the plugins.
+        let more = plugins(&file.properties).0.into_iter().filter(|fault| faults.0.iter().all(|other| other.key != fault.key));
+        let more: Vec<_> = more.collect();
+        faults.0.extend(more);
+        let mut config = faults.or(parsed.ok()).map_err(|faults| file.locate(&faults))?;
         config.warnings.splice(0..0, file.warnings);
         Ok(config)
     }
@@ -288,10 +293,14 @@ mod tests {
     const MINIMAL: &str = "bootstrap.servers=k:9092\nkey.converter=K\nvalue.converter=V\noffset.storage.file.filename=/tmp/o\n";
 
     fn read(text: &str) -> Result<WorkerConfig, String> {
+        read_with(text, |_| Faults::default())
+    }
+
+    fn read_with(text: &str, plugins: impl Fn(&Properties) -> Faults) -> Result<WorkerConfig, String> {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("worker.properties");
         std::fs::write(&path, text).expect("written");
-        WorkerConfig::read(&path, |_| Faults::default()).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
+        WorkerConfig::read(&path, plugins).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
     }
 
     #[test]
@@ -316,6 +325,22 @@ mod tests {
                 "worker.properties:6: config.providers: Invalid value file for configuration config.providers: config providers are not supported yet",
                 "worker.properties:5: listeners: Invalid value https://:8443 for configuration listeners: https is not supported yet: https://:8443",
             ]
+        );
+    }
+
+    #[test]
+    fn what_plugins_refuse_is_located_too() {
+        let refuse = |_: &Properties| {
+            let mut faults = Faults::default();
+            faults.push("key.converter", "no such class");
+            faults.push("value.converter", "no such class");
+            faults
+        };
+        let error = read_with(&MINIMAL.replace("key.converter=K\n", ""), refuse).expect_err("two faults");
+        assert_eq!(
+            error,
+            "worker.properties: key.converter: Missing required configuration \"key.converter\" which has no default value.\n\
+             worker.properties:2: value.converter: no such class"
         );
     }
 
