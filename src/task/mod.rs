@@ -1,11 +1,19 @@
 //! Runs a sink task: fetches, converts, puts, commits.
 
+mod run;
+
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use landfall_api::{Properties, SinkConnector, TaskMetrics};
 use tokio::runtime::Handle;
+
+use crate::kafka::Waker;
 
 /// A task's name: its connector and its number. Prints as Java's `ConnectorTaskId`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +45,7 @@ pub enum TaskEvent {
 
 /// All that it takes to start a task.
 #[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "its properties hold secrets")]
 pub struct TaskSpec {
     /// Its name.
     pub id: TaskId,
@@ -63,29 +72,99 @@ pub type Report = Arc<dyn Fn(&TaskId, TaskEvent) + Send + Sync>;
 
 /// A running task. Dropped, it is asked to stop.
 #[derive(Debug)]
-pub struct TaskHandle {}
+pub struct TaskHandle {
+    control: Arc<Control>,
+    ended: mpsc::Receiver<()>,
+}
 
 impl TaskHandle {
     /// Starts a task on a thread of its own. Problems are reported as [`TaskEvent::Failed`].
     #[must_use]
     pub fn start(spec: TaskSpec) -> Self {
-        let _ = spec;
-        Self {}
+        let control = Arc::new(Control::new(spec.paused));
+        let (running, ended) = mpsc::sync_channel(1);
+        let of_thread = control.clone();
+        let name = format!("task-{}", spec.id);
+        let (id, report) = (spec.id.clone(), spec.report.clone());
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            let (id, report) = (spec.id.clone(), spec.report.clone());
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| run::run(spec, &of_thread)));
+            report(&id, ended.unwrap_or_else(|panic| TaskEvent::Failed(panicked(&*panic))));
+            drop(running);
+        });
+        if let Err(error) = thread {
+            report(&id, TaskEvent::Failed(format!("no thread for the task: {error}")));
+        }
+        Self { control, ended }
     }
 
     /// Consumes nothing from now on, keeping the partitions.
-    pub fn pause(&self) {}
+    pub fn pause(&self) {
+        self.control.set_paused(true);
+    }
 
     /// Consumes again.
-    pub fn resume(&self) {}
+    pub fn resume(&self) {
+        self.control.set_paused(false);
+    }
 
     /// Asks it to publish or drop its open files, commit and end. Returns at once.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.control.stop();
+    }
 
     /// Waits until it has ended, at most `timeout`; whether it has. Blocks: call it where blocking is allowed.
     #[must_use]
     pub fn join(&mut self, timeout: Duration) -> bool {
-        let _ = timeout;
-        true
+        matches!(self.ended.recv_timeout(timeout), Err(mpsc::RecvTimeoutError::Disconnected))
+    }
+}
+
+impl Drop for TaskHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the task ended by a fault of the worker: {}", text.unwrap_or("no message"))
+}
+
+/// What others want of a running task.
+#[derive(Debug)]
+struct Control {
+    paused: AtomicBool,
+    stopped: AtomicBool,
+    waker: OnceLock<Waker>,
+}
+
+impl Control {
+    fn new(paused: bool) -> Self {
+        Self { paused: AtomicBool::new(paused), stopped: AtomicBool::new(false), waker: OnceLock::new() }
+    }
+
+    fn paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Release);
+        self.wake();
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake();
+        }
     }
 }

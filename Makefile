@@ -1,0 +1,34 @@
+# Names for commands. Cargo's output goes outside the work tree unless CARGO_TARGET_DIR says where.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.NOTPARALLEL:
+.PHONY: setup test test-long lint run bench release
+
+# Everything that building and testing need.
+setup:
+	scripts/setup.sh
+
+# What has to be green before a change goes in.
+test: setup lint
+	cargo test --workspace
+
+# What takes too long for every change: files of gigabytes.
+test-long: setup
+	cargo test --profile demo --test long
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# A broker with sample records and a worker that lands them in ./run/landing, until Ctrl-C.
+run: setup
+	cargo bench --bench end_to_end --profile demo -- demo
+
+# Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
+bench: setup
+	cargo bench --bench end_to_end -- compare --records $(or $(RECORDS),2000000) --runs $(or $(RUNS),3)
+
+release:
+	scripts/setup.sh build
+	cargo build --release --bin landfall

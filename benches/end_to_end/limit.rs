@@ -1,0 +1,74 @@
+//! The raw limit: the least work that turns a topic into Parquet, with nothing of a worker around it.
+//!
+//! Fetch and decode on one thread, encode on a second, one file for all partitions, no offsets, no group, one schema known beforehand.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding};
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
+
+use crate::decode::{Decoder, schema};
+use crate::fetch::Fetch;
+
+/// Lands the first `records` records of a topic in `<folder>/limit.parquet`.
+pub(crate) fn land(bootstrap: &str, topic: &str, partitions: i32, records: usize, folder: &Path) {
+    let (full, batches) = mpsc::sync_channel::<RecordBatch>(4);
+    let file = BufWriter::with_capacity(1 << 20, File::create(folder.join("limit.parquet")).expect("a file to write"));
+    let encoder = thread::spawn(move || {
+        let mut batches = batches.into_iter().peekable();
+        let properties = batches.peek().map(properties);
+        let mut writer = ArrowWriter::try_new(file, schema(), properties).expect("a writer");
+        for batch in batches {
+            writer.write(&batch).expect("write");
+        }
+        writer.close().expect("close");
+    });
+    let (mut fetch, mut decoder, mut seen) = (Fetch::new(bootstrap, topic, partitions), Decoder::new(), 0);
+    while seen < records {
+        seen += fetch.next(|record| {
+            if let Some(batch) = decoder.push(record) {
+                full.send(batch).expect("an encoder");
+            }
+        });
+    }
+    if let Some(batch) = decoder.flush() {
+        full.send(batch).expect("an encoder");
+    }
+    drop(full);
+    encoder.join().expect("an encoder");
+}
+
+/// Snappy; a dictionary for the columns where the first batch says that it pays.
+fn properties(first: &RecordBatch) -> WriterProperties {
+    let mut properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    for (field, column) in first.schema().fields().iter().zip(first.columns()) {
+        if distinct(column) * 2 > column.len() - column.null_count() {
+            let path = ColumnPath::from(field.name().as_str());
+            properties = properties.set_column_dictionary_enabled(path.clone(), false);
+            if field.data_type().is_integer() {
+                properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+            }
+        }
+    }
+    properties.build()
+}
+
+fn distinct(column: &ArrayRef) -> usize {
+    match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().iter().flatten().collect::<HashSet<_>>().len(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().iter().flatten().collect::<HashSet<_>>().len(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().iter().flatten().collect::<HashSet<_>>().len(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,117 @@
+//! The columns of a file, from the value column of a batch.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use landfall_api::{Column, RecordError};
+
+/// The name of the one column of values that are not structs.
+pub const VALUE: &str = "value";
+
+/// The schema metadata that tells a plain value's column from a struct with one field.
+const PLAIN: &str = "landfall.plain";
+
+/// The schema of files with values of type `value`: a struct's fields, or one column [`VALUE`]. Connect's int8 and int16 become
+/// INT32, as Avro has nothing smaller and Confluent's Parquet format goes through Avro (`AvroData`, schema-registry 8.0).
+///
+/// # Errors
+/// A struct without fields: Parquet has no such thing.
+pub fn file_schema(value: &FieldRef) -> Result<SchemaRef, RecordError> {
+    let mut metadata = value.metadata().clone();
+    let fields = match value.data_type() {
+        DataType::Struct(fields) => fields.iter().map(file_field).collect(),
+        _ => {
+            metadata.insert(PLAIN, "true");
+            Fields::from(vec![file_field(&Arc::new(value.as_ref().clone().with_name(VALUE)))])
+        }
+    };
+    if fields.is_empty() {
+        return Err(RecordError::data("the value is a struct without fields, which Parquet cannot hold"));
+    }
+    Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
+}
+
+/// The value field that a file's schema was made from, for a converter to take up what was learned before. Types that
+/// [`file_schema`] widened stay wide.
+#[must_use]
+pub fn value_field(schema: &Schema) -> FieldRef {
+    let field = match schema.fields().as_ref() {
+        [only] if schema.metadata().contains_key(PLAIN) => return only.clone(),
+        _ => Field::new(VALUE, DataType::Struct(schema.fields().clone()), true),
+    };
+    Arc::new(field.with_metadata(schema.metadata().clone()))
+}
+
+/// The rows of a file with `schema`, from values that [`file_schema`] made it for; no value may be null.
+///
+/// # Errors
+/// A value that the widened type cannot take; no type that a converter gives has one.
+pub fn rows(value: &Column, schema: &SchemaRef) -> Result<RecordBatch, RecordError> {
+    let arrays: Vec<ArrayRef> = match value.field.data_type() {
+        DataType::Struct(_) => value.array.as_struct().columns().to_vec(),
+        _ => vec![value.array.clone()],
+    };
+    let fit = |(array, field): (ArrayRef, &FieldRef)| {
+        if array.data_type() == field.data_type() { Ok(array) } else { cast(&array, field.data_type()) }
+    };
+    let columns = arrays.into_iter().zip(schema.fields()).map(fit).collect::<Result<Vec<_>, _>>();
+    columns.and_then(|columns| RecordBatch::try_new(schema.clone(), columns)).map_err(|e| RecordError::data(e.to_string()))
+}
+
+fn file_field(field: &FieldRef) -> FieldRef {
+    let of = |f: &FieldRef| file_field(f);
+    let wide = match field.data_type() {
+        DataType::Int8 | DataType::Int16 => DataType::Int32,
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(of).collect()),
+        DataType::List(item) => DataType::List(of(item)),
+        DataType::Map(entries, sorted) => DataType::Map(of(entries), *sorted),
+        _ => return field.clone(),
+    };
+    if &wide == field.data_type() { field.clone() } else { Arc::new(field.as_ref().clone().with_data_type(wide)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    use arrow_array::{Int8Array, Int32Array, StringArray, StructArray};
+
+    #[test]
+    fn a_struct_gives_its_fields_and_small_integers_become_int32() {
+        let fields = Fields::from(vec![Field::new("a", DataType::Int8, false), Field::new("b", DataType::Utf8, true)]);
+        let array = StructArray::new(
+            fields.clone(),
+            vec![Arc::new(Int8Array::from(vec![1, -2])), Arc::new(StringArray::from(vec![Some("x"), None]))],
+            None,
+        );
+        let field = Field::new("v", DataType::Struct(fields), false)
+            .with_metadata(HashMap::from([("connect.name".to_owned(), "s".to_owned())]));
+        let value = Column { field: Arc::new(field), array: Arc::new(array) };
+        let schema = file_schema(&value.field).expect("schema");
+        let rows = rows(&value, &schema).expect("rows");
+        assert_eq!(rows.column(0).as_ref(), &Int32Array::from(vec![1, -2]));
+        assert_eq!(value_field(&schema).metadata()["connect.name"], "s");
+    }
+
+    #[test]
+    fn a_plain_value_is_one_column() {
+        let value = Column {
+            field: Arc::new(Field::new("", DataType::Utf8, true)),
+            array: Arc::new(StringArray::from(vec!["x"])) as ArrayRef,
+        };
+        let schema = file_schema(&value.field).expect("schema");
+        assert_eq!(schema.field(0).name(), VALUE);
+        assert_eq!(rows(&value, &schema).expect("rows").num_rows(), 1);
+        assert_eq!(value_field(&schema).data_type(), &DataType::Utf8);
+    }
+
+    #[test]
+    fn a_struct_without_fields_is_refused() {
+        let empty = Arc::new(Field::new("v", DataType::Struct(Fields::empty()), true));
+        assert!(file_schema(&empty).is_err());
+    }
+}

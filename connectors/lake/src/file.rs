@@ -1,0 +1,362 @@
+//! One file on its way: rows come through a channel, are encoded and staged, and when it ends it is published in its turn.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use landfall_api::{TaskError, TaskMetrics, TopicPartition};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::spawn_blocking;
+
+use crate::encode::{Codec, EncodeError, Encoder};
+use crate::landed::{self, facts};
+use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
+
+/// The row group that a file aims at, in encoded bytes, where memory allows.
+const ROW_GROUP: usize = 32 << 20;
+/// Below this a row group would cost more than it saves.
+const SMALLEST_ROW_GROUP: usize = 256 << 10;
+
+/// One encoder runs on each core, whatever the number of tasks and files.
+static ENCODERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, Into::into)));
+
+/// What the files of a task share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) codec: Codec,
+    pub(crate) retry_backoff: Duration,
+    pub(crate) memory: usize,
+    pub(crate) metrics: Arc<TaskMetrics>,
+    pub(crate) backlog: Backlog,
+    pub(crate) open: AtomicUsize,
+}
+
+impl Shared {
+    /// The encoded bytes that one file may hold, so that all open ones stay inside half of the task's memory.
+    fn row_group(&self) -> usize {
+        let open = self.open.load(Ordering::Relaxed).max(1);
+        (self.memory / 2 / open).clamp(SMALLEST_ROW_GROUP, ROW_GROUP)
+    }
+
+    async fn backoff(&self, what: &str, error: &str) {
+        self.metrics.retries.add(1);
+        tracing::warn!("{what}: {error}; trying again in {} ms", self.retry_backoff.as_millis());
+        tokio::time::sleep(self.retry_backoff).await;
+    }
+}
+
+/// Counts a file as open until it has ended, however that comes.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.metrics.open_files.set(shared.open.fetch_add(1, Ordering::Relaxed) as u64 + 1);
+        Self(shared)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.metrics.open_files.set(self.0.open.fetch_sub(1, Ordering::Relaxed) as u64 - 1);
+    }
+}
+
+/// The bytes of rows that wait for an encoder.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    bytes: Mutex<usize>,
+    less: Condvar,
+}
+
+impl Backlog {
+    pub(crate) fn add(&self, n: usize) {
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) += n;
+    }
+
+    fn sub(&self, n: usize) {
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) -= n;
+        self.less.notify_all();
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until at most `limit` bytes wait, or the time is over; whether that is so.
+    pub(crate) fn wait(&self, limit: usize, timeout: Duration) -> bool {
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let (bytes, _) = self.less.wait_timeout_while(bytes, timeout, |b| *b > limit).unwrap_or_else(PoisonError::into_inner);
+        *bytes <= limit
+    }
+}
+
+/// Rows that count in the backlog until they are encoded or dropped.
+struct Waiting {
+    rows: RecordBatch,
+    bytes: usize,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.shared.backlog.sub(self.bytes);
+    }
+}
+
+enum Work {
+    Rows(Waiting),
+    End { last: i64, rows: u64 },
+}
+
+/// How a file ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is visible.
+    Landed,
+    /// Another file of ours has its name and holds the records up to offset `last`.
+    Taken { last: i64 },
+    /// It cannot be made.
+    Failed(TaskError),
+}
+
+/// Tells the task how file `file` of `origin` ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) origin: TopicPartition,
+    pub(crate) file: u64,
+    pub(crate) outcome: Outcome,
+}
+
+/// Which file.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) origin: TopicPartition,
+    pub(crate) file: u64,
+    pub(crate) path: String,
+    pub(crate) schema: SchemaRef,
+    pub(crate) first: i64,
+}
+
+/// The end that gives work to a file. Dropped before [`end`](Self::end), the file is dropped too.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    work: mpsc::UnboundedSender<Work>,
+    shared: Arc<Shared>,
+    schema: SchemaRef,
+    rows: u64,
+    last: i64,
+}
+
+impl OpenFile {
+    /// Begins a file. It is published only after `turn` says that the one before it was; then it says so to the one after it.
+    pub(crate) fn begin(
+        id: Identity,
+        shared: Arc<Shared>,
+        runtime: &tokio::runtime::Handle,
+        turn: Option<oneshot::Receiver<()>>,
+        done: std::sync::mpsc::Sender<Done>,
+    ) -> (Self, Running) {
+        let (work, queue) = mpsc::unbounded_channel();
+        let (landed, next) = oneshot::channel();
+        let counted = Counted::new(shared.clone());
+        let file = Self { work, shared: shared.clone(), schema: id.schema.clone(), rows: 0, last: id.first };
+        let running = runtime.spawn(async move {
+            let outcome = land(&id, &shared, queue, turn).await;
+            drop(counted);
+            if let Some(outcome) = outcome {
+                if matches!(outcome, Outcome::Landed) {
+                    let _ = landed.send(());
+                }
+                let _ = done.send(Done { origin: id.origin, file: id.file, outcome });
+            }
+        });
+        (file, Running { next: Some(next), task: running.abort_handle() })
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Adds rows, the last of them with offset `last`.
+    pub(crate) fn add(&mut self, rows: RecordBatch, bytes: usize, last: i64) {
+        (self.rows, self.last) = (self.rows + rows.num_rows() as u64, last);
+        self.shared.backlog.add(bytes);
+        let _ = self.work.send(Work::Rows(Waiting { rows, bytes, shared: self.shared.clone() }));
+    }
+
+    /// No more rows: it is published in its turn.
+    pub(crate) fn end(self) {
+        let _ = self.work.send(Work::End { last: self.last, rows: self.rows });
+    }
+}
+
+/// A file's work in the background. Dropped, it ends where it stands: what is not published by then is not.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// Taken by the file that is to be published after this one.
+    pub(crate) next: Option<oneshot::Receiver<()>>,
+    task: tokio::task::AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Encodes, stages and publishes one file; None if it was dropped.
+async fn land(
+    id: &Identity,
+    shared: &Arc<Shared>,
+    mut queue: mpsc::UnboundedReceiver<Work>,
+    turn: Option<oneshot::Receiver<()>>,
+) -> Option<Outcome> {
+    let mut encoder = Encoder::new(id.schema.clone(), shared.codec, &id.origin.topic, id.origin.partition, id.first);
+    let mut staged: Option<Box<dyn Staged>> = None;
+    let mut size = 0;
+    let mut waiting = Vec::new();
+    let (last, rows) = loop {
+        if queue.recv_many(&mut waiting, 16).await == 0 {
+            if let Some(mut staged) = staged {
+                staged.discard().await;
+            }
+            return None;
+        }
+        let mut end = None;
+        let mut batches = Vec::with_capacity(waiting.len());
+        for work in waiting.drain(..) {
+            match work {
+                Work::Rows(rows) => batches.push(rows),
+                Work::End { last, rows } => end = Some((last, rows)),
+            }
+        }
+        let block;
+        (encoder, block) = match encode(encoder, batches, shared.row_group()).await {
+            Ok(encoded) => encoded,
+            Err(e) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
+        };
+        size += block.len();
+        if let Err(error) = stage(id, shared, &mut staged, block).await {
+            return Some(Outcome::Failed(error));
+        }
+        if let Some(end) = end {
+            break end;
+        }
+    };
+    let rest = match spawn_blocking(move || encoder.finish(last)).await {
+        Ok(Ok(rest)) => rest,
+        Ok(Err(e)) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
+        Err(_) => return None,
+    };
+    size += rest.len();
+    if let Err(error) = stage(id, shared, &mut staged, rest).await {
+        return Some(Outcome::Failed(error));
+    }
+    let mut staged = staged?;
+    if let Some(turn) = turn
+        && turn.await.is_err()
+    {
+        staged.discard().await;
+        return None;
+    }
+    Some(match publish(id, shared, &mut *staged, last, rows).await {
+        Ok(Published::Created) => {
+            shared.metrics.files_landed.add(1);
+            shared.metrics.rows_landed.add(rows);
+            shared.metrics.bytes_landed.add(size as u64);
+            Outcome::Landed
+        }
+        Ok(Published::Exists) => {
+            staged.discard().await;
+            match existing(shared, &id.path, id.first).await {
+                Ok(Some(last)) => Outcome::Taken { last },
+                Ok(None) => Outcome::Failed(TaskError::Retriable(format!("{} was there and is gone", id.path))),
+                Err(error) => Outcome::Failed(error),
+            }
+        }
+        Err(error) => Outcome::Failed(error),
+    })
+}
+
+async fn encode(mut encoder: Encoder, batches: Vec<Waiting>, row_group: usize) -> Result<(Encoder, Bytes), EncodeError> {
+    let permit = ENCODERS.acquire().await;
+    let encoded = spawn_blocking(move || {
+        for waiting in batches {
+            encoder.write(&waiting.rows, row_group)?;
+        }
+        // the four bytes of the file's magic alone are not worth a block
+        let block = if encoder.ready() > 4 { encoder.take() } else { Bytes::new() };
+        Ok((encoder, block))
+    })
+    .await;
+    drop(permit);
+    encoded.unwrap_or_else(|e| Err(EncodeError::from(std::io::Error::other(e))))
+}
+
+/// Stages a block, as often as it takes. The file begins with its first block, so that an idle one costs nothing.
+async fn stage(id: &Identity, shared: &Shared, staged: &mut Option<Box<dyn Staged>>, block: Bytes) -> Result<(), TaskError> {
+    if block.is_empty() {
+        return Ok(());
+    }
+    loop {
+        let tried = match staged {
+            Some(staged) => staged.block(block.clone()).await,
+            None => match shared.storage.stage(&id.path).await {
+                Ok(new) => {
+                    *staged = Some(new);
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match tried {
+            Ok(()) => return Ok(()),
+            Err(StorageError::Retriable(e)) => shared.backoff(&format!("staging {}", id.path), &e).await,
+            Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+        }
+    }
+}
+
+async fn publish(id: &Identity, shared: &Shared, staged: &mut dyn Staged, last: i64, rows: u64) -> Result<Published, TaskError> {
+    let metadata = Metadata::from([
+        (facts::FIRST.into(), id.first.to_string()),
+        (facts::LAST.into(), last.to_string()),
+        (facts::ROWS.into(), rows.to_string()),
+    ]);
+    let begun = Instant::now();
+    loop {
+        match staged.publish(&metadata).await {
+            Ok(published) => {
+                tracing::debug!("{} published in {} ms: {published:?}", id.path, begun.elapsed().as_millis());
+                return Ok(published);
+            }
+            Err(StorageError::Retriable(e)) => shared.backoff(&format!("publishing {}", id.path), &e).await,
+            Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+        }
+    }
+}
+
+/// The last offset of the visible file at `path`, that begins with offset `first`; None if there is none. Asks until it knows.
+pub(crate) async fn existing(shared: &Shared, path: &str, first: i64) -> Result<Option<i64>, TaskError> {
+    loop {
+        match landed::span(&*shared.storage, path).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(span)) if span.first == first => return Ok(Some(span.last)),
+            Ok(Some(span)) => {
+                let begins = span.first;
+                return Err(TaskError::Fatal(format!("{path} begins with offset {begins}, which its name does not say")));
+            }
+            Err(StorageError::Retriable(e)) => shared.backoff(&format!("reading {path}"), &e).await,
+            Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+        }
+    }
+}

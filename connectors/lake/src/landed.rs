@@ -1,0 +1,87 @@
+//! What a visible file says of itself: which records it holds, and their schema.
+
+use std::sync::Arc;
+
+use arrow_schema::FieldRef;
+use bytes::Bytes;
+use parquet::arrow::parquet_to_arrow_schema;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
+
+use crate::columns;
+use crate::encode::footer;
+use crate::storage::{Object, Storage, StorageError};
+
+/// The keys of the metadata that a store keeps with a file.
+pub mod facts {
+    /// The offset of the first row.
+    pub const FIRST: &str = "landfall_first";
+    /// The offset of the last row.
+    pub const LAST: &str = "landfall_last";
+    /// The number of rows.
+    pub const ROWS: &str = "landfall_rows";
+}
+
+/// The offsets of a file's first and last rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first row's.
+    pub first: i64,
+    /// The last row's.
+    pub last: i64,
+}
+
+/// The span of the file at `path`, from the store's metadata or else from the footer; None if there is no file.
+///
+/// # Errors
+/// [`StorageError::Fatal`] if the file is not one of Landfall's.
+pub async fn span(storage: &dyn Storage, path: &str) -> Result<Option<Span>, StorageError> {
+    let Some(object) = storage.head(path).await? else { return Ok(None) };
+    let number = |text: Option<&String>| text.and_then(|t| t.parse().ok());
+    if let (Some(first), Some(last)) = (number(object.metadata.get(facts::FIRST)), number(object.metadata.get(facts::LAST))) {
+        return Ok(Some(Span { first, last }));
+    }
+    let foreign = |why: &str| {
+        StorageError::Fatal(format!(
+            "{}/{path} is there and was not written by Landfall ({why}); move it away, or set the consumer group's offset behind its records",
+            storage.url()
+        ))
+    };
+    let footer = footer_of(storage, &object).await?.map_err(|e| foreign(&e.to_string()))?;
+    let fact = |key| number(value(footer.file_metadata(), key));
+    match (fact(footer::FIRST), fact(footer::LAST)) {
+        (Some(first), Some(last)) => Ok(Some(Span { first, last })),
+        _ => Err(foreign("its footer names no offsets")),
+    }
+}
+
+/// The value field that the file at `path` was made from; None if there is no such file or it is not to be read.
+///
+/// # Errors
+/// The store's.
+pub async fn learned(storage: &dyn Storage, path: &str) -> Result<Option<FieldRef>, StorageError> {
+    let Some(object) = storage.head(path).await? else { return Ok(None) };
+    let Ok(footer) = footer_of(storage, &object).await? else { return Ok(None) };
+    let file = footer.file_metadata();
+    let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata());
+    Ok(schema.ok().map(|schema| columns::value_field(&Arc::new(schema))))
+}
+
+fn value<'a>(file: &'a FileMetaData, key: &str) -> Option<&'a String> {
+    file.key_value_metadata()?.iter().find(|f| f.key == key)?.value.as_ref()
+}
+
+/// The footer, read from the file's end: usually in one call.
+async fn footer_of(storage: &dyn Storage, object: &Object) -> Result<Result<ParquetMetaData, ParquetError>, StorageError> {
+    let mut tail = 64 << 10;
+    loop {
+        let from = object.size.saturating_sub(tail);
+        let bytes: Bytes = storage.read(&object.path, from..object.size).await?;
+        let mut reader = ParquetMetaDataReader::new();
+        match reader.try_parse_sized(&bytes, object.size) {
+            Ok(()) => return Ok(reader.finish()),
+            Err(ParquetError::NeedMoreData(more)) if from > 0 => tail = (more as u64).max(tail * 2),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The sink task of all file sinks: files per partition, in offset order, and the offsets that may be committed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use arrow_array::{Array as _, RecordBatch};
+use arrow_schema::FieldRef;
+use landfall_api::{Batch, Committed, Offset, Opened, RecordError, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
+
+use crate::columns;
+use crate::commit::{self, Ledger};
+use crate::encode::Codec;
+use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
+use crate::landed;
+use crate::name::Names;
+use crate::roll::{self, Step};
+use crate::storage::{Storage, StorageError};
+
+/// How files are laid out and when they end.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// What they are called.
+    pub names: Names,
+    /// How their pages are compressed.
+    pub codec: Codec,
+    /// The rows of a file (`flush.size`).
+    pub flush_size: u64,
+    /// The wait between two tries of a storage call (`retry.backoff.ms`).
+    pub retry_backoff: Duration,
+    /// Whether open files are published when a partition is let go, not dropped (`landfall.flush.on.stop`).
+    pub flush_on_stop: bool,
+}
+
+/// The rows that may wait for an encoder, in bytes, before the task is held back: enough to keep every core busy.
+const MOST_BACKLOG: usize = 32 << 20;
+
+/// The task of a file sink.
+pub struct LakeTask {
+    layout: Layout,
+    context: TaskContext,
+    shared: Arc<Shared>,
+    checked: bool,
+    partitions: BTreeMap<TopicPartition, Partition>,
+    rewinds: BTreeMap<TopicPartition, i64>,
+    files: u64,
+    done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
+}
+
+struct Partition {
+    ledger: Ledger,
+    folder: String,
+    open: Option<(u64, FieldRef, OpenFile)>,
+    /// The work of all files that are not visible yet, in offset order.
+    running: BTreeMap<u64, Running>,
+}
+
+impl fmt::Debug for LakeTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LakeTask")
+            .field("layout", &self.layout)
+            .field("partitions", &self.partitions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl LakeTask {
+    /// A task that lands files in `storage`. Asks it nothing yet.
+    #[must_use]
+    pub fn new(layout: Layout, storage: Arc<dyn Storage>, context: TaskContext) -> Self {
+        let shared = Arc::new(Shared {
+            storage,
+            codec: layout.codec,
+            retry_backoff: layout.retry_backoff,
+            memory: context.memory,
+            metrics: context.metrics.clone(),
+            backlog: Backlog::default(),
+            open: AtomicUsize::new(0),
+        });
+        Self {
+            layout,
+            context,
+            shared,
+            checked: false,
+            partitions: BTreeMap::new(),
+            rewinds: BTreeMap::new(),
+            files: 0,
+            done: mpsc::channel(),
+        }
+    }
+
+    fn path(&self, origin: &TopicPartition, folder: &str, first: i64) -> String {
+        self.layout.names.path(&origin.topic, folder, origin, first, self.layout.codec.extension())
+    }
+
+    /// Takes in what files have reported.
+    fn settle(&mut self) -> Result<(), TaskError> {
+        while let Ok(done) = self.done.1.try_recv() {
+            self.settled(done)?;
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, Done { origin, file, outcome }: Done) -> Result<(), TaskError> {
+        let Some(partition) = self.partitions.get_mut(&origin).filter(|p| p.running.contains_key(&file)) else { return Ok(()) };
+        match outcome {
+            Outcome::Landed => {
+                partition.running.remove(&file);
+                partition.ledger.landed(file);
+            }
+            Outcome::Taken { last } => {
+                tracing::info!("records of {origin} up to offset {last} have landed before; going on after them");
+                self.partitions.remove(&origin);
+                self.rewinds.insert(origin, last + 1);
+            }
+            Outcome::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn put_batch(&mut self, batch: &Batch) -> Result<(), TaskError> {
+        let refused = |row: usize, error| TaskError::Record {
+            origin: batch.origin.clone(),
+            offset: batch.offset.value(row),
+            stage: Stage::TaskPut,
+            error,
+        };
+        let Some(partition) = self.partitions.get(&batch.origin) else {
+            return Err(TaskError::Fatal(format!("{} was put and is not open", batch.origin)));
+        };
+        if let Some(row) = (batch.value.array.null_count() > 0).then(|| (0..batch.len()).find(|&r| batch.value.array.is_null(r)))
+        {
+            let error = RecordError::data("the record's value is null, and behavior.on.null.values is fail");
+            return Err(refused(row.unwrap_or(0), error));
+        }
+        let fits = partition
+            .open
+            .as_ref()
+            .is_some_and(|(_, field, _)| Arc::ptr_eq(field, &batch.value.field) || *field == batch.value.field);
+        let in_file = partition.open.as_ref().map(|(_, _, file)| file.rows());
+        let mut rows: Option<RecordBatch> = None;
+        for step in roll::steps(in_file, fits, batch.len(), self.layout.flush_size) {
+            match step {
+                Step::Close(reason) => self.end_file(&batch.origin, reason),
+                Step::Rows(range) => {
+                    let first = batch.offset.value(range.start);
+                    let schema = self.open_file(&batch.origin, &batch.value.field, first).map_err(|e| refused(range.start, e))?;
+                    let whole = match rows.take() {
+                        Some(whole) => whole,
+                        None => columns::rows(&batch.value, &schema).map_err(|e| refused(range.start, e))?,
+                    };
+                    let bytes = batch.raw.bytes() * range.len() / batch.raw.len().max(1);
+                    let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
+                    let last = batch.offset.value(range.end - 1);
+                    if let Some((_, _, file)) = &mut partition.open {
+                        file.add(whole.slice(range.start, range.len()), bytes, last);
+                    }
+                    partition.ledger.advance(last + 1);
+                    rows = Some(whole);
+                }
+            }
+        }
+        if let Some(partition) = self.partitions.get_mut(&batch.origin) {
+            partition.ledger.advance(batch.covers.end);
+        }
+        Ok(())
+    }
+
+    /// The schema of the partition's open file; opens one if there is none.
+    fn open_file(
+        &mut self,
+        origin: &TopicPartition,
+        value: &FieldRef,
+        first: i64,
+    ) -> Result<arrow_schema::SchemaRef, RecordError> {
+        let folder = match self.partitions.get(origin) {
+            Some(Partition { open: Some((_, _, file)), .. }) => return Ok(file.schema().clone()),
+            Some(partition) => partition.folder.clone(),
+            None => Names::encoded_partition(origin),
+        };
+        let schema = columns::file_schema(value)?;
+        let file = self.files;
+        self.files += 1;
+        let identity =
+            Identity { origin: origin.clone(), file, path: self.path(origin, &folder, first), schema: schema.clone(), first };
+        if let Some(partition) = self.partitions.get_mut(origin) {
+            let turn = partition.running.last_entry().and_then(|mut before| before.get_mut().next.take());
+            let (open, running) =
+                OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, turn, self.done.0.clone());
+            partition.ledger.begin(file, first);
+            partition.open = Some((file, value.clone(), open));
+            partition.running.insert(file, running);
+        }
+        Ok(schema)
+    }
+
+    fn end_file(&mut self, origin: &TopicPartition, reason: roll::Reason) {
+        if let Some((_, _, file)) = self.partitions.get_mut(origin).and_then(|p| p.open.take()) {
+            tracing::debug!("{origin}: a file ends with {} rows: {reason:?}", file.rows());
+            file.end();
+        }
+    }
+
+    async fn opened(
+        &self,
+        origin: &TopicPartition,
+        committed: Option<&Committed>,
+        first: i64,
+    ) -> Result<(Opened, Option<i64>), TaskError> {
+        let storage = &*self.shared.storage;
+        let folder = Names::encoded_partition(origin);
+        if !self.checked {
+            storage.check().await.map_err(retriable)?;
+        }
+        // what has landed since the commit: the files that begin where the one before ended
+        let (mut resume, mut last_file) = (first, None);
+        while let Some(span) = landed::span(storage, &self.path(origin, &folder, resume)).await.map_err(retriable)? {
+            last_file = Some(span.first);
+            resume = span.last + 1;
+        }
+        if resume > first {
+            tracing::info!("records of {origin} from offset {first} to {} have landed before", resume - 1);
+        }
+        let last_file = last_file.or_else(|| commit::last_file(&committed?.metadata));
+        let learned = match last_file {
+            Some(first) => landed::learned(storage, &self.path(origin, &folder, first)).await.map_err(retriable)?,
+            None => None,
+        };
+        Ok((Opened { resume, learned }, last_file))
+    }
+}
+
+fn retriable(error: StorageError) -> TaskError {
+    match error {
+        StorageError::Retriable(e) => TaskError::Retriable(e),
+        StorageError::Fatal(e) => TaskError::Fatal(e),
+    }
+}
+
+impl SinkTask for LakeTask {
+    fn open(&mut self, partition: &TopicPartition, committed: Option<&Committed>, first: i64) -> Result<Opened, TaskError> {
+        let runtime = self.context.runtime.clone();
+        let (opened, last_file) = runtime.block_on(self.opened(partition, committed, first))?;
+        self.checked = true;
+        let mut ledger = Ledger::new(opened.resume, last_file);
+        if committed.is_some_and(|c| c.offset == opened.resume) {
+            ledger.given();
+        }
+        let folder = Names::encoded_partition(partition);
+        self.partitions.insert(partition.clone(), Partition { ledger, folder, open: None, running: BTreeMap::new() });
+        Ok(opened)
+    }
+
+    fn put(&mut self, batches: Vec<Batch>) -> Result<(), TaskError> {
+        self.settle()?;
+        for batch in &batches {
+            if self.rewinds.contains_key(&batch.origin) {
+                continue; // consumed again after the rewind
+            }
+            self.put_batch(batch)?;
+        }
+        self.context.metrics.buffered_bytes.set(self.shared.backlog.bytes() as u64);
+        Ok(())
+    }
+
+    fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
+        let ready = self.shared.backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout);
+        self.settle()?;
+        Ok(ready)
+    }
+
+    fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
+        self.settle()?;
+        Ok(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.ledger.take_offset()?))).collect())
+    }
+
+    fn rewinds(&mut self) -> BTreeMap<TopicPartition, i64> {
+        std::mem::take(&mut self.rewinds)
+    }
+
+    fn close(
+        &mut self,
+        partitions: &[TopicPartition],
+        lost: bool,
+        timeout: Duration,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
+        let deadline = Instant::now() + timeout;
+        for tp in partitions {
+            self.rewinds.remove(tp);
+            let Some(partition) = self.partitions.get_mut(tp) else { continue };
+            match partition.open.take() {
+                Some((_, _, file)) if self.layout.flush_on_stop && !lost => file.end(),
+                Some((id, ..)) => {
+                    partition.running.remove(&id);
+                    partition.ledger.forget_newest();
+                }
+                None => {}
+            }
+        }
+        let busy = |task: &Self| partitions.iter().any(|tp| task.partitions.get(tp).is_some_and(|p| !p.running.is_empty()));
+        let mut failure = self.settle();
+        while failure.is_ok() && !lost && busy(self) {
+            let Ok(done) = self.done.1.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
+                tracing::warn!(
+                    "files were not published within {} ms and are dropped; their records will be read again",
+                    timeout.as_millis()
+                );
+                break;
+            };
+            failure = self.settled(done);
+        }
+        if let Err(error) = failure {
+            tracing::warn!("while partitions were let go: {error}");
+        }
+        Ok(partitions.iter().filter_map(|tp| Some((tp.clone(), self.partitions.remove(tp)?.ledger.take_offset()?))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

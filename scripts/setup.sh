@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Brings in what building and testing Landfall need; quick when it is all there.
+#
+#   setup.sh build   the Debian packages that a build needs
+#   setup.sh         these, and what the tests run: a Kafka broker, Azurite, Python readers of Parquet
+#
+# The broker's jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache=${LANDFALL_TEST_CACHE:-$HOME/.cache/landfall}
+azurite=3.35.0
+
+# Adds a package to `missing` unless Debian has it installed.
+missing=()
+package() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed' || missing+=("$1"); }
+# The same for a tool, which may as well have come from somewhere else.
+tool() { command -v "$1" >/dev/null || missing+=("$2"); }
+
+install_missing() {
+  [ ${#missing[@]} -gt 0 ] || return 0
+  local sudo=
+  [ "$(id -u)" = 0 ] || sudo=sudo
+  echo "setup: installing ${missing[*]}"
+  $sudo apt-get update -qq
+  # A newer Debian has no Java 17.
+  if [[ " ${missing[*]} " == *" openjdk-17-jre-headless "* ]] && ! apt-cache show openjdk-17-jre-headless >/dev/null 2>&1; then
+    missing=("${missing[@]/openjdk-17-jre-headless/default-jre-headless}")
+  fi
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# once PART INPUTS COMMAND…: runs COMMAND unless it has run for the same INPUTS (a text) before.
+once() {
+  local part=$1 wanted stamp=$cache/$1.stamp
+  wanted=$(printf '%s' "$2" | sha256sum)
+  [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+  shift 2
+  echo "setup: $part"
+  rm -f "$stamp"
+  "$@"
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
+jars() {
+  rm -rf "$cache/jars"
+  mvn -q -B -Dstyle.color=never -f tests/support/broker/pom.xml dependency:copy-dependencies -DoutputDirectory="$cache/jars"
+}
+
+npm_packages() {
+  mkdir -p "$cache/npm"
+  npm install --prefix "$cache/npm" --no-audit --no-fund --silent "azurite@$azurite"
+}
+
+venv() {
+  rm -rf "$cache/venv"
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/pip" install -q -r tests/data/requirements.txt
+}
+
+if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
+  for p in build-essential pkg-config cmake libssl-dev zlib1g-dev libzstd-dev; do package "$p"; done
+  if [ "${1:-}" != build ]; then
+    tool java openjdk-17-jre-headless
+    tool mvn maven
+    tool node nodejs
+    tool npm npm
+    tool curl curl
+    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+  fi
+  install_missing
+else
+  echo "setup: not a Debian system: expecting a C compiler, pkg-config, cmake, OpenSSL, zlib, zstd, Java 17, Maven, Node.js and Python" >&2
+fi
+command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust 1.92 or newer (rustup.rs)" >&2; exit 1; }
+[ "${1:-}" != build ] || exit 0
+
+mkdir -p "$cache"
+exec 9>"$cache/setup.lock"
+flock 9
+once jars "$(cat tests/support/broker/pom.xml)" jars
+once npm "$azurite" npm_packages
+once venv "$(cat tests/data/requirements.txt)" venv

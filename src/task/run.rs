@@ -1,0 +1,394 @@
+//! The loop of a sink task: fetch, convert, put, commit, and answer the group.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use landfall_api::config::with_prefix;
+use landfall_api::{
+    Committed, Converter, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicPartition,
+};
+
+use super::{Control, TaskEvent, TaskSpec};
+use crate::convert::{self, Converted};
+use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Start, consumer_properties};
+
+/// How long a poll waits for records; each turn of the loop also looks after commits.
+const POLL: Duration = Duration::from_millis(250);
+/// How long the sink may hold the loop back before the partitions are paused, which costs librdkafka what it has fetched ahead.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The wait between two commits at least; more often would only cost the broker.
+const COMMIT_SPACING: Duration = Duration::from_secs(1);
+/// The wait before a partition that could not be opened is tried again.
+const REOPEN: Duration = Duration::from_secs(5);
+/// How long the group may take to say what it has stored.
+const COMMITTED: Duration = Duration::from_secs(10);
+
+/// Runs the task until it is stopped or fails; what it reports at the end.
+pub(super) fn run(spec: TaskSpec, control: &Control) -> TaskEvent {
+    let id = spec.id.clone();
+    let mut runner = match Runner::new(spec, control) {
+        Ok(runner) => runner,
+        Err(error) => return failed(&id.to_string(), &error),
+    };
+    let ended = runner.run(control);
+    let graceful = runner.graceful;
+    if ended.is_err() {
+        runner.let_go_of_all(true, Duration::ZERO);
+    } else {
+        runner.let_go_of_all(false, graceful);
+    }
+    if let Err(error) = runner.consumer.close(graceful) {
+        tracing::warn!("task {id} could not leave its group: {error}");
+    }
+    match ended {
+        Ok(()) => TaskEvent::Stopped,
+        Err(error) => failed(&id.to_string(), &error),
+    }
+}
+
+fn failed(id: &str, error: &TaskError) -> TaskEvent {
+    tracing::error!("task {id} failed: {error}");
+    TaskEvent::Failed(error.to_string())
+}
+
+struct Runner {
+    spec: TaskSpec,
+    metrics: Arc<TaskMetrics>,
+    consumer: Consumer,
+    sink: Box<dyn SinkTask>,
+    key: Box<dyn Converter>,
+    value: Box<dyn Converter>,
+    header: Box<dyn Converter>,
+    partitions: BTreeMap<TopicPartition, Partition>,
+    /// What the group gave and was not answered yet, because its offsets could not be read.
+    unanswered: Option<Vec<TopicPartition>>,
+    /// What the sink gave and the group has not accepted yet.
+    uncommitted: BTreeMap<TopicPartition, Offset>,
+    last_commit: Instant,
+    last_error: Option<String>,
+    /// Whether all partitions are paused, for whichever reason.
+    held: bool,
+    graceful: Duration,
+}
+
+#[derive(Default)]
+struct Partition {
+    committed: Option<Committed>,
+    /// The next offset to put; known once it is open.
+    next: Option<i64>,
+    /// What was fetched and waits for the partition to open.
+    parked: Vec<Fetched>,
+    retry: Option<Instant>,
+}
+
+impl Runner {
+    fn new(spec: TaskSpec, control: &Control) -> Result<Self, TaskError> {
+        let fatal = |e: String| TaskError::Fatal(e);
+        let properties = &spec.properties;
+        let queue = spec.memory / 4;
+        let settings = consumer_properties(&spec.worker, properties, &spec.id.connector, spec.id.task, queue);
+        for warning in &settings.warnings {
+            tracing::warn!("task {}: {warning}", spec.id);
+        }
+        let converter = |role| converter(role, &spec.worker, properties).map_err(fatal);
+        let (key, value, header) = (converter(Role::Key)?, converter(Role::Value)?, converter(Role::Header)?);
+        let context = TaskContext {
+            connector: spec.id.connector.clone(),
+            task: spec.id.task,
+            runtime: spec.runtime.clone(),
+            memory: spec.memory - queue,
+            metrics: spec.metrics.clone(),
+        };
+        let sink = spec.sink.task(properties, context)?;
+        let consumer = Consumer::new(&settings).map_err(|e| fatal(e.to_string()))?;
+        let topics: Vec<String> =
+            properties.get("topics").into_iter().flat_map(|t| t.split(',')).map(|t| t.trim().to_owned()).collect();
+        consumer.subscribe(&topics).map_err(|e| fatal(e.to_string()))?;
+        let _ = control.waker.set(consumer.waker());
+        let graceful = milliseconds(&spec.worker, "task.shutdown.graceful.timeout.ms", 5000);
+        Ok(Self {
+            metrics: spec.metrics.clone(),
+            consumer,
+            sink,
+            key,
+            value,
+            header,
+            partitions: BTreeMap::new(),
+            unanswered: None,
+            uncommitted: BTreeMap::new(),
+            last_commit: Instant::now(),
+            last_error: None,
+            held: false,
+            graceful,
+            spec,
+        })
+    }
+
+    fn run(&mut self, control: &Control) -> Result<(), TaskError> {
+        let mut reported = None;
+        let mut ready = true;
+        while !control.stopped() {
+            let paused = control.paused();
+            if reported != Some(paused) {
+                (self.spec.report)(&self.spec.id, if paused { TaskEvent::Paused } else { TaskEvent::Running });
+                reported = Some(paused);
+            }
+            self.hold(paused || !ready)?;
+            let polled = self.consumer.poll(POLL);
+            for fetched in polled.batches {
+                self.fetched(fetched)?;
+            }
+            for event in polled.events {
+                self.event(event)?;
+            }
+            self.answer()?;
+            self.reopen()?;
+            self.rewind()?;
+            self.commit()?;
+            ready = self.sink.ready(PATIENCE)?;
+        }
+        Ok(())
+    }
+
+    /// Pauses or resumes all partitions but those that wait to be opened.
+    fn hold(&mut self, held: bool) -> Result<(), TaskError> {
+        if held != self.held {
+            self.held = held;
+            let open: Vec<_> = self.partitions.iter().filter(|(_, p)| p.retry.is_none()).map(|(tp, _)| tp.clone()).collect();
+            self.pause(&open, held)?;
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition], paused: bool) -> Result<(), TaskError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        if paused { self.consumer.pause(partitions) } else { self.consumer.resume(partitions) }.map_err(kafka)
+    }
+
+    fn fetched(&mut self, fetched: Fetched) -> Result<(), TaskError> {
+        let raw = &fetched.batch;
+        self.metrics.records_read.add(raw.len() as u64);
+        self.metrics.bytes_read.add(raw.bytes() as u64);
+        let origin = raw.origin.clone();
+        let Some(partition) = self.partitions.get_mut(&origin) else { return Ok(()) };
+        if partition.retry.is_some() {
+            partition.parked.push(fetched);
+            return Ok(());
+        }
+        if self.open(&origin, raw.offset.value(0))? {
+            return self.put(fetched);
+        }
+        self.park(&origin, fetched)
+    }
+
+    /// Opens the partition for records from offset `first` on, if it is not open; false if the storage cannot be asked now.
+    fn open(&mut self, origin: &TopicPartition, first: i64) -> Result<bool, TaskError> {
+        let Some(partition) = self.partitions.get_mut(origin).filter(|p| p.next.is_none()) else { return Ok(true) };
+        match self.sink.open(origin, partition.committed.as_ref(), first) {
+            Ok(opened) => {
+                partition.next = Some(opened.resume);
+                if let Some(learned) = opened.learned {
+                    self.value.recall(&origin.topic, &learned);
+                }
+                Ok(true)
+            }
+            Err(TaskError::Retriable(error)) => {
+                self.metrics.retries.add(1);
+                tracing::warn!("{origin} cannot be opened: {error}; trying again in {} s", REOPEN.as_secs());
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn park(&mut self, origin: &TopicPartition, fetched: Fetched) -> Result<(), TaskError> {
+        if let Some(partition) = self.partitions.get_mut(origin) {
+            partition.parked.push(fetched);
+            partition.retry = Some(Instant::now() + REOPEN);
+        }
+        self.pause(std::slice::from_ref(origin), true)
+    }
+
+    /// Tries again to open what could not be opened.
+    fn reopen(&mut self) -> Result<(), TaskError> {
+        let due = |p: &Partition| p.retry.is_some_and(|at| at <= Instant::now());
+        let due: Vec<_> = self.partitions.iter().filter(|(_, p)| due(p)).map(|(tp, _)| tp.clone()).collect();
+        for origin in due {
+            let first = self.partitions.get(&origin).and_then(|p| p.parked.first()).map_or(0, |f| f.batch.offset.value(0));
+            let opened = self.open(&origin, first)?;
+            let Some(partition) = self.partitions.get_mut(&origin) else { continue };
+            if !opened {
+                partition.retry = Some(Instant::now() + REOPEN);
+                continue;
+            }
+            partition.retry = None;
+            for fetched in std::mem::take(&mut partition.parked) {
+                self.put(fetched)?;
+            }
+            if !self.held {
+                self.pause(&[origin], false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, Fetched { batch: raw, end }: Fetched) -> Result<(), TaskError> {
+        let Some(partition) = self.partitions.get_mut(&raw.origin) else { return Ok(()) };
+        let Some(next) = partition.next.filter(|next| *next < end) else { return Ok(()) };
+        partition.next = Some(end);
+        let landed = raw.row_of(next);
+        let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw });
+        let Converted { batches, refused } =
+            convert::convert_batch(&raw, next..end, &mut *self.key, &mut *self.value, &mut *self.header);
+        self.metrics.records_sent.add(batches.iter().map(|b| b.len() as u64).sum());
+        let put = self.sink.put(batches);
+        if matches!(put, Err(TaskError::Record { .. })) || refused.is_some() {
+            self.metrics.record_errors.add(1);
+        }
+        put?;
+        refused.map_or(Ok(()), Err)
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), TaskError> {
+        match event {
+            Event::Assigned(partitions) => self.unanswered = Some(partitions),
+            Event::Revoked { partitions, lost } => {
+                tracing::info!(
+                    "task {} gives up {} partitions{}",
+                    self.spec.id,
+                    partitions.len(),
+                    if lost { ", lost" } else { "" }
+                );
+                self.unanswered = None;
+                self.metrics.rebalances.add(1);
+                self.let_go(&partitions, lost, self.graceful);
+                self.consumer.unassign(&partitions).map_err(kafka)?;
+            }
+            Event::Error(error) if error.is_fatal() => return Err(kafka(error)),
+            Event::Error(error) => {
+                // librdkafka says the same at each try
+                let text = error.to_string();
+                if self.last_error.as_ref() != Some(&text) {
+                    tracing::warn!("task {}: {text}", self.spec.id);
+                    self.last_error = Some(text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers an assignment with the offsets that the group has stored.
+    fn answer(&mut self) -> Result<(), TaskError> {
+        let Some(partitions) = self.unanswered.take() else { return Ok(()) };
+        let committed = match self.consumer.committed(&partitions, COMMITTED) {
+            Ok(committed) => committed,
+            Err(error) if error.class == Class::Retriable => {
+                tracing::warn!("task {} cannot read its group's offsets: {error}; trying again", self.spec.id);
+                self.unanswered = Some(partitions);
+                return Ok(());
+            }
+            Err(error) if error.class == Class::Fenced => Vec::new(),
+            Err(error) => return Err(kafka(error)),
+        };
+        let starts: Vec<_> = committed.iter().map(|(tp, c)| (tp.clone(), Start::from(c.as_ref()))).collect();
+        self.consumer.assign(&starts).map_err(kafka)?;
+        self.last_error = None;
+        let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+        tracing::info!("task {} takes {} partitions: {}", self.spec.id, names.len(), names.join(", "));
+        for (tp, committed) in committed {
+            self.partitions.insert(tp, Partition { committed, ..Partition::default() });
+        }
+        self.metrics.partitions.set(self.partitions.len() as u64);
+        if self.held { self.pause(&partitions, true) } else { Ok(()) }
+    }
+
+    /// Reads again what the sink asks for.
+    fn rewind(&mut self) -> Result<(), TaskError> {
+        let mut rewinds = self.sink.rewinds();
+        rewinds.retain(|tp, _| self.partitions.contains_key(tp));
+        if rewinds.is_empty() {
+            return Ok(());
+        }
+        for tp in rewinds.keys() {
+            self.partitions.insert(tp.clone(), Partition::default());
+        }
+        self.consumer.rewind(&rewinds).map_err(kafka)
+    }
+
+    fn commit(&mut self) -> Result<(), TaskError> {
+        self.uncommitted.extend(self.sink.pre_commit()?);
+        if self.uncommitted.is_empty() || self.last_commit.elapsed() < COMMIT_SPACING {
+            return Ok(());
+        }
+        self.commit_now();
+        Ok(())
+    }
+
+    /// Commits what waits for it. A commit that fails is no harm: the records that it names are found landed after a restart.
+    fn commit_now(&mut self) {
+        self.last_commit = Instant::now();
+        let partitions = &self.partitions;
+        self.uncommitted.retain(|tp, _| partitions.contains_key(tp));
+        if self.uncommitted.is_empty() {
+            return;
+        }
+        match self.consumer.commit(&self.uncommitted) {
+            Ok(()) => {
+                self.metrics.commits.add(1);
+                self.uncommitted.clear();
+            }
+            Err(error) => {
+                self.metrics.commit_failures.add(1);
+                tracing::warn!("task {} could not commit its offsets: {error}", self.spec.id);
+                if error.class != Class::Retriable {
+                    self.uncommitted.clear();
+                }
+            }
+        }
+    }
+
+    fn let_go_of_all(&mut self, failed: bool, timeout: Duration) {
+        let all: Vec<_> = self.partitions.keys().cloned().collect();
+        self.let_go(&all, failed, timeout);
+    }
+
+    /// Lets partitions go: what is visible is committed, unless another member may have them.
+    fn let_go(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) {
+        let lost = self.consumer.lost();
+        match self.sink.close(partitions, drop_open || lost, timeout) {
+            Ok(offsets) => self.uncommitted.extend(offsets),
+            Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
+        }
+        if !self.consumer.lost() {
+            self.commit_now();
+        }
+        for tp in partitions {
+            self.partitions.remove(tp);
+            self.uncommitted.remove(tp);
+        }
+        self.metrics.partitions.set(self.partitions.len() as u64);
+    }
+}
+
+fn kafka(error: KafkaError) -> TaskError {
+    TaskError::Fatal(error.to_string())
+}
+
+/// The connector's own converter, else the worker's, with the properties under its prefix (Java's `Worker.startTask`).
+fn converter(role: Role, worker: &Properties, connector: &Properties) -> Result<Box<dyn Converter>, String> {
+    let key = match role {
+        Role::Key => "key.converter",
+        Role::Value => "value.converter",
+        Role::Header => "header.converter",
+    };
+    let from = if connector.contains_key(key) { connector } else { worker };
+    let class = from.get(key).map_or("org.apache.kafka.connect.storage.SimpleHeaderConverter", String::as_str);
+    convert::build(class, &with_prefix(from, &format!("{key}.")), role).map_err(|faults| format!("{key}: {faults}"))
+}
+
+fn milliseconds(properties: &Properties, key: &str, default: u64) -> Duration {
+    Duration::from_millis(properties.get(key).and_then(|v| v.trim().parse().ok()).unwrap_or(default))
+}

@@ -1,0 +1,27 @@
+"""Blobs of a container, for tests.
+
+blobs.py create CONNECTION_STRING CONTAINER        creates the container
+blobs.py copy CONNECTION_STRING CONTAINER FOLDER   copies every blob that FOLDER does not have yet to its name below FOLDER
+
+Prints the names and sizes of all blobs as JSON.
+"""
+
+import json
+import pathlib
+import sys
+
+from azure.storage.blob import ContainerClient
+
+action, connection, container, *folder = sys.argv[1:]
+client = ContainerClient.from_connection_string(connection, container)
+if action == "create":
+    client.create_container()
+blobs = list(client.list_blobs())
+for blob in blobs if action == "copy" else []:
+    path = pathlib.Path(*folder, blob.name)
+    if path.exists() and path.stat().st_size == blob.size:
+        continue
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        client.download_blob(blob.name).readinto(file)
+print(json.dumps({blob.name: blob.size for blob in blobs}))

@@ -1,0 +1,14 @@
+//! Black-box tests: the real binary, a real broker, and what other programs read afterwards.
+
+mod crash;
+mod group;
+mod harness;
+mod idle;
+mod landing;
+mod memory;
+mod support;
+
+#[test]
+fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
+    memory::one_file_of(400);
+}

@@ -1,0 +1,260 @@
+//! A real Kafka broker (KRaft, one node) on the loopback address, and the few things that tests do with it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaErrorCode;
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::{cache, free_port, secs, wait_until};
+
+const PATIENCE: Duration = secs(60);
+
+/// A record to produce.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Record {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Milliseconds since the epoch; the time of producing if none.
+    pub(crate) timestamp: Option<i64>,
+}
+
+impl Record {
+    /// A record with this value and nothing else.
+    pub(crate) fn value(value: impl Into<Vec<u8>>) -> Self {
+        Self { value: Some(value.into()), ..Self::default() }
+    }
+
+    pub(crate) fn key(self, key: impl Into<Vec<u8>>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+}
+
+/// A broker with its own data folder; stopped and removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    // Before its folder: the process ends first.
+    process: Option<Process>,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Broker {
+    /// The one broker that all tests of a binary share: use topic names of your own. It ends with the process.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Broker> = OnceLock::new();
+        SHARED.get_or_init(Self::private)
+    }
+
+    /// A broker for one test alone, which may stop it.
+    pub(crate) fn private() -> Self {
+        let folder = TempDir::with_prefix("landfall-broker-").expect("a folder for the broker");
+        let (port, controller) = (free_port(), free_port());
+        fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller))
+            .expect("server.properties");
+        let format = java("kafka.tools.StorageTool")
+            .args(["format", "--cluster-id", "bGFuZGZhbGwtdGVzdC1pdA", "--config"])
+            .arg(folder.path().join("server.properties"))
+            .output()
+            .expect("java");
+        assert!(format.status.success(), "format: {}", String::from_utf8_lossy(&format.stdout));
+        let mut broker = Self { process: None, folder, port };
+        broker.start();
+        broker
+    }
+
+    /// `host:port` for `bootstrap.servers`.
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts a broker that was stopped, on the same port with the same data.
+    pub(crate) fn start(&mut self) {
+        let (folder, log) = (self.folder.path(), self.log());
+        let started = || fs::read_to_string(&log).unwrap_or_default().matches("Kafka Server started").count();
+        let before = started();
+        let mut server = java("kafka.Kafka");
+        let mut process = Process::spawn(server.arg(folder.join("server.properties")), &log, folder).expect("java");
+        wait_until("the broker to start", PATIENCE, || {
+            let ended = process.ended();
+            assert!(ended.is_none(), "the broker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());
+            (started() > before).then_some(())
+        });
+        self.process = Some(process);
+    }
+
+    /// Stops the broker as an operator would; what it holds stays for [`Self::start`].
+    pub(crate) fn stop(&mut self) {
+        self.process.take().expect("a running broker").terminate(PATIENCE);
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("broker.log")
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap());
+        config
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client().create().expect("an admin client")
+    }
+
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let made = block_on(self.admin().create_topics([&topic], &AdminOptions::new())).expect("create topics");
+        assert!(made.iter().all(Result::is_ok), "create topic {name}: {made:?}");
+    }
+
+    /// Raises the number of partitions of a topic to `partitions`.
+    pub(crate) fn grow_topic(&self, name: &str, partitions: usize) {
+        let grown = block_on(self.admin().create_partitions([&NewPartitions::new(name, partitions)], &AdminOptions::new()));
+        assert!(grown.as_ref().is_ok_and(|all| all.iter().all(Result::is_ok)), "grow topic {name}: {grown:?}");
+    }
+
+    /// Appends `records` to one partition in their order and returns when the broker has them all.
+    pub(crate) fn produce(&self, topic: &str, partition: i32, records: impl IntoIterator<Item = Record>) {
+        self.produce_all(topic, records.into_iter().map(|record| (partition, record)));
+    }
+
+    /// Appends each record to the partition beside it and returns when the broker has them all.
+    pub(crate) fn produce_all(&self, topic: &str, records: impl IntoIterator<Item = (i32, Record)>) {
+        let mut config = self.client();
+        config.set("compression.type", "lz4").set("linger.ms", "5").set("queue.buffering.max.kbytes", "65536");
+        config.set("enable.idempotence", "true");
+        let producer: BaseProducer<Deliveries> = config.create_with_context(Deliveries::default()).expect("a producer");
+        for (n, (partition, record)) in records.into_iter().enumerate() {
+            let mut next = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);
+            next.key = record.key.as_deref();
+            next.payload = record.value.as_deref();
+            next.timestamp = record.timestamp;
+            next.headers = (!record.headers.is_empty()).then(|| {
+                let header = |(key, value): &(String, Vec<u8>)| (key.clone(), value.clone());
+                record
+                    .headers
+                    .iter()
+                    .map(header)
+                    .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key: &key, value: Some(&value) }))
+            });
+            while let Err((error, refused)) = producer.send(next) {
+                let full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+                assert!(full, "produce to {topic}: {error}");
+                producer.poll(Duration::from_millis(10));
+                next = refused;
+            }
+            if n % 1000 == 0 {
+                producer.poll(Duration::ZERO);
+            }
+        }
+        producer.flush(PATIENCE).expect("flush");
+        let failed = producer.context().failed.load(Ordering::Relaxed);
+        assert_eq!(failed, 0, "records that could not be produced to {topic}");
+    }
+
+    /// The committed offsets of a consumer group in a topic; partitions without one are left out.
+    pub(crate) fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
+        let mut wanted = TopicPartitionList::new();
+        for partition in self.partitions(&consumer, topic) {
+            wanted.add_partition(topic, partition);
+        }
+        // A new broker first has to make the topic that holds them.
+        let committed = || consumer.committed_offsets(wanted.clone(), PATIENCE).ok();
+        let committed = wait_until("committed offsets", PATIENCE, committed);
+        let offset = |offset| if let Offset::Offset(n) = offset { Some(n) } else { None };
+        committed.elements().iter().filter_map(|e| Some((e.partition(), offset(e.offset())?))).collect()
+    }
+
+    /// The offset after the last record, by partition.
+    pub(crate) fn end_offsets(&self, topic: &str) -> BTreeMap<i32, i64> {
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let end = |partition| consumer.fetch_watermarks(topic, partition, PATIENCE).expect("watermarks").1;
+        self.partitions(&consumer, topic).into_iter().map(|partition| (partition, end(partition))).collect()
+    }
+
+    fn partitions(&self, consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
+        metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect()
+    }
+}
+
+/// Counts the records that the broker did not take.
+#[derive(Debug, Default)]
+struct Deliveries {
+    failed: AtomicUsize,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A virtual machine for one of the broker's main classes: small and quick to start, since it shares the machine with the tests.
+fn java(class: &str) -> Command {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/broker");
+    let mut java = Command::new("java");
+    java.args(["-Xms64m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"])
+        .arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()))
+        .arg("-cp")
+        .arg(cache("jars").join("*"))
+        .arg(class);
+    java
+}
+
+fn properties(folder: &Path, port: u16, controller: u16) -> String {
+    let data = folder.join("data");
+    let data = data.display();
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENT://127.0.0.1:{port}
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENT
+controller.listener.names=CONTROLLER
+log.dirs={data}
+log.retention.ms=-1
+message.max.bytes=16777216
+offsets.topic.num.partitions=5
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=5
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.dedupe.buffer.size=10485760
+num.network.threads=2
+num.io.threads=4
+"
+    )
+}

@@ -1,0 +1,45 @@
+//! What the tests stand on: a real broker, the real binary, and readers of what it lands.
+
+pub(crate) mod azurite;
+pub(crate) mod broker;
+pub(crate) mod process;
+pub(crate) mod read;
+pub(crate) mod records;
+pub(crate) mod store;
+pub(crate) mod worker;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Calls `f` until it gives something, and panics with `what` when it does not within `timeout`.
+pub(crate) fn wait_until<T>(what: &str, timeout: Duration, mut f: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = f() {
+            return found;
+        }
+        assert!(start.elapsed() < timeout, "waited {timeout:?} in vain for {what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Seconds, for timeouts.
+pub(crate) const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A file or folder that `make setup` has brought in.
+pub(crate) fn cache(part: &str) -> PathBuf {
+    let root = std::env::var_os("LANDFALL_TEST_CACHE").map(PathBuf::from);
+    let root = root.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache/landfall"));
+    let path = root.join(part);
+    assert!(path.exists(), "{} is missing: run `make setup`", path.display());
+    path
+}
+
+/// A port of the loopback address that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}

@@ -1,0 +1,196 @@
+//! The real binary as a standalone worker, and a client of its REST interface.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::broker::Broker;
+use super::process::Process;
+use super::{free_port, secs, wait_until};
+
+const PATIENCE: Duration = secs(60);
+
+/// A worker with its own folder and REST port, both kept over a kill and a new start; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    // Before its folder: the process ends first.
+    process: Option<Process>,
+    folder: TempDir,
+    port: u16,
+    agent: ureq::Agent,
+}
+
+impl Worker {
+    /// Starts a worker for the broker at `bootstrap` and waits until it answers. `properties` come on top of these: JSON values without
+    /// schemas, string keys, offsets committed every second.
+    pub(crate) fn start(bootstrap: &str, properties: &[(&str, &str)]) -> Self {
+        let mut worker = Self::stopped(bootstrap, properties);
+        worker.start_again();
+        worker
+    }
+
+    /// The same, but not started yet.
+    pub(crate) fn stopped(bootstrap: &str, properties: &[(&str, &str)]) -> Self {
+        let folder = TempDir::with_prefix("landfall-worker-").expect("a folder for the worker");
+        let port = free_port();
+        let mut text = format!(
+            "bootstrap.servers={bootstrap}
+listeners=http://127.0.0.1:{port}
+key.converter=org.apache.kafka.connect.storage.StringConverter
+value.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter.schemas.enable=false
+offset.storage.file.filename={}
+offset.flush.interval.ms=1000
+",
+            folder.path().join("connect.offsets").display()
+        );
+        for (key, value) in properties {
+            writeln!(text, "{key}={value}").expect("a string takes it");
+        }
+        fs::write(folder.path().join("worker.properties"), text).expect("worker.properties");
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(30))).build();
+        Self { process: None, folder, port, agent: config.into() }
+    }
+
+    /// Starts a worker that is not running and waits until it answers.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.process.is_none(), "the worker is running");
+        let log = self.log();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+        command.arg("standalone").arg(self.folder.path().join("worker.properties")).current_dir(self.folder.path());
+        let mut process = Process::spawn(&mut command, &log, self.folder.path()).expect("the landfall binary");
+        wait_until("the worker to answer", PATIENCE, || {
+            let ended = process.ended();
+            assert!(ended.is_none(), "the worker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());
+            self.agent.get(self.url("/")).call().is_ok_and(|r| r.status() == 200).then_some(())
+        });
+        self.process = Some(process);
+    }
+
+    /// The file that takes what the worker prints.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("worker.log")
+    }
+
+    pub(crate) fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// The running process, for its signals, memory and CPU time.
+    pub(crate) fn process(&self) -> &Process {
+        self.process.as_ref().expect("a running worker")
+    }
+
+    /// SIGKILL: nothing is flushed, nobody is told.
+    pub(crate) fn kill9(&mut self) {
+        self.process.take().expect("a running worker").kill();
+    }
+
+    /// SIGTERM, then waits for the end.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.process.take().expect("a running worker").terminate(PATIENCE)
+    }
+
+    pub(crate) fn sigstop(&self) {
+        self.process().signal("STOP");
+    }
+
+    pub(crate) fn sigcont(&self) {
+        self.process().signal("CONT");
+    }
+
+    /// The address of a path of the REST interface.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.agent.get(self.url(path)).call())
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> (u16, Value) {
+        answer(self.agent.delete(self.url(path)).call())
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        send(self.agent.post(self.url(path)), body)
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        send(self.agent.put(self.url(path)), body)
+    }
+
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> (u16, Value) {
+        send(self.agent.patch(self.url(path)), body)
+    }
+
+    /// Creates a connector and waits until it and its tasks run.
+    pub(crate) fn create(&self, name: &str, config: &Value) {
+        let (status, body) = self.post("/connectors", &json!({"name": name, "config": config}));
+        assert_eq!(status, 201, "create {name}: {body}");
+        self.await_state(name, "RUNNING");
+    }
+
+    /// Waits until a connector and all its tasks, at least one, are in `state`. Panics with the trace when one of them has failed instead.
+    pub(crate) fn await_state(&self, connector: &str, state: &str) {
+        let path = format!("/connectors/{connector}/status");
+        let mut last = Value::Null;
+        let states = |status: &Value| -> Vec<String> {
+            let tasks = status["tasks"].as_array().into_iter().flatten();
+            std::iter::once(&status["connector"])
+                .chain(tasks)
+                .map(|part| part["state"].as_str().unwrap_or_default().into())
+                .collect()
+        };
+        wait_until(&format!("connector {connector} to be {state}; log: {}", self.log().display()), PATIENCE, || {
+            last = self.get(&path).1;
+            let states = states(&last);
+            assert!(state == "FAILED" || !states.iter().any(|s| s == "FAILED"), "{last:#}\n{}", self.log_text());
+            (states.len() > 1 && states.iter().all(|s| s == state)).then_some(())
+        });
+    }
+
+    /// Waits until a connector has committed every record of `topic`: then all of them are in files that readers see. The number of
+    /// records in each partition has to be a multiple of `flush.size`.
+    pub(crate) fn await_landed(&self, broker: &Broker, connector: &str, topic: &str) {
+        let (group, ends) = (format!("connect-{connector}"), broker.end_offsets(topic));
+        let path = format!("/connectors/{connector}/status");
+        wait_until(&format!("{connector} to land {topic}; log: {}", self.log().display()), secs(180), || {
+            let status = self.get(&path).1;
+            assert!(!status.to_string().contains("\"FAILED\""), "{status:#}\n{}", self.log_text());
+            sleep(Duration::from_millis(200));
+            (broker.committed(&group, topic) == ends).then_some(())
+        });
+    }
+
+    /// A figure of `/metrics`, summed over its labels; nought when it is not there.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let lines = text.as_str().unwrap_or_default().lines();
+        let values = lines.filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with([' ', '{']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok()).flatten()
+        });
+        values.sum()
+    }
+}
+
+type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn send(request: ureq::RequestBuilder<ureq::typestate::WithBody>, body: &Value) -> (u16, Value) {
+    answer(if body.is_null() { request.send_empty() } else { request.send_json(body) })
+}
+
+/// Status and body: JSON if it is that, null if there is none, else its text.
+fn answer(answer: Answer) -> (u16, Value) {
+    let mut answer = answer.expect("an answer from the worker");
+    let text = answer.body_mut().read_to_string().expect("a body of text");
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    (answer.status().as_u16(), body)
+}
