@@ -1,0 +1,120 @@
+use super::super::build;
+use super::*;
+use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
+use arrow_array::{BinaryArray, Int64Array, TimestampMillisecondArray};
+use landfall_api::{Properties, Role, TopicPartition};
+
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+
+type Row<'a> = (i64, Option<&'a str>, Option<&'a str>, &'a [(&'a str, &'a str)]);
+
+fn raw(rows: &[Row<'_>]) -> Arc<RawBatch> {
+    let key: BinaryArray = rows.iter().map(|r| r.1).collect();
+    let value: BinaryArray = rows.iter().map(|r| r.2).collect();
+    let fields = [Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Binary, true)];
+    let builders: Vec<Box<dyn arrow_array::builder::ArrayBuilder>> =
+        vec![Box::new(StringBuilder::new()), Box::new(BinaryBuilder::new())];
+    let mut headers = ListBuilder::new(StructBuilder::new(fields.to_vec(), builders));
+    for (.., list) in rows {
+        for (key, value) in *list {
+            headers.values().field_builder::<StringBuilder>(0).unwrap().append_value(key);
+            headers.values().field_builder::<BinaryBuilder>(1).unwrap().append_value(value);
+            headers.values().append(true);
+        }
+        headers.append(true);
+    }
+    Arc::new(RawBatch {
+        origin: TopicPartition::new("t", 3),
+        key,
+        value,
+        offset: rows.iter().map(|r| r.0).collect::<Int64Array>(),
+        timestamp: TimestampMillisecondArray::from(vec![None; rows.len()]),
+        headers: rows.iter().any(|r| !r.3.is_empty()).then(|| headers.finish()),
+    })
+}
+
+fn convert(raw: &Arc<RawBatch>, covers: Range<i64>, header: &str, schemaless_header: bool) -> Converted {
+    let make = |class: &str, properties: &[(&str, &str)], role| {
+        let properties: Properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        build(class, &properties, role).expect("valid")
+    };
+    let plain: &[_] = if schemaless_header { &[("schemas.enable", "false")] } else { &[] };
+    let mut key = make(JSON, &[("schemas.enable", "false")], Role::Key);
+    let mut value = make(JSON, &[], Role::Value);
+    convert_batch(raw, covers, &mut *key, &mut *value, &mut *make(header, plain, Role::Header))
+}
+
+const INT: Option<&str> = Some(r#"{"schema":{"type":"int32"},"payload":1}"#);
+const TEXT: Option<&str> = Some(r#"{"schema":{"type":"string"},"payload":"x"}"#);
+
+#[test]
+fn batches_are_cut_at_schemas_and_cover_all_offsets() {
+    let raw = raw(&[(10, Some("1"), INT, &[]), (12, None, None, &[]), (13, Some("2"), TEXT, &[]), (20, Some("3"), INT, &[])]);
+    let Converted { batches, refused } = convert(&raw, 8..25, "SimpleHeaderConverter", false);
+    assert!(refused.is_none());
+    let shape: Vec<_> = batches.iter().map(|b| (b.len(), b.covers.clone(), b.value.field.data_type().clone())).collect();
+    let (int, text) = (DataType::Int32, DataType::Utf8);
+    assert_eq!(shape, [(2, 8..13, int.clone()), (1, 13..20, text), (1, 20..25, int)]);
+    assert!(batches.iter().all(|b| b.key.array.len() == b.len() && b.value.array.len() == b.len() && b.headers.is_none()));
+    assert!(batches.iter().all(|b| *b.key.field.data_type() == DataType::Int64));
+}
+
+#[test]
+fn what_comes_before_a_refused_record_goes_on() {
+    let rows = [(10, Some("1"), INT, &[][..]), (12, Some("2"), Some("{}"), &[("h", "1")]), (13, Some("["), None, &[])];
+    let Converted { batches, refused } = convert(&raw(&rows), 10..14, "SimpleHeaderConverter", false);
+    assert_eq!(batches.iter().map(|b| (b.len(), b.covers.clone())).collect::<Vec<_>>(), [(1, 10..12)]);
+    let Some(TaskError::Record { origin, offset: 12, stage: Stage::ValueConverter, error }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(origin.to_string(), "t-3");
+    assert!(error.message.starts_with("JsonConverter with schemas.enable requires"));
+    // Of one record, the key fails first.
+    let Converted { batches, refused } = convert(&raw(&[(5, Some("["), Some("{}"), &[])]), 5..6, "SimpleHeaderConverter", false);
+    assert!(batches.is_empty());
+    assert!(matches!(refused, Some(TaskError::Record { offset: 5, stage: Stage::KeyConverter, .. })));
+}
+
+#[test]
+fn headers_are_typed_if_they_have_one_type() {
+    let rows = [(1, None, INT, &[("a", "1"), ("b", "2")][..]), (2, None, INT, &[]), (3, None, INT, &[("c", "3")])];
+    let raw = raw(&rows);
+    // A slice begins in the middle of the headers.
+    for (raw, first) in [(raw.clone(), 0), (Arc::new(raw.slice(&(1..3))), 1)] {
+        for (class, data_type) in
+            [("SimpleHeaderConverter", DataType::Utf8), (JSON, DataType::Int64), ("ByteArrayConverter", DataType::Binary)]
+        {
+            let Converted { batches, refused } = convert(&raw, 1..4, class, true);
+            assert!(refused.is_none());
+            let headers = batches[0].headers.as_ref().expect("headers").as_list::<i32>();
+            let entries = headers.values().as_struct();
+            assert_eq!(entries.column(1).data_type(), &data_type);
+            let lens: Vec<_> = (0..headers.len()).map(|row| headers.value_length(row)).collect();
+            assert_eq!(lens, [2, 0, 1][first..]);
+            let keys = headers.value(headers.len() - 1);
+            assert_eq!(keys.as_struct().column(0).as_string::<i32>().value(0), "c");
+        }
+    }
+}
+
+#[test]
+fn a_refused_header_names_its_record() {
+    let rows = [
+        (1, None, INT, &[("a", "1")][..]),
+        (2, None, INT, &[]),
+        (3, None, INT, &[("b", "2"), ("c", "{")]),
+        (4, None, INT, &[("d", "4")]),
+    ];
+    let Converted { batches, refused } = convert(&raw(&rows), 1..5, JSON, true);
+    assert!(matches!(refused, Some(TaskError::Record { offset: 3, stage: Stage::HeaderConverter, .. })), "{refused:?}");
+    assert_eq!(batches.iter().map(|b| (b.len(), b.covers.clone())).collect::<Vec<_>>(), [(2, 1..3)]);
+    let headers = batches[0].headers.as_ref().expect("headers").as_list::<i32>();
+    assert_eq!(headers.values().as_struct().column(1).data_type(), &DataType::Int64);
+    assert_eq!((headers.value_length(0), headers.value_length(1)), (1, 0));
+}
+
+#[test]
+fn a_fetch_without_a_record_is_no_batch() {
+    let Converted { batches, refused } = convert(&raw(&[]), 5..9, "SimpleHeaderConverter", false);
+    assert!(batches.is_empty() && refused.is_none());
+}

@@ -1,0 +1,165 @@
+//! `org.apache.kafka.connect.json.JsonConverter`: JSON with its Connect schema around it, or without one.
+//!
+//! It takes what Kafka's class (4.3.1) takes and refuses what that refuses, in its words where it has some, except that
+//! - a value of another JSON type than its schema's, or out of its range, is refused; Java takes `0`, `false`, null or the lowest bits;
+//! - bytes after the JSON are refused; Java drops them;
+//! - without a schema, absent and null are one, integers beyond 64 bits keep their digits as JSON text, and a column has one type:
+//!   see [`learn`] for how it widens.
+//!
+//! Both forms read with a [`scan::Scanner`] into a tree of [`node::Node`]s.
+
+mod decimal;
+mod envelope;
+mod learn;
+mod node;
+mod read;
+mod scan;
+mod schema;
+mod schemaless;
+#[cfg(test)]
+mod tests;
+
+use arrow_schema::FieldRef;
+use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Records, Role, Run, config};
+
+use envelope::Envelope;
+use scan::Stop;
+use schema::Reading;
+use schemaless::{Converted, Schemaless};
+
+config! {
+    /// What `JsonConverterConfig` declares.
+    pub struct JsonConverterConfig {
+        /// Include schemas within each of the serialized values and keys.
+        schemas_enable: bool = "schemas.enable" { default: Some("true"), importance: High, group: "Schemas", display: "Enable Schemas" };
+        /// The maximum number of schemas that can be cached in this converter instance.
+        schemas_cache_size: i32 = "schemas.cache.size" { default: Some("1000"), importance: High, group: "Schemas", display: "Schema Cache Size" };
+        /// When set, this is used as the schema for all messages, and the schemas within each of the messages are ignored.
+        /// Applies only if `schemas.enable` is true.
+        schema_content: Option<String> = "schema.content" { importance: High, group: "Schemas", display: "Schema Content" };
+        /// The format in which decimals are written: BASE64 or NUMERIC, in any case. Both are read whatever it says.
+        decimal_format: String = "decimal.format" { default: Some("BASE64"), importance: Low, valid: OneOfIgnoreCase(&["BASE64", "NUMERIC"]), group: "Serialization", display: "Decimal Format" };
+        /// Whether to replace fields that have a default value and that are null by the default value. When set to true, the
+        /// default value is used, otherwise null is used.
+        replace_null_with_default: bool = "replace.null.with.default" { default: Some("true"), importance: Low, group: "Serialization", display: "Replace null with default" };
+    }
+}
+
+/// The class.
+#[derive(Debug)]
+pub(super) struct JsonConverterClass;
+
+impl ConverterClass for JsonConverterClass {
+    fn class(&self) -> &'static str {
+        "org.apache.kafka.connect.json.JsonConverter"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Key, Role::Value, Role::Header]
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        JsonConverterConfig::KEYS
+    }
+
+    fn build(&self, properties: &Properties, role: Role) -> Result<Box<dyn Converter>, Faults> {
+        let mut faults = Faults::default();
+        let config = JsonConverterConfig::parse(properties, &mut faults);
+        let converter = config.and_then(|config| {
+            JsonConverter::new(&config, role).map_err(|error| faults.push("schema.content", error.message)).ok()
+        });
+        faults.or(converter).map(|converter| Box::new(converter) as Box<dyn Converter>)
+    }
+}
+
+/// An instance of the class.
+#[derive(Debug)]
+struct JsonConverter {
+    name: &'static str,
+    /// None if `schemas.enable` is false.
+    envelope: Option<Envelope>,
+    schemaless: Schemaless,
+}
+
+impl JsonConverter {
+    fn new(config: &JsonConverterConfig, role: Role) -> Result<Self, RecordError> {
+        let name = super::column_name(role);
+        let envelope = Envelope::new(
+            name,
+            Reading { replace_null: config.replace_null_with_default },
+            usize::try_from(config.schemas_cache_size).unwrap_or(0),
+        );
+        let envelope = match config.schema_content.as_deref().filter(|content| !content.is_empty()) {
+            _ if !config.schemas_enable => None,
+            Some(content) => Some(envelope.with_content(content)?),
+            None => Some(envelope),
+        };
+        Ok(Self { name, envelope, schemaless: Schemaless::default() })
+    }
+}
+
+impl Converter for JsonConverter {
+    fn convert(&mut self, records: &Records<'_>) -> Vec<Run> {
+        let offsets = records.bytes.value_offsets();
+        let span = offsets[0] as usize..offsets[offsets.len() - 1] as usize;
+        let utf8 = Utf8 { throughout: simdutf8::basic::from_utf8(&records.bytes.value_data()[span]).is_ok() };
+        let rows: Vec<_> = records.bytes.iter().collect();
+        match &mut self.envelope {
+            Some(envelope) => envelope.convert(records.topic, &rows, utf8, &mut self.schemaless),
+            None => runs(0, self.schemaless.convert(records.topic, self.name, &rows, utf8)),
+        }
+    }
+
+    fn recall(&mut self, topic: &str, learned: &FieldRef) {
+        if learned.metadata().contains_key(learn::SCHEMALESS) {
+            self.schemaless.recall(topic, learned);
+        }
+    }
+}
+
+/// Whether the bytes of a batch are UTF-8. If they are throughout, so is each text between two quotes of a record: a character
+/// that was cut by a record's end leaves a string without its closing quote, and a record that begins with the rest of one is no JSON.
+#[derive(Clone, Copy, Debug)]
+struct Utf8 {
+    throughout: bool,
+}
+
+impl Utf8 {
+    fn valid(self, record: &[u8]) -> bool {
+        self.throughout || simdutf8::basic::from_utf8(record).is_ok()
+    }
+}
+
+#[cold]
+fn not_utf8() -> Stop {
+    Stop::Invalid("invalid UTF-8".into())
+}
+
+/// The error of a record that could not be read.
+#[cold]
+fn invalid(stop: Stop) -> RecordError {
+    const CONVERTING: &str = "Converting byte[] to Kafka Connect data failed due to serialization error: ";
+    match stop {
+        Stop::Invalid(reason) => RecordError::data(format!("{CONVERTING}{reason}")),
+        Stop::Misfit => RecordError::data("a value that the learned columns have no place for"),
+        Stop::Refused(error) => *error,
+    }
+}
+
+/// What was converted as runs from row `begin` on: the rows between those that were refused.
+fn runs(begin: usize, converted: Converted) -> Vec<Run> {
+    let Converted { field, array, refused } = converted;
+    let mut runs = Vec::with_capacity(2 * refused.len() + 1);
+    let accepted = |from: usize, to: usize| {
+        let column = landfall_api::Column { field: field.clone(), array: array.slice(from, to - from) };
+        (from < to).then_some(Run { rows: begin + from..begin + to, column: Ok(column) })
+    };
+    let mut at = 0;
+    for (row, error) in refused {
+        runs.extend(accepted(at, row));
+        runs.push(Run { rows: begin + row..begin + row + 1, column: Err(error) });
+        at = row + 1;
+    }
+    runs.extend(accepted(at, array.len()));
+    runs
+}
