@@ -6,6 +6,7 @@ mod harness;
 mod idle;
 mod landing;
 mod memory;
+mod storage;
 mod support;
 
 #[test]

@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The Azure sinks of Landfall: block blobs as a store, and the connector classes that land files in them.
+//!
+//! A class ([`gen2`], [`blob`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`], and gives the
+//! engine of `landfall-lake` a [`storage`] to land files in.
+
+pub mod blob;
+pub mod connection_string;
+pub mod credential;
+pub mod endpoint;
+pub mod gen2;
+mod http;
+pub mod lake_sink;
+mod landing;
+pub mod shared_key;
+pub mod storage;
+
+pub use blob::AzureBlobStorageSink;
+pub use gen2::AzureDataLakeGen2Sink;
+pub use lake_sink::AzureDataLakeSink;

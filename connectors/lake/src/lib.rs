@@ -6,6 +6,7 @@
 
 pub mod columns;
 pub mod commit;
+pub mod config;
 pub mod encode;
 mod file;
 pub mod landed;

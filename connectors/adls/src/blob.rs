@@ -1,0 +1,198 @@
+//! `io.confluent.connect.azure.blob.AzureBlobStorageSinkConnector` (1.6.x), self-managed.
+
+use landfall_api::config::Class;
+use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_lake::config::{LakeConfig, no_effect, refuse_changed};
+
+use crate::credential::Credential;
+use crate::endpoint::{StoreUrl, container_name};
+use crate::landing::{self, Landing, Place, account, check_format, check_not_cloud, check_storage_class, missing, store_url};
+
+const ACCOUNT: &str = "azblob.account.name";
+const KEY: &str = "azblob.account.key";
+
+/// The class.
+#[derive(Debug)]
+pub struct AzureBlobStorageSink;
+
+config! {
+    struct BlobConfig {
+        /// The format class to use when writing data to the store.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class" };
+        /// The account name. Must be between 3-24 alphanumeric characters. Not needed with a `store.url` of a directory.
+        account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
+        /// The account key.
+        account_key: Option<Password> = "azblob.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account Key" };
+        /// The container name.
+        container_name: String = "azblob.container.name" { default: Some("default"), importance: High, group: "Azure", width: Width::Long, display: "Container Name", valid: By(container_name) };
+        /// Where the account is, if not at `https://<account name>.blob.core.windows.net`, or `file:///<directory>` for a directory
+        /// instead.
+        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
+        /// The underlying storage layer.
+        storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
+    }
+}
+
+config! {
+    /// Keys by which requests would take another way.
+    struct NotYet {
+        /// The proxy.
+        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure" };
+        /// The proxy's user.
+        proxy_user: Option<String> = "azblob.proxy.user" { importance: Low, group: "Azure" };
+        /// The proxy's password.
+        proxy_password: Option<Password> = "azblob.proxy.password" { importance: Low, group: "Azure" };
+    }
+}
+
+config! {
+    /// Keys that change nothing that lands here.
+    struct NoEffect {
+        /// Java: the size of uploaded blocks; here a block is what the encoder hands over.
+        block_size: i32 = "azblob.block.size" { default: Some("26214400"), importance: Low, group: "Azure" };
+        /// Java: how waits between tries grow.
+        retry_type: String = "azblob.retry.type" { default: Some("EXPONENTIAL"), importance: Low, group: "Azure" };
+        /// Java: how often a request is tried.
+        retry_retries: i32 = "azblob.retry.retries" { default: Some("3"), importance: Low, group: "Azure" };
+        /// Java: the first wait between tries.
+        retry_backoff_ms: i64 = "azblob.retry.backoff.ms" { default: Some("4000"), importance: Low, group: "Azure" };
+        /// Java: the longest wait between tries.
+        retry_max_backoff_ms: i64 = "azblob.retry.max.backoff.ms" { default: Some("120000"), importance: Low, group: "Azure" };
+        /// Java: how long to wait for a connection.
+        connection_timeout_ms: i64 = "azblob.connection.timeout.ms" { default: Some("30000"), importance: Low, group: "Azure" };
+        /// Java: how long to wait for a request.
+        write_timeout_ms: i64 = "azblob.write.timeout.ms" { default: Some("60000"), importance: Low, group: "Azure" };
+        /// Java: the secondary host that reads are tried at.
+        retry_secondary_host: Option<String> = "azblob.retry.secondary.host" { importance: Low, group: "Azure" };
+        /// Java: whether files are never overwritten; here they never are.
+        enable_conditional_writes: bool = "enable.conditional.writes" { default: Some("true"), importance: Low, group: "Azure" };
+        /// Java: what requests call themselves.
+        useragent: Option<String> = "connect.azblob.useragent" { importance: Low, group: "Azure" };
+    }
+}
+
+impl SinkConnector for AzureBlobStorageSink {
+    fn class(&self) -> &'static str {
+        "io.confluent.connect.azure.blob.AzureBlobStorageSinkConnector"
+    }
+
+    fn keys(&self) -> Vec<&'static Key> {
+        BlobConfig::KEYS.iter().chain(LakeConfig::keys()).chain(NotYet::KEYS).chain(NoEffect::KEYS).collect()
+    }
+
+    fn validate(&self, properties: &Properties) -> Faults {
+        let mut faults = Faults::default();
+        read(properties, &mut faults);
+        faults
+    }
+
+    fn warnings(&self, properties: &Properties) -> Vec<String> {
+        LakeConfig::warnings(properties).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+    }
+
+    fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
+        landing::task(read, properties, context)
+    }
+}
+
+fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+    check_not_cloud(properties, faults);
+    NotYet::parse(properties, faults);
+    refuse_changed(NotYet::KEYS, properties, faults);
+    NoEffect::parse(properties, faults);
+    let blob = BlobConfig::parse(properties, faults);
+    let lake = LakeConfig::read(properties, faults);
+    let blob = blob?;
+    check_format(&blob.format_class, &["io.confluent.connect.azure.blob.format"], faults);
+    check_storage_class(blob.storage_class.as_ref(), "AzureBlobStorage", faults);
+    let place = match store_url(blob.store_url.as_ref(), faults)? {
+        Some(StoreUrl::Directory(root)) => Some(Place::Directory(root)),
+        Some(StoreUrl::Account(account)) => container(&blob, Some(account), faults),
+        None => container(&blob, None, faults),
+    };
+    let lake = lake?;
+    let prefix = lake.topics_dir.clone();
+    Some(Landing { lake, place: place?, prefix, flush_on_stop: false })
+}
+
+fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {
+    let account = account(ACCOUNT, blob.account_name.as_ref(), url, faults);
+    let Some(key) = &blob.account_key else {
+        faults.push(KEY, missing(KEY));
+        return None;
+    };
+    let (account, name) = account?;
+    let credential = Credential::key(&name, key.reveal()).map_err(|why| faults.push(KEY, why)).ok()?;
+    let url = account.container(&blob.container_name).map_err(|why| faults.push("store.url", why)).ok()?;
+    Some(Place::Container(url, credential))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landing::tests::{assert_keys_known, faults, given};
+
+    const GOOD: &[(&str, &str)] = &[
+        ("format.class", "io.confluent.connect.azure.blob.format.parquet.ParquetFormat"),
+        ("flush.size", "1000"),
+        ("azblob.account.name", "acct"),
+        ("azblob.account.key", "cHNzc3Q="),
+    ];
+
+    #[test]
+    fn topics_dir_is_a_folder_of_the_container() {
+        for (changes, url, prefix) in [
+            (&[][..], "https://acct.blob.core.windows.net/default", "topics"),
+            (&[("azblob.container.name", "lake"), ("topics.dir", "a/b")], "https://acct.blob.core.windows.net/lake", "a/b"),
+            (&[("store.url", "http://127.0.0.1:7/acct"), ("topics.dir", "")], "http://127.0.0.1:7/acct/default", ""),
+        ] {
+            let mut faults = Faults::default();
+            let landing = read(&given(GOOD, changes), &mut faults).expect("good");
+            assert!(faults.is_empty(), "{faults}");
+            assert!(
+                matches!(&landing.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url),
+                "{landing:?}"
+            );
+            assert_eq!(landing.prefix, prefix);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        for (changes, why) in [
+            (
+                &[("azblob.account.key", "-")][..],
+                "Missing required configuration \"azblob.account.key\" which has no default value.",
+            ),
+            (
+                &[("azblob.account.name", "-")],
+                "Missing required configuration \"azblob.account.name\" which has no default value.",
+            ),
+            (
+                &[("azblob.account.name", "ab")],
+                "Invalid value ab for configuration azblob.account.name: String must have between 3 and 24 characters",
+            ),
+            (
+                &[("azblob.container.name", "..")],
+                "Invalid value .. for configuration azblob.container.name: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+            ),
+            (&[("azblob.proxy.url", "http://p")], "azblob.proxy.url=http://p is not supported yet"),
+            (&[("azblob.proxy.password", "pssst")], "azblob.proxy.password=[hidden] is not supported yet"),
+            (
+                &[("format.class", "io.confluent.connect.azure.blob.format.json.JsonFormat")],
+                "format.class=io.confluent.connect.azure.blob.format.json.JsonFormat is not supported yet",
+            ),
+        ] {
+            assert_eq!(faults(&AzureBlobStorageSink, GOOD, changes), [why]);
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_java_class_is_known() {
+        let own = "azblob.account.name azblob.account.key azblob.container.name azblob.block.size azblob.retry.type azblob.retry.retries \
+                   azblob.retry.backoff.ms azblob.retry.max.backoff.ms azblob.connection.timeout.ms azblob.write.timeout.ms \
+                   azblob.retry.secondary.host azblob.proxy.url azblob.proxy.user azblob.proxy.password enable.conditional.writes \
+                   connect.azblob.useragent";
+        assert_keys_known(&AzureBlobStorageSink, own);
+    }
+}

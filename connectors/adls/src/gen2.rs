@@ -1,0 +1,278 @@
+//! `io.confluent.connect.azure.datalake.gen2.AzureDataLakeGen2SinkConnector` (1.6.x), self-managed.
+
+use landfall_api::config::Class;
+use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_lake::config::{LakeConfig, check_folder, no_effect};
+
+use crate::credential::Credential;
+use crate::endpoint::{StoreUrl, container_name};
+use crate::landing::{self, Landing, Place, account, check_format, check_not_cloud, check_storage_class, missing, store_url};
+
+const ACCOUNT: &str = "azure.datalake.gen2.account.name";
+const CLIENT_ID: &str = "azure.datalake.gen2.client.id";
+const CLIENT_KEY: &str = "azure.datalake.gen2.client.key";
+const TOKEN_ENDPOINT: &str = "azure.datalake.gen2.token.endpoint";
+const ACCESS_KEY: &str = "azure.datalake.gen2.access.key";
+const SAS_KEY: &str = "azure.datalake.gen2.sas.key";
+
+/// The class.
+#[derive(Debug)]
+pub struct AzureDataLakeGen2Sink;
+
+config! {
+    struct Gen2Config {
+        /// The format class to use when writing data to the store.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class" };
+        /// The account name. Must be between 3-24 alphanumeric characters. Not needed with a `store.url` of a directory.
+        account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
+        /// The ID of the Entra application.
+        client_id: Option<String> = "azure.datalake.gen2.client.id" { importance: High, group: "Azure", width: Width::Long, display: "Client ID" };
+        /// The secret of the Entra application.
+        client_key: Option<Password> = "azure.datalake.gen2.client.key" { importance: High, group: "Azure", width: Width::Long, display: "Client Key" };
+        /// The OAuth 2.0 token endpoint of the application's tenant.
+        token_endpoint: Option<String> = "azure.datalake.gen2.token.endpoint" { importance: High, group: "Azure", width: Width::Long, display: "Token Endpoint" };
+        /// The account key.
+        access_key: Option<Password> = "azure.datalake.gen2.access.key" { importance: High, group: "Azure", width: Width::Long, display: "Access Key" };
+        /// Deprecated: the account key, or a shared access signature.
+        sas_key: Option<Password> = "azure.datalake.gen2.sas.key" { importance: Low, group: "Azure", width: Width::Long, display: "SAS Key" };
+        /// Where the account is, if not at `https://<account name>.dfs.core.windows.net`: a URL of the Blob or the Data Lake
+        /// endpoint (files are written through the Blob endpoint), or `file:///<directory>` for a directory instead.
+        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
+        /// The underlying storage layer.
+        storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
+    }
+}
+
+config! {
+    /// Keys that change nothing that lands here.
+    struct NoEffect {
+        /// Java: the size of uploaded blocks; here a block is what the encoder hands over.
+        block_size: i32 = "azure.datalake.gen2.block.size" { default: Some("5242880"), importance: Low, group: "Azure" };
+        /// Java: the name of the deprecated key.
+        sas_keyname: Option<String> = "azure.datalake.gen2.sas.keyname" { importance: Low, group: "Azure" };
+        /// Java: what requests call themselves.
+        useragent: Option<String> = "connect.azure.datalake.gen2.useragent" { importance: Low, group: "Azure" };
+    }
+}
+
+impl SinkConnector for AzureDataLakeGen2Sink {
+    fn class(&self) -> &'static str {
+        "io.confluent.connect.azure.datalake.gen2.AzureDataLakeGen2SinkConnector"
+    }
+
+    fn keys(&self) -> Vec<&'static Key> {
+        Gen2Config::KEYS.iter().chain(LakeConfig::keys()).chain(NoEffect::KEYS).collect()
+    }
+
+    fn validate(&self, properties: &Properties) -> Faults {
+        let mut faults = Faults::default();
+        read(properties, &mut faults);
+        faults
+    }
+
+    fn warnings(&self, properties: &Properties) -> Vec<String> {
+        LakeConfig::warnings(properties).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+    }
+
+    fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
+        landing::task(read, properties, context)
+    }
+}
+
+fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+    check_not_cloud(properties, faults);
+    NoEffect::parse(properties, faults);
+    let gen2 = Gen2Config::parse(properties, faults);
+    let lake = LakeConfig::read(properties, faults);
+    let gen2 = gen2?;
+    check_format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], faults);
+    check_storage_class(gen2.storage_class.as_ref(), "AzureDataLakeGen2Storage", faults);
+    let url = match store_url(gen2.store_url.as_ref(), faults)? {
+        Some(StoreUrl::Directory(root)) => {
+            let lake = lake?;
+            let prefix = lake.topics_dir.clone();
+            return Some(Landing { lake, place: Place::Directory(root), prefix, flush_on_stop: false });
+        }
+        Some(StoreUrl::Account(account)) => Some(account),
+        None => None,
+    };
+    let account = account(ACCOUNT, gen2.account_name.as_ref(), url, faults);
+    let credential = match (&account, gen2.client_id.is_some()) {
+        (Some((account, _)), true) if account.is_clear() => {
+            faults.push("store.url", "a client secret needs a store.url of https");
+            None
+        }
+        (account, _) => credential(&gen2, account.as_ref().map_or("", |(_, name)| name), faults),
+    };
+    let lake = lake?;
+    // The first name of topics.dir is the container.
+    let (container, prefix) = lake.topics_dir.split_once('/').unwrap_or((&lake.topics_dir, ""));
+    if let Err(why) = container_name(container) {
+        let dir = &lake.topics_dir;
+        faults.push(
+            "topics.dir",
+            format!("Invalid value {dir} for configuration topics.dir: it begins with the container, and {why}"),
+        );
+    }
+    if let Err(why) = check_folder(prefix) {
+        faults.push("topics.dir", format!("Invalid value {} for configuration topics.dir: {why}", lake.topics_dir));
+    }
+    let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
+    let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
+    Some(Landing { lake, place, prefix, flush_on_stop: false })
+}
+
+/// The application if one is given, else the account key, else what the deprecated key holds.
+fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<Credential> {
+    let (key, made) = if let Some(id) = &gen2.client_id {
+        let (Some(secret), Some(endpoint)) = (&gen2.client_key, &gen2.token_endpoint) else {
+            let key = if gen2.client_key.is_none() { CLIENT_KEY } else { TOKEN_ENDPOINT };
+            faults.push(key, missing(key));
+            return None;
+        };
+        (TOKEN_ENDPOINT, Credential::client_secret(id, secret.reveal(), endpoint))
+    } else if let Some(key) = &gen2.access_key {
+        (ACCESS_KEY, Credential::key(account, key.reveal()))
+    } else if let Some(key) = &gen2.sas_key {
+        let key = key.reveal();
+        (SAS_KEY, if key.contains("sig=") { Credential::sas(key) } else { Credential::key(account, key) })
+    } else {
+        faults.push(ACCESS_KEY, format!("no credentials: give {ACCESS_KEY}, or {CLIENT_ID}, {CLIENT_KEY} and {TOKEN_ENDPOINT}"));
+        return None;
+    };
+    made.map_err(|why| faults.push(key, why)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landing::tests::{assert_keys_known, faults, given};
+
+    const GOOD: &[(&str, &str)] = &[
+        ("format.class", "io.confluent.connect.azure.storage.format.parquet.ParquetFormat"),
+        ("flush.size", "1000"),
+        ("azure.datalake.gen2.account.name", "acct"),
+        ("azure.datalake.gen2.access.key", "cHNzc3Q="),
+        ("topics.dir", "lake/raw/cdc"),
+    ];
+
+    fn landing(changes: &[(&str, &str)]) -> Landing {
+        let mut faults = Faults::default();
+        let landing = read(&given(GOOD, changes), &mut faults);
+        assert!(faults.is_empty(), "{faults}");
+        landing.expect("no faults")
+    }
+
+    #[test]
+    fn the_container_is_the_first_name_of_topics_dir() {
+        for (changes, url, prefix) in [
+            (&[][..], "https://acct.blob.core.windows.net/lake", "raw/cdc"),
+            (&[("topics.dir", "topics")], "https://acct.blob.core.windows.net/topics", ""),
+            (&[("store.url", "https://acct.dfs.core.windows.net")], "https://acct.blob.core.windows.net/lake", "raw/cdc"),
+            (&[("store.url", "http://127.0.0.1:7/acct")], "http://127.0.0.1:7/acct/lake", "raw/cdc"),
+        ] {
+            let landing = landing(changes);
+            assert!(
+                matches!(&landing.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url),
+                "{landing:?}"
+            );
+            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, false));
+        }
+        let local = landing(&[("store.url", "file:///tmp/x"), ("azure.datalake.gen2.account.name", "-"), (ACCESS_KEY, "-")]);
+        assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
+        assert_eq!(local.prefix, "lake/raw/cdc");
+    }
+
+    #[test]
+    fn credentials_are_found_and_never_shown() {
+        let entra = [
+            (CLIENT_ID, "app"),
+            (CLIENT_KEY, "pssst"),
+            (TOKEN_ENDPOINT, "https://login.microsoftonline.com/tenant/oauth2/token"),
+        ];
+        assert!(matches!(landing(&entra).place, Place::Container(_, Credential::Token(_))));
+        assert!(matches!(landing(&[(ACCESS_KEY, "-"), (SAS_KEY, "sv=1&sig=x")]).place, Place::Container(_, Credential::Sas(_))));
+        assert!(matches!(landing(&[(ACCESS_KEY, "-"), (SAS_KEY, "cHNzc3Q=")]).place, Place::Container(_, Credential::Key(_))));
+        let printed = format!("{:?} {:?}", landing(&entra), landing(&[]));
+        assert!(!printed.contains("pssst") && !printed.contains("cHNzc3Q"), "{printed}");
+        let sink = &AzureDataLakeGen2Sink;
+        for (changes, why) in [
+            (
+                &[(ACCESS_KEY, "-")][..],
+                "no credentials: give azure.datalake.gen2.access.key, or azure.datalake.gen2.client.id, azure.datalake.gen2.client.key and azure.datalake.gen2.token.endpoint",
+            ),
+            (&[(ACCESS_KEY, "pssst!")], "the account key is not base64"),
+            (&entra[..1], "Missing required configuration \"azure.datalake.gen2.client.key\" which has no default value."),
+            (&entra[..2], "Missing required configuration \"azure.datalake.gen2.token.endpoint\" which has no default value."),
+            (
+                &[entra[0], entra[1], entra[2], ("store.url", "http://127.0.0.1:7/acct")],
+                "a client secret needs a store.url of https",
+            ),
+        ] {
+            assert_eq!(faults(sink, GOOD, changes), [why]);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        let sink = &AzureDataLakeGen2Sink;
+        for (changes, why) in [
+            (&[("flush.size", "-")][..], "Missing required configuration \"flush.size\" which has no default value."),
+            (&[("format.class", "-")], "Missing required configuration \"format.class\" which has no default value."),
+            (
+                &[(ACCOUNT, "-")],
+                "Missing required configuration \"azure.datalake.gen2.account.name\" which has no default value.",
+            ),
+            (
+                &[("format.class", "io.confluent.connect.azure.storage.format.avro.AvroFormat")],
+                "format.class=io.confluent.connect.azure.storage.format.avro.AvroFormat is not supported yet",
+            ),
+            (
+                &[("format.class", "com.acme.Mine")],
+                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found.",
+            ),
+            (
+                &[("topics.dir", "Lake/x")],
+                "Invalid value Lake/x for configuration topics.dir: it begins with the container, and a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+            ),
+            (
+                &[("topics.dir", "lake/_landfall")],
+                "Invalid value lake/_landfall for configuration topics.dir: _landfall is where unfinished files are",
+            ),
+            (
+                &[("topics.dir", "lake/../x")],
+                "Invalid value lake/../x for configuration topics.dir: the path \"lake/../x\" cannot be used: it leaves its folder",
+            ),
+            (
+                &[("store.url", "https://other.dfs.core.windows.net")],
+                "store.url is of another account than azure.datalake.gen2.account.name=acct",
+            ),
+            (
+                &[("store.url", "https://acct.dfs.core.windows.net/lake")],
+                "store.url must end with the account, not with \"lake\"",
+            ),
+            (
+                &[("store.url", "ftp://x")],
+                "Invalid value for configuration store.url: \"ftp://x\" cannot be used: ftp is none of file, https and http",
+            ),
+            (&[("storage.class", "com.acme.Store")], "storage.class=com.acme.Store is not supported yet"),
+            (
+                &[("output.data.format", "PARQUET")],
+                "output.data.format=PARQUET is not supported yet: it is of the key set of Confluent's cloud service, give format.class instead",
+            ),
+        ] {
+            assert_eq!(faults(sink, GOOD, changes), [why]);
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_java_class_is_known() {
+        let own = "azure.datalake.gen2.account.name azure.datalake.gen2.client.id azure.datalake.gen2.client.key \
+                   azure.datalake.gen2.token.endpoint azure.datalake.gen2.access.key azure.datalake.gen2.sas.key \
+                   azure.datalake.gen2.sas.keyname azure.datalake.gen2.block.size connect.azure.datalake.gen2.useragent";
+        assert_keys_known(&AzureDataLakeGen2Sink, own);
+        let set = given(GOOD, &[("azure.datalake.gen2.block.size", "1"), ("locale", "en")]);
+        let warned = ["locale has no effect in Landfall", "azure.datalake.gen2.block.size has no effect in Landfall"];
+        assert_eq!(AzureDataLakeGen2Sink.warnings(&set), warned);
+    }
+}

@@ -1,0 +1,226 @@
+//! `io.landfall.azure.AzureDataLakeSink`, our own class: a container of any account by whatever lets one in, or a directory.
+
+use landfall_api::config::Class;
+use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_lake::config::{LakeConfig, check_folder};
+
+use crate::connection_string::ConnectionString;
+use crate::credential::Credential;
+use crate::endpoint::{Account, StoreUrl, container_name};
+use crate::landing::{self, Landing, Place, check_format, missing, store_url};
+
+const CONNECTION_STRING: &str = "landfall.azure.connection.string";
+const ACCOUNT: &str = "landfall.azure.account.name";
+const KEY: &str = "landfall.azure.account.key";
+const SAS: &str = "landfall.azure.sas.token";
+const CONTAINER: &str = "landfall.azure.container";
+const PARQUET: &str = "io.confluent.connect.azure.storage.format.parquet.ParquetFormat";
+
+/// The class.
+#[derive(Debug)]
+pub struct AzureDataLakeSink;
+
+config! {
+    struct SinkConfig {
+        /// The format of files, by the class that Confluent's sinks have for it.
+        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class" };
+        /// The connection string that Azure shows for the account.
+        connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
+        /// The account, if neither a connection string nor `store.url` names it.
+        account_name: Option<String> = "landfall.azure.account.name" { importance: High, group: "Azure", width: Width::Medium, display: "Account name", valid: Length(3, 24) };
+        /// The account key.
+        account_key: Option<Password> = "landfall.azure.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account key" };
+        /// A shared access signature that may create, write, read and list.
+        sas_token: Option<Password> = "landfall.azure.sas.token" { importance: High, group: "Azure", width: Width::Long, display: "Shared access signature" };
+        /// The container, if `store.url` does not name it.
+        container: Option<String> = "landfall.azure.container" { importance: High, group: "Azure", width: Width::Medium, display: "Container", valid: By(container_name) };
+        /// Where files land: `https://<account>.blob.core.windows.net/<container>[/<folder>]`, an emulator's
+        /// `http://127.0.0.1:10000/devstoreaccount1/<container>`, or a directory, `file:///<directory>`.
+        store_url: Option<String> = "store.url" { importance: High, group: "Storage", width: Width::Long, display: "Store URL" };
+    }
+}
+
+impl SinkConnector for AzureDataLakeSink {
+    fn class(&self) -> &'static str {
+        "io.landfall.azure.AzureDataLakeSink"
+    }
+
+    fn keys(&self) -> Vec<&'static Key> {
+        SinkConfig::KEYS.iter().chain(LakeConfig::keys()).collect()
+    }
+
+    fn validate(&self, properties: &Properties) -> Faults {
+        let mut faults = Faults::default();
+        read(properties, &mut faults);
+        faults
+    }
+
+    fn warnings(&self, properties: &Properties) -> Vec<String> {
+        LakeConfig::warnings(properties)
+    }
+
+    fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
+        landing::task(read, properties, context)
+    }
+}
+
+fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+    let sink = SinkConfig::parse(properties, faults);
+    let lake = LakeConfig::read(properties, faults);
+    let sink = sink?;
+    let packages = ["io.confluent.connect.azure.storage.format", "io.confluent.connect.azure.blob.format"];
+    check_format(&sink.format_class, &packages, faults);
+    let placed = match store_url(sink.store_url.as_ref(), faults)? {
+        Some(StoreUrl::Directory(root)) => Some((Place::Directory(root), String::new())),
+        Some(StoreUrl::Account(account)) => container(&sink, Some(account), faults),
+        None => container(&sink, None, faults),
+    };
+    let lake = lake?;
+    let (place, folder) = placed?;
+    let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+    Some(Landing { lake, place, prefix, flush_on_stop: true })
+}
+
+/// The container, and the folder in it that `store.url` names.
+fn container(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Option<(Place, String)> {
+    let (account, credential) = account(sink, url, faults)?;
+    let mut path = account.path.iter();
+    let container = match (&sink.container, path.next()) {
+        (Some(given), Some(found)) if given != found => {
+            faults.push(CONTAINER, format!("{CONTAINER}={given} and store.url name two containers"));
+            return None;
+        }
+        (Some(given), _) => given,
+        (None, Some(found)) => match container_name(found) {
+            Ok(()) => found,
+            Err(why) => {
+                faults.push("store.url", format!("the container {found:?} in store.url cannot be: {why}"));
+                return None;
+            }
+        },
+        (None, None) => {
+            faults.push(CONTAINER, missing(CONTAINER));
+            return None;
+        }
+    };
+    let folder = path.cloned().collect::<Vec<_>>().join("/");
+    if let Err(why) = check_folder(&folder) {
+        faults.push("store.url", format!("the folder {folder:?} in store.url cannot be: {why}"));
+    }
+    let url = account.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
+    Some((Place::Container(url, credential), folder))
+}
+
+/// The account and what lets us in: a connection string, or a key or a signature for the account that is named.
+fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Option<(Account, Credential)> {
+    if let Some(text) = &sink.connection_string {
+        let read = ConnectionString::parse(text.reveal())
+            .and_then(|read| Ok((url.map_or_else(|| Account::from_url(read.endpoint), Ok)?, read.credential)));
+        return read.map_err(|why| faults.push(CONNECTION_STRING, why)).ok();
+    }
+    let named = sink.account_name.as_ref();
+    let account = match (url, named) {
+        (Some(account), _) => account,
+        (None, Some(name)) => Account::named(name).map_err(|why| faults.push(ACCOUNT, why)).ok()?,
+        (None, None) => {
+            faults.push(ACCOUNT, format!("no account: give {CONNECTION_STRING}, store.url or {ACCOUNT}"));
+            return None;
+        }
+    };
+    let (key, credential) = match (&sink.account_key, &sink.sas_token, named.or(account.name.as_ref())) {
+        (Some(key), _, Some(name)) => (KEY, Credential::key(name, key.reveal())),
+        (Some(_), _, None) => {
+            faults.push(ACCOUNT, missing(ACCOUNT));
+            return None;
+        }
+        (None, Some(sas), _) => (SAS, Credential::sas(sas.reveal())),
+        (None, None, _) => {
+            faults.push(KEY, format!("no credentials: give {CONNECTION_STRING}, {KEY} or {SAS}"));
+            return None;
+        }
+    };
+    credential.map(|credential| (account, credential)).map_err(|why| faults.push(key, why)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::landing::tests::{faults, given};
+
+    const GOOD: &[(&str, &str)] = &[("flush.size", "1000")];
+    const DEV: &str = "UseDevelopmentStorage=true";
+
+    #[test]
+    fn an_account_is_named_in_many_ways() {
+        let (key, sas) = ((KEY, "cHNzc3Q="), (SAS, "?sv=1&sig=x"));
+        for (changes, url, prefix) in [
+            (&[(CONNECTION_STRING, DEV), (CONTAINER, "lake")][..], "http://127.0.0.1:10000/devstoreaccount1/lake", "topics"),
+            (&[(ACCOUNT, "acct"), key, (CONTAINER, "lake")], "https://acct.blob.core.windows.net/lake", "topics"),
+            (
+                &[("store.url", "https://acct.blob.core.windows.net/lake"), sas],
+                "https://acct.blob.core.windows.net/lake",
+                "topics",
+            ),
+            (
+                &[("store.url", "https://acct.dfs.core.windows.net/lake/a/b%20c"), key],
+                "https://acct.blob.core.windows.net/lake",
+                "a/b c/topics",
+            ),
+            (
+                &[("store.url", "http://127.0.0.1:7/devstoreaccount1/lake"), (CONNECTION_STRING, DEV)],
+                "http://127.0.0.1:7/devstoreaccount1/lake",
+                "topics",
+            ),
+            (
+                &[("store.url", "https://gate.acme.com"), (ACCOUNT, "acct"), key, (CONTAINER, "lake"), ("topics.dir", "")],
+                "https://gate.acme.com/lake",
+                "",
+            ),
+        ] {
+            let mut faults = Faults::default();
+            let landing = read(&given(GOOD, changes), &mut faults).unwrap_or_else(|| panic!("{faults}"));
+            assert!(faults.is_empty(), "{faults}");
+            assert!(matches!(&landing.place, Place::Container(found, _) if found.as_str() == url), "{landing:?}");
+            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, true));
+        }
+        let mut none = Faults::default();
+        let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");
+        assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        let url = "https://acct.blob.core.windows.net/lake";
+        for (changes, why) in [
+            (&[][..], "no account: give landfall.azure.connection.string, store.url or landfall.azure.account.name"),
+            (
+                &[(ACCOUNT, "acct")],
+                "no credentials: give landfall.azure.connection.string, landfall.azure.account.key or landfall.azure.sas.token",
+            ),
+            (
+                &[(CONNECTION_STRING, DEV)],
+                "Missing required configuration \"landfall.azure.container\" which has no default value.",
+            ),
+            (&[(CONNECTION_STRING, "pssst")], "part 1 of the connection string is not name=value"),
+            (&[("store.url", url), (SAS, "pssst")], "the shared access signature has no sig="),
+            (
+                &[("store.url", url), (CONTAINER, "other"), (KEY, "eA==")],
+                "landfall.azure.container=other and store.url name two containers",
+            ),
+            (
+                &[("store.url", "https://acct.blob.core.windows.net/L"), (KEY, "eA==")],
+                "the container \"L\" in store.url cannot be: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+            ),
+            (
+                &[("store.url", "https://acct.blob.core.windows.net/lake/a%5Cb"), (KEY, "eA==")],
+                "the folder \"a\\\\b\" in store.url cannot be: the path \"a\\\\b\" cannot be used: it has a control character or a backslash",
+            ),
+            (
+                &[("store.url", "https://gate.acme.com/lake"), (KEY, "eA==")],
+                "Missing required configuration \"landfall.azure.account.name\" which has no default value.",
+            ),
+        ] {
+            assert_eq!(faults(&AzureDataLakeSink, GOOD, changes), [why]);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The keys that all lake sinks share: those of Confluent's object store sinks, and what of them is not done yet or has no effect.
+//!
+//! Names, types and defaults are those of `io.confluent.connect.storage.StorageSinkConnectorConfig` and of the Azure sinks that
+//! build on it.
+
+use std::time::Duration;
+
+use landfall_api::config::Class;
+use landfall_api::{Faults, Key, Kind, Properties, Width, config};
+
+use crate::Layout;
+use crate::encode::Codec;
+use crate::name::Names;
+use crate::storage::checked_path;
+
+const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
+const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
+
+config! {
+    /// What every lake sink is told.
+    pub struct LakeConfig {
+        /// Number of records written to store before invoking file commits.
+        flush_size: i32 = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
+        /// Top level directory to store the data. Blank for none; names in it are parted by `/`.
+        topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(check_folder) };
+        /// Directory delimiter pattern.
+        directory_delim: String = "directory.delim" { default: Some("/"), group: "Storage", width: Width::Long, display: "Directory Delimiter", valid: By(directory_delimiter) };
+        /// File delimiter pattern.
+        file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Width::Long, display: "File Delimiter", valid: By(file_delimiter) };
+        /// Width to zero-pad offsets in store's filenames if offsets are too short in order to provide fixed-width filenames that can be ordered by simple lexicographic sorting.
+        filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Width::Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
+        /// The partitioner to use when writing data to the store. Records of one Kafka partition go to one folder, `partition=<n>`.
+        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class" };
+        /// The Parquet compression codec: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw, brotli.
+        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec) };
+        /// The schema compatibility rule to use when the connector is observing schema changes.
+        schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
+        /// How to handle records with a null value: fail fails the task.
+        behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
+        /// How long to wait in milliseconds before a storage call that failed is tried again.
+        retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
+        /// Whether the files that are open when a task stops are published. Those that are not are written again from the same records.
+        flush_on_stop: Option<bool> = "landfall.flush.on.stop" { importance: Low, group: "Connector", width: Width::Short, display: "Flush on stop" };
+    }
+}
+
+config! {
+    /// Keys that would change what lands, and are refused when they ask for it.
+    struct NotYet {
+        /// The time interval of record time to invoke file commits.
+        rotate_interval_ms: i64 = "rotate.interval.ms" { default: Some("-1"), importance: High, group: "Connector" };
+        /// The time interval of the clock to invoke file commits.
+        rotate_schedule_interval_ms: i64 = "rotate.schedule.interval.ms" { default: Some("-1"), group: "Connector" };
+        /// The most files that a topic-partition may have open before all are committed.
+        partitioner_max_open_files: i32 = "partitioner.max.open.files" { default: Some("-1"), group: "Partitioner" };
+        /// Whether maps with optional keys become maps.
+        allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema" };
+        /// Compression of JSON and raw files.
+        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector" };
+        /// A class that gives credentials.
+        credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure" };
+    }
+}
+
+config! {
+    /// Keys that change nothing that lands here.
+    struct NoEffect {
+        /// Java: the size of the schema cache of the Avro converter.
+        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema" };
+        /// Java: whether package names and enums are kept in Avro files.
+        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema" };
+        /// Java: whether Connect's metadata is in the schema of Avro files.
+        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema" };
+        /// Java: how long to wait for a task to stop; here the worker's `task.shutdown.graceful.timeout.ms` counts.
+        shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector" };
+        /// Compression of Avro files.
+        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector" };
+        /// The extension of raw files.
+        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector" };
+        /// What is between the records of raw files.
+        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector" };
+        /// Java: how many names are tried when one is taken; here the file that has it is read.
+        max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector" };
+        /// Whether a time-based partitioner commits files when the folder changes.
+        rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner" };
+        /// The fields of the field partitioner.
+        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner" };
+        /// The duration of a folder of a time-based partitioner.
+        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner" };
+        /// The format of the folders of a time-based partitioner.
+        path_format: String = "path.format" { default: Some(""), group: "Partitioner" };
+        /// The locale of a time-based partitioner.
+        locale: String = "locale" { default: Some(""), group: "Partitioner" };
+        /// The time zone of a time-based partitioner.
+        timezone: String = "timezone" { default: Some(""), group: "Partitioner" };
+        /// Where a time-based partitioner takes the time from.
+        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner" };
+        /// The field that a time-based partitioner takes the time from.
+        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner" };
+        /// Whether tables are made in Hive.
+        hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive" };
+        /// Java: the class that makes schemas of partition fields.
+        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner" };
+    }
+}
+
+impl LakeConfig {
+    /// Reads the keys, and refuses what cannot be done yet or would leave the store.
+    #[must_use]
+    pub fn read(properties: &Properties, faults: &mut Faults) -> Option<Self> {
+        let lake = Self::parse(properties, faults);
+        NotYet::parse(properties, faults);
+        NoEffect::parse(properties, faults);
+        refuse_changed(NotYet::KEYS, properties, faults);
+        let lake = lake?;
+        let partitioner = &lake.partitioner_class.0;
+        let simple = partitioner.rsplit('.').next().and_then(|name| name.strip_suffix("Partitioner"));
+        if simple.is_some_and(|name| PARTITIONERS.contains(&name)) {
+            refuse("partitioner.class", partitioner, faults);
+        } else if partitioner != DEFAULT_PARTITIONER {
+            faults.push("partitioner.class", class_not_found("partitioner.class", partitioner));
+        }
+        if lake.schema_compatibility != "NONE" {
+            refuse("schema.compatibility", &lake.schema_compatibility, faults);
+        }
+        if !lake.behavior_on_null_values.eq_ignore_ascii_case("fail") {
+            refuse("behavior.on.null.values", &lake.behavior_on_null_values, faults);
+        }
+        Some(lake)
+    }
+
+    /// How the engine lays out files below `prefix`, the folder of all topics.
+    ///
+    /// # Errors
+    /// The codec is not known; reading the keys would have refused it.
+    pub fn layout(&self, prefix: String, flush_on_stop: bool) -> Result<Layout, String> {
+        let names = Names {
+            prefix,
+            directory_delim: self.directory_delim.clone(),
+            file_delim: self.file_delim.clone(),
+            offset_width: self.filename_offset_zero_pad_width as usize,
+        };
+        Ok(Layout {
+            names,
+            codec: Codec::named(&self.parquet_codec)?,
+            flush_size: self.flush_size as u64,
+            retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
+            flush_on_stop: self.flush_on_stop.unwrap_or(flush_on_stop),
+        })
+    }
+
+    /// All keys that lake sinks share, also those that are refused or have no effect.
+    pub fn keys() -> impl Iterator<Item = &'static Key> {
+        Self::KEYS.iter().chain(NotYet::KEYS).chain(NoEffect::KEYS)
+    }
+
+    /// Warnings about shared keys that are set and have no effect.
+    #[must_use]
+    pub fn warnings(properties: &Properties) -> Vec<String> {
+        let licence = properties.keys().filter(|key| key.starts_with("confluent."));
+        no_effect(NoEffect::KEYS, properties).chain(licence.map(|key| format!("{key} has no effect in Landfall"))).collect()
+    }
+}
+
+/// Adds a fault for each of `keys` that has another value than its default.
+pub fn refuse_changed(keys: &[Key], properties: &Properties, faults: &mut Faults) {
+    for (key, value) in changed(keys, properties) {
+        if !faults.0.iter().any(|fault| fault.key == key.name) {
+            refuse(key.name, if key.kind == Kind::Password { "[hidden]" } else { value }, faults);
+        }
+    }
+}
+
+/// A warning for each of `keys` that has another value than its default.
+pub fn no_effect<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = String> + 'a {
+    changed(keys, properties).map(|(key, _)| format!("{} has no effect in Landfall", key.name))
+}
+
+/// Adds the fault of a value that Java takes and this does not.
+pub fn refuse(key: &str, value: &str, faults: &mut Faults) {
+    faults.push(key, format!("{key}={value} is not supported yet"));
+}
+
+/// Java's text for a class that is not there.
+#[must_use]
+pub fn class_not_found(key: &str, class: &str) -> String {
+    format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
+}
+
+fn changed<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = (&'a Key, &'a str)> {
+    keys.iter().filter_map(|key| {
+        let value = properties.get(key.name)?.trim();
+        (!value.eq_ignore_ascii_case(key.default.unwrap_or(""))).then_some((key, value))
+    })
+}
+
+/// Checks a folder below a store's root; blank is the root itself.
+///
+/// # Errors
+/// It would leave the store, or be where unfinished files are.
+pub fn check_folder(path: &str) -> Result<(), String> {
+    let path = path.trim();
+    if path.is_empty() {
+        return Ok(());
+    }
+    if path.split('/').next() == Some("_landfall") {
+        return Err("_landfall is where unfinished files are".into());
+    }
+    checked_path(path).map(drop).map_err(|e| e.to_string())
+}
+
+fn directory_delimiter(delimiter: &str) -> Result<(), String> {
+    if delimiter.trim() == "/" { Ok(()) } else { file_delimiter(delimiter) }
+}
+
+fn file_delimiter(delimiter: &str) -> Result<(), String> {
+    match delimiter.trim() {
+        "" => Err("it must not be blank".into()),
+        text if text.contains(|c: char| c.is_control() || c == '/' || c == '\\') => {
+            Err("it must not have a slash, a backslash or a control character".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn codec(name: &str) -> Result<(), String> {
+    match name.trim() {
+        "lzo" => Err("lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw".into()),
+        name => Codec::named(name).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
+        let mut faults = Faults::default();
+        let lake = LakeConfig::read(&given(pairs), &mut faults);
+        (lake, faults.0.into_iter().map(|fault| fault.message).collect())
+    }
+
+    fn given(pairs: &[(&str, &str)]) -> Properties {
+        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
+    }
+
+    #[test]
+    fn defaults_are_confluents() {
+        let (lake, faults) = read(&[("flush.size", "1000")]);
+        let lake = lake.expect("good");
+        assert_eq!((&*lake.topics_dir, &*lake.directory_delim, &*lake.file_delim), ("topics", "/", "+"));
+        assert_eq!((lake.flush_size, lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (1000, 10, "snappy"));
+        assert_eq!((lake.flush_on_stop, faults), (None, vec![]));
+        assert_eq!(read(&[]).1, ["Missing required configuration \"flush.size\" which has no default value."]);
+    }
+
+    #[test]
+    fn what_would_land_otherwise_is_refused_by_name() {
+        let set = [
+            ("rotate.interval.ms", "60000"),
+            ("rotate.schedule.interval.ms", "1"),
+            ("partitioner.max.open.files", "5"),
+            ("allow.optional.map.keys", "true"),
+            ("az.compression.type", "gzip"),
+            ("credentials.provider.class", "com.acme.Provider"),
+            ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
+            ("schema.compatibility", "FULL"),
+            ("behavior.on.null.values", "IGNORE"),
+        ];
+        let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
+        for (key, value) in set {
+            assert!(faults.contains(&format!("{key}={value} is not supported yet")), "{key}: {faults:?}");
+        }
+        assert_eq!(faults.len(), set.len());
+        let defaults = [("flush.size", "1"), ("rotate.interval.ms", " -1"), ("behavior.on.null.values", "FAIL")];
+        assert_eq!(read(&defaults).1, [""; 0]);
+    }
+
+    #[test]
+    fn bad_values_are_explained() {
+        for (key, value, why) in [
+            ("flush.size", "0", "Value must be at least 1"),
+            ("topics.dir", "../up", "the path \"../up\" cannot be used: it leaves its folder"),
+            ("topics.dir", "/abs", "the path \"/abs\" cannot be used: a name in it is empty"),
+            ("topics.dir", "_landfall/x", "_landfall is where unfinished files are"),
+            ("directory.delim", "/../", "it must not have a slash, a backslash or a control character"),
+            ("file.delim", "/", "it must not have a slash, a backslash or a control character"),
+            ("file.delim", " ", "it must not be blank"),
+            ("parquet.codec", "lzo", "lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw"),
+            ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
+            ("rotate.interval.ms", "soon", "Not a number of type LONG"),
+        ] {
+            let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
+            assert_eq!(faults, [format!("Invalid value {value} for configuration {key}: {why}")]);
+        }
+    }
+
+    #[test]
+    fn what_has_no_effect_is_warned_about_by_name() {
+        let set = given(&[("confluent.license", "x"), ("locale", "en"), ("timezone", ""), ("shutdown.timeout.ms", "1")]);
+        let warned: Vec<_> =
+            ["shutdown.timeout.ms", "locale", "confluent.license"].map(|key| format!("{key} has no effect in Landfall")).into();
+        assert_eq!(LakeConfig::warnings(&set), warned);
+        assert_eq!(LakeConfig::keys().filter(|key| key.name == "locale").count(), 1);
+    }
+}
