@@ -1,11 +1,12 @@
 //! The connector classes that this worker has, in the order in which `/connector-plugins` lists them.
 
+use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
 use landfall_api::{ConverterClass, SinkConnector};
 
 use crate::convert::CONVERTERS;
 
 /// Every connector class; adding one is one file in its family and one line here.
-pub const SINKS: &[&dyn SinkConnector] = &[];
+pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink];
 
 /// The plugins that a worker works with.
 #[derive(Clone, Copy)]
