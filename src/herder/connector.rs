@@ -161,6 +161,7 @@ impl Connector {
         };
         match &trace {
             Some(trace) => tracing::error!(task = %id, "task failed: {trace}"),
+            None if state == State::Unassigned => tracing::info!(task = %id, "task ended"),
             None => tracing::info!(task = %id, "task is {state}"),
         }
         // A task that failed stays so until it is started again, whatever it says while it ends.

@@ -145,7 +145,7 @@ async fn normalize(mut request: Request) -> Request {
 
 /// The sockets on which the API listens.
 #[derive(Debug)]
-pub struct Sockets(Vec<(Listener, TcpListener)>);
+pub struct Sockets(Vec<TcpListener>);
 
 impl Sockets {
     /// Binds `listeners`.
@@ -162,7 +162,9 @@ impl Sockets {
                 bound = TcpListener::bind(("0.0.0.0", listener.port)).await;
             }
             let socket = bound.map_err(|e| format!("cannot listen on {uri}: {e}"))?;
-            sockets.push((listener, socket));
+            let address = socket.local_addr().map_err(|e| format!("cannot listen on {uri}: {e}"))?;
+            tracing::info!("REST server listening at {}", url(&listener, address));
+            sockets.push(socket);
         }
         Ok(Self(sockets))
     }
@@ -170,7 +172,7 @@ impl Sockets {
     /// The port of the first, the one that is advertised.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.0.first().and_then(|(_, socket)| socket.local_addr().ok()).map_or(0, |address| address.port())
+        self.0.first().and_then(|socket| socket.local_addr().ok()).map_or(0, |address| address.port())
     }
 
     /// Serves `herder` until `end` resolves, and requests under way to their end.
@@ -179,13 +181,9 @@ impl Sockets {
     /// A socket fails.
     pub async fn serve(self, herder: Standalone, end: impl Future<Output = ()> + Clone + Send + 'static) -> std::io::Result<()> {
         let router = router(herder);
-        let servers = self.0.into_iter().map(|(listener, socket)| {
+        let servers = self.0.into_iter().map(|socket| {
             let (router, end) = (router.clone(), end.clone());
-            async move {
-                let address = socket.local_addr()?;
-                tracing::info!("REST server listening at {}", url(&listener, address));
-                axum::serve(socket, router).with_graceful_shutdown(end).await
-            }
+            async move { axum::serve(socket, router).with_graceful_shutdown(end).await }
         });
         futures::future::try_join_all(servers).await.map(|_| ())
     }
