@@ -1,1 +1,125 @@
 //! What the worker counts, in the text format of Prometheus.
+//!
+//! Names are those that the usual JMX exporters make of Java's metrics, so that dashboards find them
+//! (`kafka_connect_<group>_<attribute>`); what Java does not count begins with `landfall_`.
+
+use std::fmt::Write as _;
+
+use landfall_api::TaskMetrics;
+
+use crate::herder::{Standalone, State, TaskCounts};
+
+/// A number of a task: its name, its kind, what it says, how it is read.
+type TaskMetric = (&'static str, &'static str, &'static str, fn(&TaskMetrics) -> u64);
+
+const TASK_METRICS: &[TaskMetric] = &[
+    ("kafka_connect_sink_task_metrics_sink_record_read_total", "counter", "Records fetched.", |m| m.records_read.get()),
+    ("kafka_connect_sink_task_metrics_sink_record_send_total", "counter", "Records handed to the sink.", |m| {
+        m.records_sent.get()
+    }),
+    ("kafka_connect_sink_task_metrics_partition_count", "gauge", "Partitions assigned.", |m| m.partitions.get()),
+    (
+        "kafka_connect_sink_task_metrics_offset_commit_completion_total",
+        "counter",
+        "Offset commits that the broker accepted.",
+        |m| m.commits.get(),
+    ),
+    ("kafka_connect_task_error_metrics_total_record_errors", "counter", "Records refused.", |m| m.record_errors.get()),
+    ("kafka_connect_task_error_metrics_total_retries", "counter", "Calls tried again after a failure.", |m| m.retries.get()),
+    ("landfall_task_read_bytes_total", "counter", "Bytes of keys and values fetched.", |m| m.bytes_read.get()),
+    ("landfall_task_offset_commit_failures_total", "counter", "Offset commits that failed.", |m| m.commit_failures.get()),
+    ("landfall_task_rebalances_total", "counter", "Rebalances of the consumer group seen.", |m| m.rebalances.get()),
+    ("landfall_task_landed_files_total", "counter", "Files made visible.", |m| m.files_landed.get()),
+    ("landfall_task_landed_rows_total", "counter", "Rows in files made visible.", |m| m.rows_landed.get()),
+    ("landfall_task_landed_bytes_total", "counter", "Bytes in files made visible.", |m| m.bytes_landed.get()),
+    ("landfall_task_open_files", "gauge", "Files that receive rows now.", |m| m.open_files.get()),
+    ("landfall_task_buffered_bytes", "gauge", "Bytes handed to the sink that are not yet staged.", |m| m.buffered_bytes.get()),
+];
+
+/// All metrics of a worker.
+#[must_use]
+pub fn render(herder: &Standalone) -> String {
+    let mut text = Text::default();
+    let (connectors, tasks) = (herder.names(), herder.counts());
+
+    text.family("landfall_build_info", "gauge", "The worker's version.");
+    text.sample("landfall_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let worker = "kafka_connect_connect_worker_metrics";
+    let starts = herder.starts();
+    for (name, kind, help, value) in [
+        ("connector_count", "gauge", "Connectors on this worker.", connectors.len() as u64),
+        ("task_count", "gauge", "Tasks on this worker.", tasks.len() as u64),
+        ("connector_startup_attempts_total", "counter", "Connectors that were to be started.", starts.connectors.get()),
+        ("connector_startup_failure_total", "counter", "Configurations that were refused.", starts.connector_failures.get()),
+        ("task_startup_attempts_total", "counter", "Tasks that were to be started.", starts.tasks.get()),
+    ] {
+        let name = format!("{worker}_{name}");
+        text.family(&name, kind, help);
+        text.sample(&name, &[], value);
+    }
+    let of = |connector: &str, state: Option<State>| {
+        let mine = tasks.iter().filter(|task| task.id.connector == connector);
+        mine.filter(|task| state.is_none_or(|state| task.state == state)).count() as u64
+    };
+    let states = State::OF_TASKS.map(|state| (state.to_string().to_lowercase(), Some(state)));
+    for (state, wanted) in [("total".to_owned(), None)].into_iter().chain(states) {
+        let name = format!("{worker}_connector_{state}_task_count");
+        text.family(&name, "gauge", &format!("Tasks of the connector: {state}."));
+        for connector in &connectors {
+            text.sample(&name, &[("connector", connector)], of(connector, wanted));
+        }
+    }
+
+    let status = "kafka_connect_connector_metrics_status_info";
+    text.family(status, "gauge", "What the connector is doing.");
+    for connector in connectors.iter().filter_map(|name| herder.status(name).ok()) {
+        let state = connector.state.to_string().to_lowercase();
+        text.sample(status, &[("connector", &connector.name), ("status", &state)], 1);
+    }
+    let status = "kafka_connect_connector_task_metrics_status_info";
+    text.family(status, "gauge", "What the task is doing.");
+    for TaskCounts { id, state, .. } in &tasks {
+        let (task, state) = (id.task.to_string(), state.to_string().to_lowercase());
+        text.sample(status, &[("connector", &id.connector), ("task", &task), ("status", &state)], 1);
+    }
+    for (name, kind, help, read) in TASK_METRICS {
+        text.family(name, kind, help);
+        for TaskCounts { id, metrics, .. } in &tasks {
+            text.sample(name, &[("connector", &id.connector), ("task", &id.task.to_string())], read(metrics));
+        }
+    }
+    text.0
+}
+
+/// The text format, version 0.0.4.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        self.0.push_str(name);
+        for (i, (label, of)) in labels.iter().enumerate() {
+            let escaped = of.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{}{label}=\"{escaped}\"", if i == 0 { '{' } else { ',' });
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{end} {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_escaped() {
+        let mut text = Text::default();
+        text.sample("n", &[("a", "x\"y\\z\n"), ("b", "é")], 7);
+        text.sample("m", &[], 8);
+        assert_eq!(text.0, "n{a=\"x\\\"y\\\\z\\n\",b=\"é\"} 7\nm 8\n");
+    }
+}

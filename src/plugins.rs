@@ -1,17 +1,127 @@
 //! The connector classes that this worker has, in the order in which `/connector-plugins` lists them.
 
-use landfall_api::SinkConnector;
+use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
+use landfall_api::{ConverterClass, SinkConnector};
+
+use crate::convert::CONVERTERS;
 
 /// Every connector class; adding one is one file in its family and one line here.
-pub const SINKS: &[&dyn SinkConnector] = &[];
+pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink];
 
-/// The class that `name` means: the full Java name, or the simple name with or without `Connector` as Java's plugin aliases allow.
-#[must_use]
-pub fn sink(name: &str) -> Option<&'static dyn SinkConnector> {
-    let simple = |class: &'static str| class.rsplit('.').next().unwrap_or(class);
-    let named = |s: &&&dyn SinkConnector| {
-        let class = s.class();
-        name == class || name == simple(class) || Some(name) == simple(class).strip_suffix("Connector")
+/// The plugins that a worker works with.
+#[derive(Clone, Copy)]
+pub struct Plugins {
+    /// Connector classes.
+    pub sinks: &'static [&'static dyn SinkConnector],
+    /// Converter classes.
+    pub converters: &'static [&'static dyn ConverterClass],
+}
+
+impl std::fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.sinks.iter().map(|s| s.class())).entries(self.converters.iter().map(|c| c.class())).finish()
+    }
+}
+
+impl Plugins {
+    /// All that is built in.
+    pub const BUILT_IN: Self = Self { sinks: SINKS, converters: CONVERTERS };
+
+    /// The connector class that `name` means: the full Java name, or the simple name with or without `Connector`.
+    #[must_use]
+    pub fn sink(&self, name: &str) -> Option<&'static dyn SinkConnector> {
+        self.sinks.iter().copied().find(|sink| means(name, sink.class(), "Connector"))
+    }
+
+    /// The converter class that `name` means: the full Java name, or the simple name with or without `Converter`.
+    #[must_use]
+    pub fn converter(&self, name: &str) -> Option<&'static dyn ConverterClass> {
+        self.converters.iter().copied().find(|converter| means(name, converter.class(), "Converter"))
+    }
+}
+
+/// Whether `name` is `class` or one of its aliases, as Java's plugin aliases go.
+fn means(name: &str, class: &str, suffix: &str) -> bool {
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    name == class || name == simple || Some(name) == simple.strip_suffix(suffix)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use landfall_api::{
+        Batch, Committed, Faults, Key, Offset, Opened, Password, Properties, SinkTask, TaskContext, TaskError, TopicPartition,
+        config,
     };
-    SINKS.iter().find(named).copied()
+
+    use super::*;
+
+    config! {
+        /// What the sink of the tests reads.
+        struct FakeKeys {
+            /// Where the records go.
+            path: String = "path" { required: true, importance: High, valid: NonEmpty };
+            /// What opens the way.
+            secret: Option<Password> = "secret" { importance: High };
+            /// Records in a file.
+            flush_size: i32 = "flush.size" { default: Some("1000"), valid: AtLeast(1) };
+        }
+    }
+
+    /// A sink that takes everything and keeps nothing.
+    #[derive(Debug)]
+    pub(crate) struct FakeSink;
+
+    impl SinkConnector for FakeSink {
+        fn class(&self) -> &'static str {
+            "org.example.FakeSinkConnector"
+        }
+        fn version(&self) -> &'static str {
+            "1.2.3"
+        }
+        fn keys(&self) -> Vec<&'static Key> {
+            FakeKeys::KEYS.iter().collect()
+        }
+        fn validate(&self, properties: &Properties) -> Faults {
+            let mut faults = Faults::default();
+            FakeKeys::parse(properties, &mut faults);
+            faults
+        }
+        fn task(&self, _: &Properties, _: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
+            Ok(Box::new(Self))
+        }
+    }
+
+    impl SinkTask for FakeSink {
+        fn open(&mut self, _: &TopicPartition, _: Option<&Committed>, _: i64) -> Result<Opened, TaskError> {
+            Ok(Opened::default())
+        }
+        fn put(&mut self, _: Vec<Batch>) -> Result<(), TaskError> {
+            Ok(())
+        }
+        fn ready(&mut self, _: Duration) -> Result<bool, TaskError> {
+            Ok(true)
+        }
+        fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
+            Ok(BTreeMap::new())
+        }
+        fn close(&mut self, _: &[TopicPartition], _: bool, _: Duration) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
+            Ok(BTreeMap::new())
+        }
+    }
+
+    pub(crate) const FAKE: Plugins = Plugins { sinks: &[&FakeSink], converters: CONVERTERS };
+
+    #[test]
+    fn classes_are_known_by_name_and_alias() {
+        for name in ["org.example.FakeSinkConnector", "FakeSinkConnector", "FakeSink"] {
+            assert!(FAKE.sink(name).is_some(), "{name}");
+        }
+        for name in ["fakesink", "org.example.FakeSink", "", "Connector"] {
+            assert!(FAKE.sink(name).is_none(), "{name}");
+        }
+        assert!(FAKE.converter("Json").is_some() && FAKE.converter("org.apache.kafka.connect.json.JsonConverter").is_some());
+    }
 }

@@ -1,1 +1,139 @@
-//! The worker's properties, by their Java names.
+//! The worker's properties, by their Java names. Only this module reads files of properties and the environment.
+
+mod properties;
+mod worker;
+
+pub use properties::{PropertiesError, PropertiesFile};
+pub use worker::{WorkerConfig, WorkerKeys, sounds_secret};
+
+/// The environment variable that sets what is logged, such as `info` or `landfall=debug`.
+pub const LOG_VARIABLE: &str = "LANDFALL_LOG";
+
+/// What to log: the argument if there is one, else the environment, else `info`.
+#[must_use]
+pub fn log_level(argument: Option<String>) -> String {
+    argument.or_else(|| std::env::var(LOG_VARIABLE).ok()).filter(|l| !l.is_empty()).unwrap_or_else(|| "info".into())
+}
+
+/// An address on which the REST API listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// A name or an address, IPv6 in brackets; empty for all interfaces.
+    pub host: String,
+    /// The port; 0 for any that is free.
+    pub port: u16,
+}
+
+impl Listener {
+    /// Reads `http://host:port`.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(uri: &str) -> Result<Self, String> {
+        let (scheme, rest) = uri.split_once("://").ok_or_else(|| format!("not a URI like http://host:port: {uri}"))?;
+        if scheme.eq_ignore_ascii_case("https") {
+            return Err(format!("https is not supported yet: {uri}"));
+        }
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(format!("neither http nor https: {uri}"));
+        }
+        let (host, port) = rest.trim_end_matches('/').rsplit_once(':').ok_or_else(|| format!("no port: {uri}"))?;
+        let port = port.parse().map_err(|_| format!("not a port: {uri}"))?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.contains(['/', '@', '?']) || (host.contains(':') && !bracketed) {
+            return Err(format!("not a host: {uri}"));
+        }
+        Ok(Self { host: host.into(), port })
+    }
+
+    /// What to bind: `host:port` with the brackets and the empty host that a socket understands.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let host = if self.host.is_empty() { "[::]" } else { &self.host };
+        format!("{host}:{}", self.port)
+    }
+}
+
+/// What client properties connectors may override (`ConnectorClientConfigOverridePolicy`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OverridePolicy {
+    /// Everything.
+    All,
+    /// Nothing.
+    None,
+    /// Who the client is.
+    Principal,
+    /// These.
+    Allowlist(Vec<String>),
+}
+
+impl OverridePolicy {
+    /// The policy that `name`, an alias or a Java class, means.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn parse(name: &str, allowlist: &[String]) -> Result<Self, String> {
+        let simple = name.rsplit('.').next().unwrap_or(name);
+        match simple.strip_suffix("ConnectorClientConfigOverridePolicy").unwrap_or(simple) {
+            "All" => Ok(Self::All),
+            "None" => Ok(Self::None),
+            "Principal" => Ok(Self::Principal),
+            "Allowlist" => Ok(Self::Allowlist(allowlist.to_vec())),
+            _ => Err("no such policy, there are All, None, Principal and Allowlist".into()),
+        }
+    }
+
+    /// Whether a connector may override the client property `key`.
+    #[must_use]
+    pub fn allows(&self, key: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Principal => ["sasl.jaas.config", "sasl.mechanism", "security.protocol"].contains(&key),
+            Self::Allowlist(keys) => keys.iter().any(|k| k == key),
+        }
+    }
+
+    /// Its alias.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::All => "All",
+            Self::None => "None",
+            Self::Principal => "Principal",
+            Self::Allowlist(_) => "Allowlist",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_uris_with_a_port() {
+        for (uri, address) in [
+            ("http://:8083", "[::]:8083"),
+            ("HTTP://0.0.0.0:0", "0.0.0.0:0"),
+            ("http://localhost:80/", "localhost:80"),
+            ("http://[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(Listener::parse(uri).map(|l| l.address()), Ok(address.into()));
+        }
+        for uri in ["", "localhost:80", "ftp://h:1", "https://h:1", "http://h", "http://h:99999", "http://::1:80", "http://u@h:1"]
+        {
+            assert!(Listener::parse(uri).is_err(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn policies_are_known_by_alias_and_by_class() {
+        let class = "org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy";
+        let principal = OverridePolicy::parse(class, &[]).expect("known");
+        assert_eq!(
+            (principal.name(), principal.allows("sasl.mechanism"), principal.allows("group.id")),
+            ("Principal", true, false)
+        );
+        assert!(OverridePolicy::parse("Some", &[]).is_err());
+    }
+}

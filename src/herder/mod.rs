@@ -1,1 +1,165 @@
 //! Keeps the connectors and their tasks.
+//!
+//! [`Standalone`] is the herder of a single worker. [`connector_config`] says what configurations it takes, a `Connector`
+//! runs the tasks of one, [`connector_file`] reads those that the command line names, [`state_file`] lets connectors survive a restart.
+
+mod connector;
+pub mod connector_config;
+pub mod connector_file;
+mod standalone;
+pub mod state_file;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connector::Connector;
+use landfall_api::{Faults, Properties, TaskMetrics};
+use serde::{Deserialize, Serialize};
+pub use standalone::{Restart, Standalone};
+
+use crate::task::{TaskHandle, TaskId, TaskSpec};
+
+/// Why the herder does not do what it is asked to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The request makes no sense.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The configuration has faults.
+    #[error(
+        "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`",
+        .0.0.len(), .0
+    )]
+    Invalid(Faults),
+    /// There is no such connector or task.
+    #[error("{0}")]
+    NotFound(String),
+    /// The connector is there already.
+    #[error("Connector {0} already exists")]
+    Exists(String),
+    /// The worker cannot, through no fault of the request.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// What a user wants a connector to be doing (`TargetState`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum TargetState {
+    /// Its tasks consume.
+    #[default]
+    Started,
+    /// Its tasks keep their partitions and consume nothing.
+    Paused,
+    /// It has no tasks.
+    Stopped,
+}
+
+/// What a connector or a task is doing (`AbstractStatus.State`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum State {
+    Unassigned,
+    Running,
+    Paused,
+    Failed,
+    Restarting,
+    Stopped,
+}
+
+impl State {
+    /// Every state that a task can be in.
+    pub const OF_TASKS: [Self; 5] = [Self::Unassigned, Self::Running, Self::Paused, Self::Failed, Self::Restarting];
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unassigned => "UNASSIGNED",
+            Self::Running => "RUNNING",
+            Self::Paused => "PAUSED",
+            Self::Failed => "FAILED",
+            Self::Restarting => "RESTARTING",
+            Self::Stopped => "STOPPED",
+        })
+    }
+}
+
+/// A connector as users see it; its secrets are hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Its name.
+    pub name: String,
+    /// Its configuration.
+    pub config: Properties,
+    /// The configurations of its tasks, by number.
+    pub tasks: Vec<Properties>,
+}
+
+/// What a connector and its tasks are doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The connector's name.
+    pub name: String,
+    /// What the connector is doing.
+    pub state: State,
+    /// The class's version.
+    pub version: &'static str,
+    /// What its tasks are doing, by number.
+    pub tasks: Vec<TaskStatus>,
+}
+
+/// What a task is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskStatus {
+    /// What it is doing.
+    pub state: State,
+    /// Why it failed.
+    pub trace: Option<String>,
+}
+
+/// A task as metrics see it.
+#[derive(Clone, Debug)]
+pub struct TaskCounts {
+    /// Its name.
+    pub id: TaskId,
+    /// What it is doing.
+    pub state: State,
+    /// What it counted since it was started.
+    pub metrics: Arc<TaskMetrics>,
+}
+
+/// A running task, as the herder handles it.
+pub trait Running: Send {
+    /// Consumes nothing from now on.
+    fn pause(&self);
+    /// Consumes again.
+    fn resume(&self);
+    /// Asks it to end; returns at once.
+    fn stop(&self);
+    /// Waits until it has ended; whether it has. Blocks.
+    fn join(&mut self, timeout: Duration) -> bool;
+}
+
+impl Running for TaskHandle {
+    fn pause(&self) {
+        Self::pause(self);
+    }
+    fn resume(&self) {
+        Self::resume(self);
+    }
+    fn stop(&self) {
+        Self::stop(self);
+    }
+    fn join(&mut self, timeout: Duration) -> bool {
+        Self::join(self, timeout)
+    }
+}
+
+/// Starts tasks: [`TaskHandle::start`], or something else in tests.
+pub type Starter = Arc<dyn Fn(TaskSpec) -> Box<dyn Running> + Send + Sync>;
+
+#[cfg(test)]
+pub(crate) mod fake;

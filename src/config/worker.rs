@@ -1,0 +1,380 @@
+//! The keys of the standalone worker (`WorkerConfig`, `RestServerConfig` and `StandaloneConfig` of Kafka 4.3.1) and our own.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use landfall_api::config::Class;
+use landfall_api::{Faults, Key, Properties, config};
+
+use super::properties::PropertiesFile;
+
+config! {
+    /// What the worker reads from its properties file.
+    pub struct WorkerKeys {
+        /// Host and port pairs of brokers, separated by commas, from which the clients learn all others.
+        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, valid: By(distinct_and_not_empty) };
+        /// How clients use the addresses that a name resolves to.
+        client_dns_lookup: String = "client.dns.lookup" {
+            default: Some("use_all_dns_ips"), valid: OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"])
+        };
+        /// Class that converts keys, for connectors that name none.
+        key_converter: Class = "key.converter" { required: true, importance: High };
+        /// Version of the key converter.
+        key_converter_version: Option<String> = "key.converter.plugin.version" { importance: Low };
+        /// Class that converts values, for connectors that name none.
+        value_converter: Class = "value.converter" { required: true, importance: High };
+        /// Version of the value converter.
+        value_converter_version: Option<String> = "value.converter.plugin.version" { importance: Low };
+        /// Milliseconds that all tasks together have to end when they are asked to.
+        task_shutdown_graceful_timeout_ms: i64 = "task.shutdown.graceful.timeout.ms" { default: Some("5000"), importance: Low };
+        /// Milliseconds between commits of offsets.
+        offset_flush_interval_ms: i64 = "offset.flush.interval.ms" { default: Some("60000"), importance: Low };
+        /// Milliseconds that a commit of offsets may take before it is given up and tried again later.
+        offset_flush_timeout_ms: i64 = "offset.flush.timeout.ms" { default: Some("5000"), importance: Low };
+        /// Directories of Java plugins. Accepted and unused: plugins are built in.
+        plugin_path: Option<Vec<String>> = "plugin.path" { importance: Low };
+        /// How Java plugins are found. Accepted and unused: plugins are built in.
+        plugin_discovery: String = "plugin.discovery" {
+            default: Some("hybrid_warn"), importance: Low,
+            valid: OneOfIgnoreCase(&["only_scan", "hybrid_warn", "hybrid_fail", "service_load"])
+        };
+        /// Milliseconds over which metrics of clients are sampled.
+        metrics_sample_window_ms: i64 = "metrics.sample.window.ms" { default: Some("30000"), importance: Low, valid: AtLeast(0) };
+        /// Samples that metrics of clients are made of.
+        metrics_num_samples: i32 = "metrics.num.samples" { default: Some("2"), importance: Low, valid: AtLeast(1) };
+        /// The level at which metrics of clients are recorded.
+        metrics_recording_level: String = "metrics.recording.level" {
+            default: Some("INFO"), importance: Low, valid: OneOf(&["INFO", "DEBUG"])
+        };
+        /// Java classes that report metrics. Accepted and unused: `/metrics` reports them.
+        metric_reporters: Vec<String> = "metric.reporters" {
+            default: Some("org.apache.kafka.common.metrics.JmxReporter"), importance: Low, valid: By(distinct)
+        };
+        /// Class that converts headers, for connectors that name none.
+        header_converter: Class = "header.converter" {
+            default: Some("org.apache.kafka.connect.storage.SimpleHeaderConverter"), importance: Low
+        };
+        /// Version of the header converter.
+        header_converter_version: Option<String> = "header.converter.plugin.version" { importance: Low };
+        /// Names of the providers that replace `${provider:path:key}` in values. Not supported yet.
+        config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, valid: By(no_providers) };
+        /// Which client properties a connector may override: `All`, `None`, `Principal` or `Allowlist`.
+        connector_client_policy: String = "connector.client.config.override.policy" { default: Some("All"), valid: By(known_policy) };
+        /// Client properties that connectors may override if the policy is `Allowlist`.
+        connector_client_allowlist: Vec<String> = "connector.client.config.override.allowlist" { default: Some(""), importance: Low };
+        /// Whether topics of source connectors are created. Accepted and unused: there are no source connectors.
+        topic_creation_enable: bool = "topic.creation.enable" { default: Some("true"), importance: Low };
+        /// Whether the topics that a connector uses are tracked.
+        topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low };
+        /// Whether users may reset the tracked topics of a connector.
+        topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low };
+        /// URIs on which the REST API listens, separated by commas. An empty host or 0.0.0.0 means all interfaces.
+        listeners: Vec<String> = "listeners" { default: Some("http://:8083"), importance: Low, valid: By(legal_listeners) };
+        /// Host name that others are told to reach this worker by.
+        rest_advertised_host_name: Option<String> = "rest.advertised.host.name" { importance: Low };
+        /// Port that others are told to reach this worker by.
+        rest_advertised_port: Option<i32> = "rest.advertised.port" { importance: Low };
+        /// The protocol of the listener that others are told, http or https.
+        rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low };
+        /// Value of the header Access-Control-Allow-Origin. Not supported yet.
+        access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low };
+        /// Value of the header Access-Control-Allow-Methods. Not supported yet.
+        access_control_allow_methods: String = "access.control.allow.methods" { default: Some(""), importance: Low };
+        /// Rules for headers of answers. Not supported yet.
+        response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low };
+        /// Whether clients of a https listener show a certificate.
+        ssl_client_auth: String = "ssl.client.auth" {
+            default: Some("none"), importance: Low, valid: OneOf(&["required", "requested", "none"])
+        };
+        /// Java classes that extend the REST API. Cannot be loaded.
+        rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, valid: By(distinct) };
+        /// URIs on which the admin API listens. There is none yet.
+        admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low };
+        /// File to which offsets of source connectors are written. Required as in Java, and unused: sinks keep offsets in Kafka.
+        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High };
+        /// Bytes that open files and fetch queues of all tasks may hold. Default: half of the memory limit of the control
+        /// group, else 512 MiB.
+        memory_bytes: Option<i64> = "landfall.memory.bytes" { importance: Medium, valid: AtLeast(16 << 20) };
+        /// File in which connectors made or changed by REST survive a restart of the worker. Without it they do not, as in Java.
+        state_file: Option<String> = "landfall.state.file" { importance: Medium, valid: NonEmpty };
+    }
+}
+
+/// Keys of Java's that other parts read: those of clients and of converters.
+const PASSED_ON: &[&str] = &[
+    "key.converter.",
+    "value.converter.",
+    "header.converter.",
+    "consumer.",
+    "producer.",
+    "admin.",
+    "ssl.",
+    "sasl.",
+    "listeners.https.",
+    "admin.listeners.https.",
+    "config.providers.",
+    "connector.client.config.override.",
+    "metrics.context.",
+    "socket.",
+    "reconnect.backoff.",
+    "retry.backoff.",
+    "enable.metrics.push",
+    "metadata.",
+    "client.id",
+    "client.rack",
+    "connections.max.idle.ms",
+    "default.api.timeout.ms",
+    "receive.buffer.bytes",
+    "request.timeout.ms",
+    "retries",
+    "security.",
+    "send.buffer.bytes",
+];
+
+/// Keys that mean something in Java and nothing here. Each is warned about if it is given.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("rest.extension.classes", "Java classes cannot be loaded"),
+    ("access.control.allow.origin", "not supported yet"),
+    ("access.control.allow.methods", "not supported yet"),
+    ("response.http.headers.config", "not supported yet"),
+    ("admin.listeners", "there is no admin API yet"),
+    ("metric.reporters", "Java classes cannot be loaded, metrics are at /metrics"),
+];
+
+/// The worker's properties: what the user wrote and what it means.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// The parsed keys.
+    pub keys: WorkerKeys,
+    /// As the user wrote them.
+    pub given: Arc<Properties>,
+    /// What the user should know and is no error.
+    pub warnings: Vec<String>,
+}
+
+impl WorkerConfig {
+    /// Reads a worker's properties file; `plugins` gives the faults that plugins find in them.
+    ///
+    /// # Errors
+    /// A text for the user: each fault on a line of its own, with file, line and key.
+    pub fn read(path: &Path, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
+        let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
+        let parsed = Self::parse(&file.properties);
+        let mut faults = parsed.as_ref().err().cloned().unwrap_or_default();
+        // A key that is missing or malformed is no further said to be unknown to the plugins.
+        let more = plugins(&file.properties).0.into_iter().filter(|fault| faults.0.iter().all(|other| other.key != fault.key));
+        let more: Vec<_> = more.collect();
+        faults.0.extend(more);
+        let mut config = faults.or(parsed.ok()).map_err(|faults| file.locate(&faults))?;
+        config.warnings.splice(0..0, file.warnings);
+        Ok(config)
+    }
+
+    /// Takes properties as they are.
+    ///
+    /// # Errors
+    /// All faults in them.
+    pub fn parse(given: &Properties) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let keys = WorkerKeys::parse(given, &mut faults);
+        let keys = faults.or(keys)?;
+        Ok(Self { keys, given: Arc::new(given.clone()), warnings: warnings(given) })
+    }
+
+    /// Bytes that all tasks together may hold.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let given = self.keys.memory_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        given.unwrap_or_else(|| cgroup_limit().map_or(512 << 20, |limit| limit / 2))
+    }
+
+    /// The file that connectors survive a restart in.
+    #[must_use]
+    pub fn state_file(&self) -> Option<PathBuf> {
+        self.keys.state_file.as_ref().map(PathBuf::from)
+    }
+
+    /// `host:port` by which the worker is known, as statuses name it; `port` is the one that it listens on.
+    #[must_use]
+    pub fn advertised(&self, port: u16) -> String {
+        let listener = self.keys.listeners.first().and_then(|uri| super::Listener::parse(uri).ok());
+        let listener = listener.map(|l| l.host).filter(|host| !host.is_empty() && host != "0.0.0.0" && host != "[::]");
+        let host = self.keys.rest_advertised_host_name.clone().or(listener).unwrap_or_else(hostname);
+        let port = self.keys.rest_advertised_port.map_or(i32::from(port), |p| p);
+        format!("{host}:{port}")
+    }
+}
+
+fn warnings(given: &Properties) -> Vec<String> {
+    let known: BTreeSet<&str> = WorkerKeys::KEYS.iter().map(|key: &Key| key.name).collect();
+    let passed_on = |key: &str| PASSED_ON.iter().any(|p| if p.ends_with('.') { key.starts_with(p) } else { key == *p });
+    let unknown = given.keys().filter(|key| !known.contains(key.as_str()) && !passed_on(key));
+    let mut warnings: Vec<_> =
+        unknown.map(|key| format!("The configuration '{key}' was supplied but isn't a known config.")).collect();
+    for (key, why) in WITHOUT_EFFECT {
+        if given.get(*key).is_some_and(|value| !value.trim().is_empty()) {
+            warnings.push(format!("The configuration '{key}' has no effect: {why}"));
+        }
+    }
+    warnings
+}
+
+fn items(raw: &str) -> Vec<&str> {
+    raw.trim().split(',').map(str::trim).collect()
+}
+
+fn distinct(raw: &str) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    match items(raw).into_iter().find(|item| !seen.insert(*item)) {
+        Some(twice) => Err(format!("{twice:?} is given twice")),
+        None => Ok(()),
+    }
+}
+
+fn distinct_and_not_empty(raw: &str) -> Result<(), String> {
+    if items(raw).iter().any(|item| item.is_empty()) {
+        return Err("values must not be empty".into());
+    }
+    distinct(raw)
+}
+
+fn no_providers(raw: &str) -> Result<(), String> {
+    if raw.trim().is_empty() { Ok(()) } else { Err("config providers are not supported yet".into()) }
+}
+
+fn known_policy(raw: &str) -> Result<(), String> {
+    super::OverridePolicy::parse(raw.trim(), &[]).map(|_| ())
+}
+
+fn legal_listeners(raw: &str) -> Result<(), String> {
+    items(raw).into_iter().try_for_each(|uri| super::Listener::parse(uri).map(|_| ()))
+}
+
+/// The bytes that the control group allows this process, if it limits them.
+fn cgroup_limit() -> Option<usize> {
+    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let limit = files.iter().find_map(|file| std::fs::read_to_string(file).ok())?.trim().parse::<usize>().ok()?;
+    // Version 1 says "no limit" with a number near 2^63.
+    (limit < 1 << 60).then_some(limit)
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".into() } else { name.trim().to_owned() }
+}
+
+/// Whether a key that nobody declares holds a secret, judged by its name: keys of clients and unknown ones.
+#[must_use]
+pub fn sounds_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    const PARTS: [&str; 10] = [
+        "password",
+        "secret",
+        "jaas.config",
+        "ssl.key.",
+        "keystore.key",
+        "certificate.chain",
+        "user.info",
+        "account.key",
+        "token",
+        "credential",
+    ];
+    const NOT: [&str; 4] = ["credentials.source", "token.endpoint", "credentials.provider", "credentials.class"];
+    PARTS.iter().any(|part| key.contains(part)) && !NOT.iter().any(|not| key.contains(not))
+        || key.ends_with("connection.string")
+        || key.ends_with("sas")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "bootstrap.servers=k:9092\nkey.converter=K\nvalue.converter=V\noffset.storage.file.filename=/tmp/o\n";
+
+    fn read(text: &str) -> Result<WorkerConfig, String> {
+        read_with(text, |_| Faults::default())
+    }
+
+    fn read_with(text: &str, plugins: impl Fn(&Properties) -> Faults) -> Result<WorkerConfig, String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("worker.properties");
+        std::fs::write(&path, text).expect("written");
+        WorkerConfig::read(&path, plugins).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
+    }
+
+    #[test]
+    fn a_minimal_file_has_javas_defaults() {
+        let config = read(MINIMAL).expect("valid");
+        assert_eq!(config.keys.listeners, ["http://:8083"]);
+        assert_eq!(config.keys.offset_flush_interval_ms, 60_000);
+        assert_eq!(config.keys.task_shutdown_graceful_timeout_ms, 5_000);
+        assert_eq!(config.keys.header_converter.0, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn every_fault_names_file_line_and_key() {
+        let text = format!("{MINIMAL}offset.flush.interval.ms=soon\nlisteners=https://:8443\nconfig.providers=file\n");
+        let text = text.replace("key.converter=K\n", "");
+        assert_eq!(
+            read(&text).expect_err("three faults and a missing key").lines().collect::<Vec<_>>(),
+            [
+                "worker.properties: key.converter: Missing required configuration \"key.converter\" which has no default value.",
+                "worker.properties:4: offset.flush.interval.ms: Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
+                "worker.properties:6: config.providers: Invalid value file for configuration config.providers: config providers are not supported yet",
+                "worker.properties:5: listeners: Invalid value https://:8443 for configuration listeners: https is not supported yet: https://:8443",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_plugins_refuse_is_located_too() {
+        let refuse = |_: &Properties| {
+            let mut faults = Faults::default();
+            faults.push("key.converter", "no such class");
+            faults.push("value.converter", "no such class");
+            faults
+        };
+        let error = read_with(&MINIMAL.replace("key.converter=K\n", ""), refuse).expect_err("two faults");
+        assert_eq!(
+            error,
+            "worker.properties: key.converter: Missing required configuration \"key.converter\" which has no default value.\n\
+             worker.properties:2: value.converter: no such class"
+        );
+    }
+
+    #[test]
+    fn unknown_keys_and_keys_without_effect_are_warned_about_without_their_values() {
+        let text = format!("{MINIMAL}foo=hunter2\nrest.extension.classes=a.B\nconsumer.max.poll.records=1\nclient.id=c\n");
+        let config = read(&text).expect("valid");
+        assert_eq!(
+            config.warnings,
+            [
+                "The configuration 'foo' was supplied but isn't a known config.",
+                "The configuration 'rest.extension.classes' has no effect: Java classes cannot be loaded",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_advertised_address_is_the_configured_one() {
+        for (keys, advertised) in [
+            ("listeners=http://10.0.0.1:0", "10.0.0.1:4711"),
+            ("listeners=http://10.0.0.1:0\nrest.advertised.host.name=pod-1\nrest.advertised.port=80", "pod-1:80"),
+            ("listeners=http://[::1]:0", "[::1]:4711"),
+        ] {
+            assert_eq!(read(&format!("{MINIMAL}{keys}\n")).expect("valid").advertised(4711), advertised);
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_by_name() {
+        for key in ["consumer.override.sasl.jaas.config", "ssl.keystore.password", "ssl.key.password", "basic.auth.user.info"] {
+            assert!(sounds_secret(key), "{key}");
+        }
+        for key in ["topics", "key.converter", "basic.auth.credentials.source", "ssl.keystore.location", "flush.size"] {
+            assert!(!sounds_secret(key), "{key}");
+        }
+    }
+}

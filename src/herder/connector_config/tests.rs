@@ -1,0 +1,92 @@
+use super::*;
+use crate::plugins::tests::FAKE;
+
+fn worker(extra: &[(&str, &str)]) -> WorkerConfig {
+    let converter = "org.apache.kafka.connect.storage.StringConverter";
+    let base = [("bootstrap.servers", "k:1"), ("key.converter", converter), ("value.converter", converter)];
+    let base = base.iter().chain(&[("offset.storage.file.filename", "o")]).chain(extra);
+    WorkerConfig::parse(&base.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()).expect("valid")
+}
+
+fn faults(worker: &WorkerConfig, extra: &[(&str, &str)]) -> String {
+    let base = [("name", "c"), ("connector.class", "FakeSink"), ("topics", "t"), ("path", "/p")];
+    let submitted = base.iter().chain(extra).map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
+    check(&FAKE, worker, &submitted).expect("a known class").faults.to_string()
+}
+
+#[test]
+fn what_changes_the_fate_of_records_and_is_not_here_yet_is_refused_by_name() {
+    let worker = worker(&[]);
+    for (key, value) in [
+        ("transforms", "a"),
+        ("predicates", "p"),
+        ("errors.tolerance", "all"),
+        ("errors.retry.timeout", "-1"),
+        ("errors.log.enable", "TRUE"),
+        ("errors.deadletterqueue.topic.name", "dlq"),
+        ("connector.plugin.version", "9.9"),
+        ("value.converter.plugin.version", "9.9"),
+    ] {
+        let text = faults(&worker, &[(key, value)]);
+        assert!(text.contains("not supported yet") && text.contains(key) || text.contains("available versions"), "{key}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    for (key, value) in
+        [("transforms", " "), ("errors.tolerance", "none"), ("errors.log.enable", "FALSE"), ("errors.retry.timeout", "0")]
+    {
+        assert_eq!(faults(&worker, &[(key, value)]), "", "{key}={value}");
+    }
+    let regex = faults(&worker, &[("topics", ""), ("topics.regex", "t.*")]);
+    assert!(regex.contains("topics.regex: not supported yet"), "{regex}");
+}
+
+#[test]
+fn topics_are_what_kafka_and_a_folder_can_be_called() {
+    let worker = worker(&[]);
+    for (topics, faulty) in [
+        ("t1, t2 ,t3", false),
+        ("a.b_c-D9", false),
+        (".", true),
+        ("..", true),
+        ("a/b", true),
+        ("a\\b", true),
+        ("é", true),
+        ("t 1", true),
+        ("t1,t1", true),
+        ("t1,,t2", true),
+        (&*"x".repeat(249), false),
+        (&*"x".repeat(250), true),
+    ] {
+        assert_eq!(!faults(&worker, &[("topics", topics)]).is_empty(), faulty, "{topics}");
+    }
+    let twice = faults(&worker, &[("topics", ",")]);
+    assert_eq!(twice, "Configuration 'topics' values must not be duplicated.");
+}
+
+#[test]
+fn overrides_are_up_to_the_workers_policy() {
+    let overrides = [("consumer.override.max.poll.records", "5"), ("consumer.override.sasl.mechanism", "PLAIN")];
+    assert_eq!(faults(&worker(&[]), &overrides), "");
+    let none = faults(&worker(&[("connector.client.config.override.policy", "None")]), &overrides);
+    assert!(
+        none.starts_with("The 'None' policy does not allow 'max.poll.records' to be overridden in the connector configuration.")
+    );
+    let principal = faults(&worker(&[("connector.client.config.override.policy", "Principal")]), &overrides);
+    assert_eq!(principal.lines().count(), 1);
+}
+
+#[test]
+fn a_connectors_converter_comes_with_its_own_keys_only() {
+    let worker = Properties::from([
+        ("value.converter".to_owned(), "W".to_owned()),
+        ("value.converter.schemas.enable".to_owned(), "false".to_owned()),
+    ]);
+    let none = Properties::from([("value.converter.x".to_owned(), "1".to_owned())]);
+    let (class, keys) = converter(Role::Value, &worker, &none);
+    assert_eq!((&*class, keys.len(), keys.contains_key("schemas.enable")), ("W", 1, true));
+    let own =
+        Properties::from([("value.converter".to_owned(), "C".to_owned()), ("value.converter.x".to_owned(), "1".to_owned())]);
+    let (class, keys) = converter(Role::Value, &worker, &own);
+    assert_eq!((&*class, keys.contains_key("x"), keys.contains_key("schemas.enable")), ("C", true, false));
+    assert_eq!(converter(Role::Header, &worker, &own).0, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
+}

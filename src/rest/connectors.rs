@@ -1,0 +1,152 @@
+//! `/connectors` (`ConnectorsResource` of Kafka 4.3.1), but for tasks.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use landfall_api::Properties;
+use serde_json::{Map, Value};
+
+use super::model::{self, ConnectorInfo, ConnectorStateInfo, CreateConnectorRequest};
+use super::{Answer, QueryPairs, RestError, flag};
+use crate::herder::connector_config::Submitted;
+use crate::herder::{Info, Restart, Standalone, TargetState};
+
+pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<QueryPairs>) -> Result<Response, RestError> {
+    let expands: Vec<&str> = query.iter().filter(|(key, _)| key == "expand").map(|(_, value)| value.as_str()).collect();
+    if expands.is_empty() {
+        return Ok(Json(herder.names()).into_response());
+    }
+    let mut all = Map::new();
+    for name in herder.names() {
+        let mut expanded = Map::new();
+        for expand in &expands {
+            // A connector that is deleted meanwhile is left out.
+            let value = match *expand {
+                "status" => herder.status(&name).map(|s| to_value(ConnectorStateInfo::new(s, herder.worker_id()))),
+                "info" => herder.info(&name).map(|info| to_value(ConnectorInfo::from(info))),
+                _ => continue,
+            };
+            if let Ok(value) = value {
+                expanded.insert((*expand).to_owned(), value?);
+            }
+        }
+        all.insert(name, Value::Object(expanded));
+    }
+    Ok(Json(all).into_response())
+}
+
+fn to_value(body: impl serde::Serialize) -> Result<Value, RestError> {
+    serde_json::to_value(body).map_err(|e| RestError::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
+}
+
+pub(super) async fn create(State(herder): State<Standalone>, headers: HeaderMap, body: Bytes) -> Result<Response, RestError> {
+    let CreateConnectorRequest { name, mut config, initial_state } = CreateConnectorRequest::parse(&body)?;
+    put_name(&name, &mut config)?;
+    let info = herder.create(&name, config, initial_state, true).await?;
+    Ok(created(&headers, info))
+}
+
+/// A configuration says its name; if it says it already, it must be this.
+fn put_name(name: &str, config: &mut Submitted) -> Result<(), RestError> {
+    match config.entry("name".into()).or_insert_with(|| Some(name.to_owned())) {
+        Some(other) if other != name => {
+            let message = format!("Connector name configuration ({other}) doesn't match connector name in the URL ({name})");
+            Err(RestError::new(StatusCode::BAD_REQUEST, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn created(headers: &HeaderMap, info: Info) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let base = host.map(|host| format!("http://{host}")).unwrap_or_default();
+    let location = format!("{base}/connectors/{}", encoded(&info.name));
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(ConnectorInfo::from(info))).into_response()
+}
+
+/// A name as it stands in a path, encoded where Java encodes it.
+fn encoded(name: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+pub(super) async fn get(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<ConnectorInfo> {
+    Ok(Json(herder.info(&name)?.into()))
+}
+
+pub(super) async fn delete(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+    herder.delete(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn get_config(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<Properties> {
+    Ok(Json(herder.info(&name)?.config))
+}
+
+pub(super) async fn put_config(
+    State(herder): State<Standalone>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, RestError> {
+    let mut config = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "connectorConfig"))?;
+    let name = if name.trim().is_empty() { "" } else { &name };
+    put_name(name, &mut config)?;
+    match herder.put(name, config).await? {
+        (true, info) => Ok(created(&headers, info)),
+        (false, info) => Ok(Json(ConnectorInfo::from(info)).into_response()),
+    }
+}
+
+pub(super) async fn patch_config(
+    State(herder): State<Standalone>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Answer<ConnectorInfo> {
+    let patch = model::config(&body)?;
+    herder.info(&name)?;
+    let patch = patch.ok_or_else(|| model::null("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
+    Ok(Json(herder.patch(&name, patch).await?.into()))
+}
+
+pub(super) async fn status(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<ConnectorStateInfo> {
+    Ok(Json(ConnectorStateInfo::new(herder.status(&name)?, herder.worker_id())))
+}
+
+pub(super) async fn pause(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+    herder.set_target(&name, TargetState::Paused).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+pub(super) async fn resume(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+    herder.set_target(&name, TargetState::Started).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+pub(super) async fn stop(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+    herder.set_target(&name, TargetState::Stopped).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn restart(
+    State(herder): State<Standalone>,
+    Path(name): Path<String>,
+    Query(query): Query<QueryPairs>,
+) -> Result<Response, RestError> {
+    let restart = Restart { include_tasks: flag(&query, "includeTasks"), only_failed: flag(&query, "onlyFailed") };
+    let plan = herder.restart(&name, restart).await?;
+    if restart == Restart::default() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok((StatusCode::ACCEPTED, Json(ConnectorStateInfo::new(plan, herder.worker_id()))).into_response())
+}

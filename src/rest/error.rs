@@ -1,0 +1,59 @@
+//! Errors of requests, in Java's shape: a status and `{"error_code","message"}` (`ConnectExceptionMapper` of Kafka 4.3.1).
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::herder;
+
+/// The body of an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorMessage {
+    /// The status again.
+    pub error_code: u16,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Why a request is not answered as it hoped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestError {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl RestError {
+    /// The status `status` because of `message`.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    /// What Java's REST layer says by itself.
+    #[must_use]
+    pub fn plain(status: StatusCode) -> Self {
+        let reason = status.canonical_reason().unwrap_or_default();
+        Self::new(status, format!("HTTP {} {reason}", status.as_u16()))
+    }
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        let body = ErrorMessage { error_code: self.status.as_u16(), message: self.message };
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl From<herder::Error> for RestError {
+    fn from(error: herder::Error) -> Self {
+        let status = match error {
+            herder::Error::BadRequest(_) | herder::Error::Invalid(_) => StatusCode::BAD_REQUEST,
+            herder::Error::NotFound(_) => StatusCode::NOT_FOUND,
+            herder::Error::Exists(_) => StatusCode::CONFLICT,
+            herder::Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}

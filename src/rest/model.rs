@@ -1,0 +1,273 @@
+//! The bodies of answers and requests (`org.apache.kafka.connect.runtime.rest.entities` of Kafka 4.3.1).
+
+use axum::http::StatusCode;
+use landfall_api::Properties;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::RestError;
+use crate::herder::connector_config::{Submitted, text_of};
+use crate::herder::{Info, State, Status, TargetState, TaskStatus};
+
+/// `ServerInfo`.
+#[derive(Debug, Serialize)]
+pub struct ServerInfo {
+    /// The version of Kafka that the API is compatible with.
+    pub version: &'static str,
+    /// The commit of that version.
+    pub commit: &'static str,
+    /// The cluster's id; null while it is not known.
+    pub kafka_cluster_id: Option<String>,
+}
+
+/// `WorkerStatus`.
+#[derive(Debug, Serialize)]
+pub struct WorkerStatus {
+    /// healthy or starting.
+    pub status: &'static str,
+    /// The same for people.
+    pub message: &'static str,
+}
+
+/// `ConnectorTaskId`.
+#[derive(Debug, Serialize)]
+pub struct TaskName {
+    /// The connector.
+    pub connector: String,
+    /// The number.
+    pub task: usize,
+}
+
+/// `ConnectorInfo`.
+#[derive(Debug, Serialize)]
+pub struct ConnectorInfo {
+    name: String,
+    config: Properties,
+    tasks: Vec<TaskName>,
+    r#type: &'static str,
+}
+
+impl From<Info> for ConnectorInfo {
+    fn from(info: Info) -> Self {
+        let tasks = (0..info.tasks.len()).map(|task| TaskName { connector: info.name.clone(), task }).collect();
+        Self { name: info.name, config: info.config, tasks, r#type: "sink" }
+    }
+}
+
+/// `TaskInfo`.
+#[derive(Debug, Serialize)]
+pub struct TaskInfo {
+    /// The task.
+    pub id: TaskName,
+    /// Its configuration.
+    pub config: Properties,
+}
+
+/// `ConnectorStateInfo.TaskState`, and `ConnectorState`, which has no number.
+#[derive(Debug, Serialize)]
+pub struct TaskState {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<usize>,
+    state: State,
+    worker_id: String,
+    version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
+}
+
+impl TaskState {
+    /// A task, as the worker `worker_id` shows it.
+    #[must_use]
+    pub fn new(id: usize, status: TaskStatus, worker_id: &str, version: &'static str) -> Self {
+        Self { id: Some(id), state: status.state, worker_id: worker_id.to_owned(), version, trace: status.trace }
+    }
+}
+
+/// `ConnectorStateInfo`.
+#[derive(Debug, Serialize)]
+pub struct ConnectorStateInfo {
+    name: String,
+    connector: TaskState,
+    tasks: Vec<TaskState>,
+    r#type: &'static str,
+}
+
+impl ConnectorStateInfo {
+    /// A connector, as the worker `worker_id` shows it.
+    #[must_use]
+    pub fn new(status: Status, worker_id: &str) -> Self {
+        let Status { name, state, version, tasks } = status;
+        let connector = TaskState { id: None, state, worker_id: worker_id.to_owned(), version, trace: None };
+        let tasks = tasks.into_iter().enumerate().map(|(id, task)| TaskState::new(id, task, worker_id, version)).collect();
+        Self { name, connector, tasks, r#type: "sink" }
+    }
+}
+
+/// `PluginInfo`.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PluginInfo {
+    /// The class.
+    pub class: &'static str,
+    /// sink, converter or header_converter.
+    pub r#type: &'static str,
+    /// The version.
+    pub version: &'static str,
+}
+
+/// `ConfigInfos`.
+#[derive(Debug, Serialize)]
+pub struct ConfigInfos {
+    /// The class that the request names.
+    pub name: String,
+    /// The number of errors in all values.
+    pub error_count: usize,
+    /// The groups of the keys.
+    pub groups: Vec<&'static str>,
+    /// The keys and the values.
+    pub configs: Vec<ConfigInfo>,
+}
+
+/// `ConfigInfo`.
+#[derive(Debug, Serialize)]
+pub struct ConfigInfo {
+    /// The key.
+    pub definition: Option<ConfigKeyInfo>,
+    /// The value.
+    pub value: ConfigValueInfo,
+}
+
+/// `ConfigKeyInfo`.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields of landfall_api::Key by their Java names")]
+pub struct ConfigKeyInfo {
+    pub name: String,
+    pub r#type: &'static str,
+    pub required: bool,
+    pub default_value: Option<String>,
+    pub importance: &'static str,
+    pub documentation: &'static str,
+    pub group: Option<&'static str>,
+    pub order_in_group: i32,
+    pub width: &'static str,
+    pub display_name: String,
+    pub dependents: Vec<String>,
+}
+
+/// `ConfigValueInfo`.
+#[derive(Debug, Serialize)]
+pub struct ConfigValueInfo {
+    /// The key's name.
+    pub name: String,
+    /// The value or the default; a secret is hidden.
+    pub value: Option<String>,
+    /// Values that a form offers.
+    pub recommended_values: Vec<String>,
+    /// What is wrong.
+    pub errors: Vec<String>,
+    /// Whether a form shows it.
+    pub visible: bool,
+}
+
+/// `CreateConnectorRequest`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CreateConnectorRequest {
+    /// The name, without the blanks around it; empty if none was given.
+    pub name: String,
+    /// The configuration.
+    pub config: Submitted,
+    /// What the connector should be doing first.
+    pub initial_state: TargetState,
+}
+
+const REQUEST: &str = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";
+const MAP: &str = "java.util.LinkedHashMap<java.lang.String,java.lang.String>";
+
+impl CreateConnectorRequest {
+    /// Reads the body of `POST /connectors`; refuses what Java refuses, in its words as far as they are about the request.
+    ///
+    /// # Errors
+    /// The body is not such a request.
+    pub fn parse(body: &[u8]) -> Result<Self, RestError> {
+        let mut fields = match json(body)? {
+            Value::Null => return Err(null(&format!("{REQUEST}.name()"), "createRequest")),
+            Value::Object(fields) => fields,
+            other => return Err(cannot(REQUEST, &other)),
+        };
+        if let Some(unknown) = fields.keys().find(|key| !["name", "config", "initial_state"].contains(&key.as_str())) {
+            return Err(internal(format!(
+                "Unrecognized field \"{unknown}\" (class {REQUEST}), not marked as ignorable (3 known properties: \"config\", \"name\", \
+                 \"initial_state\")"
+            )));
+        }
+        let name = scalar(fields.remove("name").unwrap_or_default())?.unwrap_or_default();
+        let initial_state = match scalar(fields.remove("initial_state").unwrap_or_default())? {
+            None => TargetState::Started,
+            Some(state) => match state.to_ascii_uppercase().as_str() {
+                "RUNNING" => TargetState::Started,
+                "PAUSED" => TargetState::Paused,
+                "STOPPED" => TargetState::Stopped,
+                _ => {
+                    return Err(internal(format!(
+                        "Cannot construct instance of `{REQUEST}$InitialState`, problem: No enum constant {}.InitialState.{state}",
+                        REQUEST
+                    )));
+                }
+            },
+        };
+        let config = map(fields.remove("config").unwrap_or_default())?;
+        let config = config.ok_or_else(|| null("java.util.Map.get(Object)", "connectorConfig"))?;
+        Ok(Self { name: name.trim().to_owned(), config, initial_state })
+    }
+}
+
+/// Reads a body that is a configuration; None for null or no body.
+///
+/// # Errors
+/// It is something else.
+pub fn config(body: &[u8]) -> Result<Option<Submitted>, RestError> {
+    map(json(body)?)
+}
+
+/// The error of a request whose body is null, where Java's method `called` is called on `variable`.
+#[must_use]
+pub fn null(called: &str, variable: &str) -> RestError {
+    internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null"))
+}
+
+fn internal(message: impl Into<String>) -> RestError {
+    RestError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+}
+
+fn json(body: &[u8]) -> Result<Value, RestError> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    if body.trim_ascii().is_empty() {
+        return Ok(Value::Null);
+    }
+    // serde_json's message says what was expected where, and nothing of the text.
+    serde_json::from_slice(body).map_err(|e| internal(format!("not JSON: {e}")))
+}
+
+fn map(value: Value) -> Result<Option<Submitted>, RestError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, value)| Ok((key, scalar(value)?))).collect::<Result<_, _>>().map(Some)
+        }
+        other => Err(cannot(MAP, &other)),
+    }
+}
+
+fn scalar(value: Value) -> Result<Option<String>, RestError> {
+    text_of(value).map_err(|nested| cannot("java.lang.String", &nested))
+}
+
+fn cannot(wanted: &str, got: &Value) -> RestError {
+    let (kind, token) = match got {
+        Value::Array(_) => ("Array", "JsonToken.START_ARRAY"),
+        Value::Object(_) => ("Object", "JsonToken.START_OBJECT"),
+        Value::String(_) => ("String", "JsonToken.VALUE_STRING"),
+        Value::Number(_) => ("Number", "JsonToken.VALUE_NUMBER_INT"),
+        Value::Bool(_) | Value::Null => ("Boolean", "JsonToken.VALUE_TRUE"),
+    };
+    internal(format!("Cannot deserialize value of type `{wanted}` from {kind} value (token `{token}`)"))
+}

@@ -1,0 +1,36 @@
+//! `/connectors/{name}/tasks`.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::model::{TaskInfo, TaskName, TaskState};
+use super::{Answer, RestError};
+use crate::herder::Standalone;
+
+pub(super) async fn list(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<Vec<TaskInfo>> {
+    let tasks = herder.info(&name)?.tasks.into_iter().enumerate();
+    let info = |(task, config)| TaskInfo { id: TaskName { connector: name.clone(), task }, config };
+    Ok(Json(tasks.map(info).collect()))
+}
+
+/// A path whose number is none does not exist.
+fn number(task: &str) -> Result<i32, RestError> {
+    task.parse().map_err(|_| RestError::plain(StatusCode::NOT_FOUND))
+}
+
+pub(super) async fn status(State(herder): State<Standalone>, Path((name, task)): Path<(String, String)>) -> Answer<TaskState> {
+    let task = number(&task)?;
+    let status = herder.task_status(&name, task)?;
+    let version = herder.status(&name)?.version;
+    let id = usize::try_from(task).unwrap_or_default();
+    Ok(Json(TaskState::new(id, status, herder.worker_id(), version)))
+}
+
+pub(super) async fn restart(
+    State(herder): State<Standalone>,
+    Path((name, task)): Path<(String, String)>,
+) -> Result<StatusCode, RestError> {
+    herder.restart_task(&name, number(&task)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
