@@ -100,7 +100,7 @@ impl Envelope {
             if let (Some((prefix, plan)), Kind::Plan(current)) = (&self.prefix, &stretch.kind)
                 && plan == current
                 && bytes.starts_with(prefix)
-                && utf8.valid(bytes)
+                && utf8.valid(&bytes[prefix.len()..])
             {
                 let (node, rows) = (&mut self.plans[*plan].node, row - stretch.begin);
                 if read(node, bytes, prefix.len(), self.bare).is_ok() {
@@ -229,7 +229,7 @@ impl Envelope {
         let plan = match self.known.get(text) {
             Some(&plan) => plan,
             None => {
-                let json: Value = serde_json::from_slice(text).map_err(|e| invalid(Stop::Invalid(e.to_string().into())))?;
+                let json: Value = serde_json::from_slice(text).map_err(|e| invalid(Stop::invalid(e.to_string())))?;
                 let plan = self.learn(&json)?;
                 self.known.insert(text.into(), plan);
                 plan

@@ -19,6 +19,7 @@ mod schemaless;
 #[cfg(test)]
 mod tests;
 
+use arrow_array::BinaryArray;
 use arrow_schema::FieldRef;
 use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Records, Role, Run, config};
 
@@ -100,13 +101,11 @@ impl JsonConverter {
 
 impl Converter for JsonConverter {
     fn convert(&mut self, records: &Records<'_>) -> Vec<Run> {
-        let offsets = records.bytes.value_offsets();
-        let span = offsets[0] as usize..offsets[offsets.len() - 1] as usize;
-        let utf8 = Utf8 { throughout: simdutf8::basic::from_utf8(&records.bytes.value_data()[span]).is_ok() };
         let rows: Vec<_> = records.bytes.iter().collect();
         match &mut self.envelope {
-            Some(envelope) => envelope.convert(records.topic, &rows, utf8, &mut self.schemaless),
-            None => runs(0, self.schemaless.convert(records.topic, self.name, &rows, utf8)),
+            // Most of an envelope is known text: each payload is looked at alone.
+            Some(envelope) => envelope.convert(records.topic, &rows, Utf8 { throughout: false }, &mut self.schemaless),
+            None => runs(0, self.schemaless.convert(records.topic, self.name, &rows, Utf8::of(records.bytes))),
         }
     }
 
@@ -125,6 +124,12 @@ struct Utf8 {
 }
 
 impl Utf8 {
+    fn of(bytes: &BinaryArray) -> Self {
+        let offsets = bytes.value_offsets();
+        let span = offsets[0] as usize..offsets[offsets.len() - 1] as usize;
+        Self { throughout: simdutf8::basic::from_utf8(&bytes.value_data()[span]).is_ok() }
+    }
+
     fn valid(self, record: &[u8]) -> bool {
         self.throughout || simdutf8::basic::from_utf8(record).is_ok()
     }
@@ -132,7 +137,7 @@ impl Utf8 {
 
 #[cold]
 fn not_utf8() -> Stop {
-    Stop::Invalid("invalid UTF-8".into())
+    Stop::invalid("invalid UTF-8")
 }
 
 /// The error of a record that could not be read.
@@ -140,7 +145,7 @@ fn not_utf8() -> Stop {
 fn invalid(stop: Stop) -> RecordError {
     const CONVERTING: &str = "Converting byte[] to Kafka Connect data failed due to serialization error: ";
     match stop {
-        Stop::Invalid(reason) => RecordError::data(format!("{CONVERTING}{reason}")),
+        Stop::Invalid(reason) => RecordError::data(format!("{CONVERTING}{}", reason.0)),
         Stop::Misfit => RecordError::data("a value that the learned columns have no place for"),
         Stop::Refused(error) => *error,
     }

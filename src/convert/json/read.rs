@@ -24,11 +24,9 @@ impl Node {
         let start = s.at;
         let taken = match (&mut self.values, next) {
             (Values::String(text), b'"') => {
-                let string = s.string()?;
-                if string.escaped {
-                    string.append(&mut text.bytes);
-                } else {
-                    text.bytes.extend_from_slice(string.raw);
+                match s.plain_string() {
+                    Some(plain) => text.bytes.extend_from_slice(plain),
+                    None => s.string()?.append(&mut text.bytes),
                 }
                 text.end()?;
                 true
@@ -317,14 +315,17 @@ impl Entries {
 
 #[inline]
 fn push<T>(values: &mut Vec<T>, value: Option<T>) -> bool {
-    let taken = value.is_some();
-    values.extend(value);
-    taken
+    let Some(value) = value else { return false };
+    values.push(value);
+    true
 }
 
 /// An integer; unless `strict`, one that is written with a fraction or an exponent too (`3.0`).
 #[inline]
 fn integer(s: &mut Scanner<'_>, strict: bool) -> Result<Option<i64>, Stop> {
+    if let short @ Some(_) = s.short_integer() {
+        return Ok(short);
+    }
     Ok(match s.number()? {
         Number::Long(x) => Some(x),
         Number::Decimal(text) if !strict => {

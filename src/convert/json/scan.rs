@@ -11,14 +11,22 @@ pub(super) const MAX_DEPTH: u32 = 1000;
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The bytes are not JSON.
-    Invalid(Box<str>),
+    Invalid(Box<Reason>),
     /// The value is JSON, and what was learned so far has no place for it.
     Misfit,
     /// The value is JSON, and the schema refuses it.
     Refused(Box<RecordError>),
 }
 
+/// What was found where it could not be. In a box of its own, so that a [`Stop`] goes by register.
+#[derive(Debug)]
+pub(super) struct Reason(pub(super) String);
+
 impl Stop {
+    pub(super) fn invalid(reason: impl Into<String>) -> Self {
+        Self::Invalid(Box::new(Reason(reason.into())))
+    }
+
     pub(super) fn data(message: impl Into<String>) -> Self {
         Self::Refused(Box::new(RecordError::data(message)))
     }
@@ -78,12 +86,12 @@ impl<'a> Scanner<'a> {
     #[cold]
     pub(super) fn unexpected(&self, expected: &str) -> Stop {
         let at = self.at;
-        Stop::Invalid(match self.bytes.get(at) {
-            None => format!("unexpected end of input at byte {at}, expected {expected}").into(),
+        Stop::invalid(match self.bytes.get(at) {
+            None => format!("unexpected end of input at byte {at}, expected {expected}"),
             Some(&b) if b.is_ascii_graphic() => {
                 format!("unexpected '{}' at byte {at}, expected {expected}", char::from(b)).into()
             }
-            Some(b) => format!("unexpected byte 0x{b:02x} at byte {at}, expected {expected}").into(),
+            Some(b) => format!("unexpected byte 0x{b:02x} at byte {at}, expected {expected}"),
         })
     }
 
@@ -104,7 +112,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(Stop::Invalid(format!("nested deeper than the limit of {MAX_DEPTH} at byte {}", self.at).into()));
+            return Err(Stop::invalid(format!("nested deeper than the limit of {MAX_DEPTH} at byte {}", self.at)));
         }
         Ok(())
     }
@@ -141,8 +149,39 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// The string that begins here.
+    /// The string that begins here, if it is one without an escape; else nothing is stepped over.
     #[inline]
+    pub(super) fn plain_string(&mut self) -> Option<&'a [u8]> {
+        let start = self.at + 1;
+        let end = text_end(self.bytes, start);
+        if self.bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        Some(&self.bytes[start..end])
+    }
+
+    /// The integer of at most 18 digits that begins here; if it is another number, nothing is stepped over.
+    #[inline]
+    pub(super) fn short_integer(&mut self) -> Option<i64> {
+        let negative = self.bytes.get(self.at) == Some(&b'-');
+        let first = self.at + usize::from(negative);
+        let (mut at, mut value) = (first, 0i64);
+        let next = loop {
+            match self.bytes.get(at) {
+                Some(d @ b'0'..=b'9') => value = value.wrapping_mul(10).wrapping_add(i64::from(d - b'0')),
+                next => break next,
+            }
+            at += 1;
+        };
+        if at - first > 18 || at == first || matches!(next, Some(b'.' | b'e' | b'E')) {
+            return None;
+        }
+        self.at = at;
+        Some(if negative { -value } else { value })
+    }
+
+    /// The string that begins here.
     pub(super) fn string(&mut self) -> Result<Str<'a>, Stop> {
         let start = self.at + 1;
         let mut at = text_end(self.bytes, start);
@@ -178,22 +217,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// The number that begins here with a digit or a minus.
-    #[inline]
     pub(super) fn number(&mut self) -> Result<Number<'a>, Stop> {
+        if let Some(short) = self.short_integer() {
+            return Ok(Number::Long(short));
+        }
         let start = self.at;
-        let negative = self.bytes[start] == b'-';
-        let first = start + usize::from(negative);
-        let (mut at, mut value) = (first, 0i64);
-        while let Some(d @ b'0'..=b'9') = self.bytes.get(at) {
-            value = value.wrapping_mul(10).wrapping_add(i64::from(d - b'0'));
-            at += 1;
-        }
-        let next = self.bytes.get(at).copied().unwrap_or(0);
-        if at - first > 18 || at == first || matches!(next, b'.' | b'e' | b'E') {
-            return self.long_number(start, first, at);
-        }
-        self.at = at;
-        Ok(Number::Long(if negative { -value } else { value }))
+        let first = start + usize::from(self.bytes[start] == b'-');
+        let digits = self.bytes[first..].iter().take_while(|b| b.is_ascii_digit()).count();
+        self.long_number(start, first, first + digits)
     }
 
     /// A number that is not just up to 18 digits; `at` is behind its integer part, whose digits begin at `first`.
