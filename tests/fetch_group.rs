@@ -40,51 +40,18 @@ impl<'g> Member<'g> {
     fn new(number: usize, topic: &str, settings: &[(&str, &str)], group: &'g Group) -> Self {
         let worker = Properties::from([("bootstrap.servers".into(), Broker::shared().bootstrap())]);
         let limit = LIMIT.as_millis().to_string();
-        let own = [
-            ("session.timeout.ms", limit.as_str()),
-            ("heartbeat.interval.ms", "500"),
-            ("max.poll.interval.ms", limit.as_str()),
-        ];
-        let own = if settings.contains(&("group.protocol", "consumer")) {
-            &own[2..]
-        } else {
-            &own[..]
-        };
-        let connector = own
-            .iter()
-            .chain(settings)
-            .map(|(k, v)| (format!("consumer.override.{k}"), (*v).to_owned()))
-            .collect();
-        let consumer = Consumer::new(&consumer_properties(
-            &worker,
-            &connector,
-            topic,
-            number,
-            8 << 20,
-        ))
-        .unwrap();
+        let own =
+            [("session.timeout.ms", limit.as_str()), ("heartbeat.interval.ms", "500"), ("max.poll.interval.ms", limit.as_str())];
+        let own = if settings.contains(&("group.protocol", "consumer")) { &own[2..] } else { &own[..] };
+        let connector = own.iter().chain(settings).map(|(k, v)| (format!("consumer.override.{k}"), (*v).to_owned())).collect();
+        let consumer = Consumer::new(&consumer_properties(&worker, &connector, topic, number, 8 << 20)).unwrap();
         consumer.subscribe(&[topic.to_owned()]).unwrap();
-        Self {
-            number,
-            consumer,
-            next: BTreeMap::new(),
-            group,
-            lost: 0,
-        }
+        Self { number, consumer, next: BTreeMap::new(), group, lost: 0 }
     }
 
-    fn offsets<'a>(
-        &self,
-        partitions: impl IntoIterator<Item = &'a TopicPartition>,
-    ) -> BTreeMap<TopicPartition, Committed> {
-        let committed = |offset| Committed {
-            offset,
-            metadata: self.number.to_string(),
-        };
-        partitions
-            .into_iter()
-            .filter_map(|tp| Some((tp.clone(), committed((*self.next.get(tp)?)?))))
-            .collect()
+    fn offsets<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> BTreeMap<TopicPartition, Committed> {
+        let committed = |offset| Committed { offset, metadata: self.number.to_string() };
+        partitions.into_iter().filter_map(|tp| Some((tp.clone(), committed((*self.next.get(tp)?)?)))).collect()
     }
 
     /// One poll: checks that the records go on where they should, and answers what happened.
@@ -92,48 +59,24 @@ impl<'g> Member<'g> {
         let polled = self.consumer.poll(Duration::from_millis(100));
         for fetched in &polled.batches {
             let offsets = fetched.batch.offset.values();
-            let next = self
-                .next
-                .get_mut(&fetched.batch.origin)
-                .expect("records of an assigned partition only");
-            assert!(
-                next.is_none_or(|n| n == offsets[0]),
-                "{}: {next:?}, then {}",
-                fetched.batch.origin,
-                offsets[0]
-            );
-            assert!(
-                offsets.windows(2).all(|w| w[0] + 1 == w[1])
-                    && offsets.last() == Some(&(fetched.end - 1))
-            );
+            let next = self.next.get_mut(&fetched.batch.origin).expect("records of an assigned partition only");
+            assert!(next.is_none_or(|n| n == offsets[0]), "{}: {next:?}, then {}", fetched.batch.origin, offsets[0]);
+            assert!(offsets.windows(2).all(|w| w[0] + 1 == w[1]) && offsets.last() == Some(&(fetched.end - 1)));
             *next = Some(fetched.end);
             let mut read = self.group.read.lock().unwrap();
-            read.entry(fetched.batch.origin.clone())
-                .or_default()
-                .extend(offsets);
+            read.entry(fetched.batch.origin.clone()).or_default().extend(offsets);
         }
         for event in polled.events {
             match event {
                 Event::Assigned(partitions) => {
                     let committed = self.consumer.committed(&partitions, secs(10)).unwrap();
-                    let starts: Vec<_> = committed
-                        .iter()
-                        .map(|(tp, c)| (tp.clone(), Start::from(c.as_ref())))
-                        .collect();
+                    let starts: Vec<_> = committed.iter().map(|(tp, c)| (tp.clone(), Start::from(c.as_ref()))).collect();
                     self.consumer.assign(&starts).unwrap();
                     let start = |c: Option<Committed>| Some(c.map_or(0, |c| c.offset));
-                    self.next
-                        .extend(committed.into_iter().map(|(tp, c)| (tp, start(c))));
-                    let mut owners = self
-                        .group
-                        .owners
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
+                    self.next.extend(committed.into_iter().map(|(tp, c)| (tp, start(c))));
+                    let mut owners = self.group.owners.lock().unwrap_or_else(PoisonError::into_inner);
                     let all = self.next.keys().cloned().collect();
-                    owners
-                        .entry(self.consumer.generation())
-                        .or_default()
-                        .push((self.number, all));
+                    owners.entry(self.consumer.generation()).or_default().push((self.number, all));
                 }
                 Event::Revoked { partitions, .. } => {
                     if self.consumer.lost() {
@@ -174,10 +117,7 @@ fn members_come_and_go(topic: &str, settings: &[(&str, &str)]) {
     scope(|threads| {
         let load = threads.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                broker.produce_all(
-                    topic,
-                    (0..4000).map(|n| (n % PARTITIONS, Record::value(vec![b'x'; 100]))),
-                );
+                broker.produce_all(topic, (0..4000).map(|n| (n % PARTITIONS, Record::value(vec![b'x'; 100]))));
                 sleep(Duration::from_millis(50));
             }
         });
@@ -199,15 +139,9 @@ fn members_come_and_go(topic: &str, settings: &[(&str, &str)]) {
             sleep(secs(4));
             let mut member = Member::new(3, topic, settings, &group);
             member.turn_for(secs(5));
-            assert!(
-                !member.next.is_empty(),
-                "the late member has partitions before it is late"
-            );
+            assert!(!member.next.is_empty(), "the late member has partitions before it is late");
             sleep(LIMIT + secs(3));
-            let refused = member
-                .consumer
-                .commit(&member.offsets(member.next.keys()))
-                .expect_err("it is no member any more");
+            let refused = member.consumer.commit(&member.offsets(member.next.keys())).expect_err("it is no member any more");
             assert_eq!(refused.class, Class::Fenced, "{refused}");
             member.turn_for(secs(4));
             assert_eq!(member.lost, 1);
@@ -225,9 +159,8 @@ fn members_come_and_go(topic: &str, settings: &[(&str, &str)]) {
         let deadline = Instant::now() + secs(30);
         let all = |read: &BTreeMap<TopicPartition, BTreeSet<i64>>| {
             ends.iter().all(|(p, end)| {
-                read.get(&TopicPartition::new(topic, *p)).is_some_and(|r| {
-                    i64::try_from(r.len()) == Ok(*end) && r.last() == Some(&(end - 1))
-                })
+                read.get(&TopicPartition::new(topic, *p))
+                    .is_some_and(|r| i64::try_from(r.len()) == Ok(*end) && r.last() == Some(&(end - 1)))
             })
         };
         while !all(&group.read.lock().unwrap()) {
@@ -243,10 +176,8 @@ fn members_come_and_go(topic: &str, settings: &[(&str, &str)]) {
     for (generation, members) in owners {
         // the last word of each member: a generation may give in two steps
         let last: BTreeMap<usize, Vec<TopicPartition>> = members.into_iter().collect();
-        let (count, distinct) = (
-            last.values().map(Vec::len).sum::<usize>(),
-            last.values().flatten().collect::<BTreeSet<_>>().len(),
-        );
+        let (count, distinct) =
+            (last.values().map(Vec::len).sum::<usize>(), last.values().flatten().collect::<BTreeSet<_>>().len());
         assert_eq!(count, distinct, "generation {generation}: {last:?}");
     }
 }
@@ -256,9 +187,7 @@ struct Guard<'a>(&'a [&'a AtomicBool]);
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.0
-            .iter()
-            .for_each(|flag| flag.store(true, Ordering::Relaxed));
+        self.0.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
     }
 }
 
@@ -270,10 +199,7 @@ fn an_eager_group_misses_nothing() {
 #[test]
 fn a_cooperative_group_misses_nothing() {
     let assignor = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
-    members_come_and_go(
-        "fetch-cooperative",
-        &[("partition.assignment.strategy", assignor)],
-    );
+    members_come_and_go("fetch-cooperative", &[("partition.assignment.strategy", assignor)]);
 }
 
 #[test]
@@ -298,15 +224,7 @@ fn a_member_that_closed_is_out_of_the_group_at_once() {
 fn a_topic_that_is_missing_is_waited_for() {
     let topic = "fetch-missing";
     let group = Group::default();
-    let mut member = Member::new(
-        1,
-        topic,
-        &[
-            ("allow.auto.create.topics", "false"),
-            ("metadata.max.age.ms", "500"),
-        ],
-        &group,
-    );
+    let mut member = Member::new(1, topic, &[("allow.auto.create.topics", "false"), ("metadata.max.age.ms", "500")], &group);
     let deadline = Instant::now() + secs(20);
     loop {
         let polled = member.consumer.poll(Duration::from_millis(100));
@@ -314,17 +232,11 @@ fn a_topic_that_is_missing_is_waited_for() {
         if polled.events.iter().any(about_it) {
             break;
         }
-        assert!(
-            Instant::now() < deadline,
-            "nobody said that the topic is missing"
-        );
+        assert!(Instant::now() < deadline, "nobody said that the topic is missing");
     }
     Broker::shared().create_topic(topic, 2);
     while member.next.len() < 2 {
-        assert!(
-            Instant::now() < deadline + secs(20),
-            "the topic was not found"
-        );
+        assert!(Instant::now() < deadline + secs(20), "the topic was not found");
         member.turn();
     }
 }
@@ -334,37 +246,20 @@ fn a_batch_answers_for_the_control_records_behind_it() {
     let (broker, topic) = (Broker::shared(), "fetch-transactions");
     broker.create_topic(topic, 1);
     let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", broker.bootstrap())
-        .set("transactional.id", topic);
+    config.set("bootstrap.servers", broker.bootstrap()).set("transactional.id", topic);
     let producer: BaseProducer = config.create().unwrap();
     producer.init_transactions(secs(30)).unwrap();
     for (count, commit) in [(3, true), (2, false), (1, true)] {
         producer.begin_transaction().unwrap();
         for _ in 0..count {
-            producer
-                .send(BaseRecord::<(), _>::to(topic).partition(0).payload("x"))
-                .unwrap();
+            producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload("x")).unwrap();
         }
         producer.flush(secs(30)).unwrap();
-        if commit {
-            producer.commit_transaction(secs(30))
-        } else {
-            producer.abort_transaction(secs(30))
-        }
-        .unwrap();
+        if commit { producer.commit_transaction(secs(30)) } else { producer.abort_transaction(secs(30)) }.unwrap();
     }
-    for (level, expected) in [
-        ("read_committed", &[0, 1, 2, 7][..]),
-        ("read_uncommitted", &[0, 1, 2, 4, 5, 7]),
-    ] {
+    for (level, expected) in [("read_committed", &[0, 1, 2, 7][..]), ("read_uncommitted", &[0, 1, 2, 4, 5, 7])] {
         let group = Group::default();
-        let mut member = Member::new(
-            1,
-            topic,
-            &[("isolation.level", level), ("group.id", level)],
-            &group,
-        );
+        let mut member = Member::new(1, topic, &[("isolation.level", level), ("group.id", level)], &group);
         let (mut offsets, mut end) = (Vec::new(), 0);
         while end < 9 {
             if member.next.is_empty() {

@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const COMMIT_SPACING: Duration = Duration::from_secs(1);
 /// The wait before a partition that could not be opened is tried again.
 const REOPEN: Duration = Duration::from_secs(5);
+/// The bytes that librdkafka fetches ahead, at most: enough to never wait for a broker that is near.
+const MOST_QUEUE: usize = 32 << 20;
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
 
@@ -86,7 +88,7 @@ impl Runner {
     fn new(spec: TaskSpec, control: &Control) -> Result<Self, TaskError> {
         let fatal = |e: String| TaskError::Fatal(e);
         let properties = &spec.properties;
-        let queue = spec.memory / 4;
+        let queue = (spec.memory / 4).min(MOST_QUEUE);
         let settings = consumer_properties(&spec.worker, properties, &spec.id.connector, spec.id.task, queue);
         for warning in &settings.warnings {
             tracing::warn!("task {}: {warning}", spec.id);

@@ -67,7 +67,7 @@ impl Codec {
 pub struct Encoder {
     schema: SchemaRef,
     codec: Codec,
-    writer: Option<ArrowWriter<Vec<u8>>>,
+    writer: Option<ArrowWriter<Blocks>>,
     facts: Vec<KeyValue>,
 }
 
@@ -91,7 +91,7 @@ impl Encoder {
     pub fn write(&mut self, rows: &RecordBatch, row_group: usize) -> Result<(), ParquetError> {
         if self.writer.is_none() {
             let properties = properties(self.codec, rows);
-            self.writer = Some(ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties))?);
+            self.writer = Some(ArrowWriter::try_new(Blocks::default(), self.schema.clone(), Some(properties))?);
         }
         let Some(writer) = self.writer.as_mut() else { return Ok(()) };
         writer.write(rows)?;
@@ -101,31 +101,61 @@ impl Encoder {
         Ok(())
     }
 
-    /// The bytes that are ready to be staged.
+    /// Whether a block is ready to be staged.
     #[must_use]
-    pub fn ready(&self) -> usize {
-        self.writer.as_ref().map_or(0, |w| w.inner().len())
+    pub fn has_block(&self) -> bool {
+        self.writer.as_ref().is_some_and(|w| !w.inner().full.is_empty())
     }
 
-    /// Takes them.
-    pub fn take(&mut self) -> Bytes {
-        self.writer.as_mut().map(|w| Bytes::from(mem::take(w.inner_mut()))).unwrap_or_default()
+    /// Takes the blocks that are ready, each of [`BLOCK`] bytes.
+    pub fn take(&mut self) -> Vec<Bytes> {
+        self.writer.as_mut().map(|w| mem::take(&mut w.inner_mut().full)).unwrap_or_default()
     }
 
-    /// Ends the file, whose last row has offset `last`; the rest of its bytes.
+    /// Ends the file, whose last row has offset `last`; the rest of its blocks.
     ///
     /// # Errors
     /// None that a written row has not given before.
-    pub fn finish(mut self, last: i64) -> Result<Bytes, ParquetError> {
+    pub fn finish(mut self, last: i64) -> Result<Vec<Bytes>, ParquetError> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => ArrowWriter::try_new(Vec::new(), self.schema.clone(), None)?,
+            None => ArrowWriter::try_new(Blocks::default(), self.schema.clone(), None)?,
         };
         for fact in self.facts {
             writer.append_key_value_metadata(fact);
         }
         writer.append_key_value_metadata(KeyValue::new(footer::LAST.to_owned(), last.to_string()));
-        writer.into_inner().map(Bytes::from)
+        let Blocks { mut full, last } = writer.into_inner()?;
+        full.push(last.into());
+        Ok(full)
+    }
+}
+
+/// The bytes of a block that is staged; the last one of a file is smaller.
+pub const BLOCK: usize = 4 << 20;
+
+/// What the writer has written, cut into blocks: a growing buffer would be copied, and be twice as large as what it holds.
+#[derive(Debug, Default)]
+struct Blocks {
+    full: Vec<Bytes>,
+    last: Vec<u8>,
+}
+
+impl io::Write for Blocks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.last.capacity() == 0 && !self.full.is_empty() {
+            self.last.reserve_exact(BLOCK);
+        }
+        let taken = bytes.len().min(BLOCK - self.last.len());
+        self.last.extend_from_slice(&bytes[..taken]);
+        if self.last.len() == BLOCK {
+            self.full.push(mem::take(&mut self.last).into());
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -205,13 +235,13 @@ mod tests {
     fn whole(codec: &str, row_group: usize) -> Bytes {
         let codec = Codec::named(codec).expect("codec");
         let mut encoder = Encoder::new(rows(0, 1).schema(), codec, "t", 3, 0);
-        let mut file = Vec::new();
+        let mut file: Vec<Bytes> = Vec::new();
         for batch in 0..10 {
             encoder.write(&rows(batch * 1000, 1000), row_group).expect("write");
-            file.extend_from_slice(&encoder.take());
+            file.extend(encoder.take());
         }
-        file.extend_from_slice(&encoder.finish(9999).expect("finish"));
-        file.into()
+        file.extend(encoder.finish(9999).expect("finish"));
+        file.concat().into()
     }
 
     #[test]
@@ -227,6 +257,17 @@ mod tests {
             assert_eq!(read[0].slice(0, 5), rows(0, 5));
         }
         assert!(Codec::named("lzo").is_err());
+    }
+
+    #[test]
+    fn blocks_are_of_one_size_but_for_the_last() {
+        let mut blocks = Blocks::default();
+        let bytes: Vec<u8> = (0..BLOCK * 5 / 2).map(|i| (i % 251) as u8).collect();
+        for part in bytes.chunks(1_000_003) {
+            io::Write::write_all(&mut blocks, part).expect("it takes all");
+        }
+        assert_eq!(blocks.full.iter().map(Bytes::len).collect::<Vec<_>>(), [BLOCK, BLOCK]);
+        assert_eq!([blocks.full.concat(), blocks.last].concat(), bytes);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One file on its way: rows come through a channel, are encoded and staged, and when it ends it is published in its turn.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::thread;
@@ -232,21 +233,23 @@ async fn land(
             return None;
         }
         let mut end = None;
-        let mut batches = Vec::with_capacity(waiting.len());
+        let mut batches = VecDeque::with_capacity(waiting.len());
         for work in waiting.drain(..) {
             match work {
-                Work::Rows(rows) => batches.push(rows),
+                Work::Rows(rows) => batches.push_back(rows),
                 Work::End { last, rows } => end = Some((last, rows)),
             }
         }
-        let block;
-        (encoder, block) = match encode(encoder, batches, shared.row_group()).await {
-            Ok(encoded) => encoded,
-            Err(e) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
-        };
-        size += block.len();
-        if let Err(error) = stage(id, shared, &mut staged, block).await {
-            return Some(Outcome::Failed(error));
+        while !batches.is_empty() {
+            let blocks;
+            (encoder, batches, blocks) = match encode(encoder, batches, shared.row_group()).await {
+                Ok(encoded) => encoded,
+                Err(e) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
+            };
+            size += blocks.iter().map(Bytes::len).sum::<usize>();
+            if let Err(error) = stage(id, shared, &mut staged, blocks).await {
+                return Some(Outcome::Failed(error));
+            }
         }
         if let Some(end) = end {
             break end;
@@ -257,7 +260,7 @@ async fn land(
         Ok(Err(e)) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
         Err(_) => return None,
     };
-    size += rest.len();
+    size += rest.iter().map(Bytes::len).sum::<usize>();
     if let Err(error) = stage(id, shared, &mut staged, rest).await {
         return Some(Outcome::Failed(error));
     }
@@ -287,26 +290,37 @@ async fn land(
     })
 }
 
-async fn encode(mut encoder: Encoder, batches: Vec<Waiting>, row_group: usize) -> Result<(Encoder, Bytes), EncodeError> {
+/// Encodes until blocks are ready to be staged; what is left of `batches`, and the blocks.
+async fn encode(
+    mut encoder: Encoder,
+    mut batches: VecDeque<Waiting>,
+    row_group: usize,
+) -> Result<(Encoder, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
     let permit = ENCODERS.acquire().await;
     let encoded = spawn_blocking(move || {
-        for waiting in batches {
+        while let Some(waiting) = batches.pop_front() {
             encoder.write(&waiting.rows, row_group)?;
+            if encoder.has_block() {
+                break;
+            }
         }
-        // the four bytes of the file's magic alone are not worth a block
-        let block = if encoder.ready() > 4 { encoder.take() } else { Bytes::new() };
-        Ok((encoder, block))
+        let blocks = encoder.take();
+        Ok((encoder, batches, blocks))
     })
     .await;
     drop(permit);
     encoded.unwrap_or_else(|e| Err(EncodeError::from(std::io::Error::other(e))))
 }
 
-/// Stages a block, as often as it takes. The file begins with its first block, so that an idle one costs nothing.
-async fn stage(id: &Identity, shared: &Shared, staged: &mut Option<Box<dyn Staged>>, block: Bytes) -> Result<(), TaskError> {
-    if block.is_empty() {
-        return Ok(());
-    }
+/// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing.
+async fn stage(
+    id: &Identity,
+    shared: &Shared,
+    staged: &mut Option<Box<dyn Staged>>,
+    blocks: Vec<Bytes>,
+) -> Result<(), TaskError> {
+    let mut blocks = blocks.into_iter();
+    let Some(mut block) = blocks.next() else { return Ok(()) };
     loop {
         let tried = match staged {
             Some(staged) => staged.block(block.clone()).await,
@@ -319,7 +333,10 @@ async fn stage(id: &Identity, shared: &Shared, staged: &mut Option<Box<dyn Stage
             },
         };
         match tried {
-            Ok(()) => return Ok(()),
+            Ok(()) => match blocks.next() {
+                Some(next) => block = next,
+                None => return Ok(()),
+            },
             Err(StorageError::Retriable(e)) => shared.backoff(&format!("staging {}", id.path), &e).await,
             Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
         }

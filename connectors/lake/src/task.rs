@@ -36,7 +36,7 @@ pub struct Layout {
 }
 
 /// The rows that may wait for an encoder, in bytes, before the task is held back: enough to keep every core busy.
-const MOST_BACKLOG: usize = 32 << 20;
+const MOST_BACKLOG: usize = 16 << 20;
 
 /// The task of a file sink.
 pub struct LakeTask {

@@ -23,7 +23,7 @@ pub use self::columns::headers_type;
 pub use self::raw::Waker;
 
 /// The bytes after which a poll takes no more records.
-const POLL_BYTES: usize = 32 << 20;
+const POLL_BYTES: usize = 8 << 20;
 
 /// Where a partition is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
