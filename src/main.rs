@@ -11,6 +11,7 @@ use landfall::config::{LOG_VARIABLE, WorkerConfig, log_level};
 use landfall::herder::Standalone;
 use landfall::herder::connector_config::converter_faults;
 use landfall::herder::connector_file::ConnectorFile;
+use landfall::kafka;
 use landfall::plugins::Plugins;
 use landfall::rest::Sockets;
 use landfall::task::TaskHandle;
@@ -90,6 +91,7 @@ async fn run(plugins: Plugins, config: WorkerConfig, connectors: Vec<ConnectorFi
     let mut signals = Signals::new().map_err(|e| End(1, format!("cannot listen for signals: {e}")))?;
     let sockets = Sockets::bind(&config.keys.listeners).await.map_err(|e| End(1, e))?;
     let worker_id = config.advertised(sockets.port());
+    let given = config.given.clone();
     let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
     let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
     let herder = Standalone::start(plugins, config, worker_id, starter).map_err(|e| End(1, e))?;
@@ -99,7 +101,9 @@ async fn run(plugins: Plugins, config: WorkerConfig, connectors: Vec<ConnectorFi
         let mut ended = ended;
         let _ = ended.wait_for(|ended| *ended).await;
     };
-    let mut server = tokio::spawn(sockets.serve(herder.clone(), ended.boxed().shared()));
+    let ended = ended.boxed().shared();
+    let mut server = tokio::spawn(sockets.serve(herder.clone(), ended.clone()));
+    let identified = tokio::spawn(identify(herder.clone(), given, ended));
 
     let result = tokio::select! {
         result = create(&herder, connectors) => match result {
@@ -126,8 +130,23 @@ async fn run(plugins: Plugins, config: WorkerConfig, connectors: Vec<ConnectorFi
     if !server.is_finished() && tokio::time::timeout(grace, server).await.is_err() {
         tracing::warn!("requests under way are left without an answer");
     }
+    let _ = tokio::time::timeout(grace, identified).await;
     tracing::info!("stopped");
     result
+}
+
+/// Tells the herder the id of the Kafka cluster once it is known. Ends with `ended`.
+async fn identify(herder: Standalone, worker: Arc<Properties>, ended: impl Future<Output = ()>) {
+    tokio::select! {
+        id = kafka::cluster_id(&worker) => match id {
+            Ok(id) => {
+                tracing::info!("Kafka cluster ID: {id}");
+                herder.set_cluster_id(id);
+            }
+            Err(e) => tracing::error!("the brokers cannot be asked for the id of their cluster: {e}"),
+        },
+        () = ended => {}
+    }
 }
 
 /// Creates the connectors of the command line. Those that the state file restored are as they were left.

@@ -3,13 +3,14 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::broker::{Broker, Record};
 use crate::support::read::seen_by;
 use crate::support::store::{Store, with};
 use crate::support::worker::Worker;
+use crate::support::{free_port, secs, wait_until};
 
 #[test]
 fn a_wrong_property_is_named_with_its_line() {
@@ -54,4 +55,15 @@ fn a_connector_cannot_leave_its_store() {
     assert_eq!(status, 400, "{body}");
     assert!(body["message"].as_str().is_some_and(|m| m.contains("topics.dir")), "{body}");
     assert_eq!(worker.get("/connectors/leaves").0, 404);
+}
+
+#[test]
+fn a_broker_that_cannot_be_reached_is_named() {
+    let bootstrap = format!("127.0.0.1:{}", free_port());
+    let mut worker = Worker::start(&bootstrap, &[]);
+    assert_eq!(worker.get("/").1["kafka_cluster_id"], Value::Null);
+    let said = format!("no broker of bootstrap.servers={bootstrap} answers: ");
+    let line = wait_until("a warning", secs(30), || Some(worker.log_text().split_once(&said)?.1.lines().next()?.to_owned()));
+    assert!(line.contains("Connection refused"), "{line}");
+    assert!(worker.terminate().success());
 }

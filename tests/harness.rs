@@ -12,6 +12,8 @@ use crate::support::broker::{Broker, Record};
 use crate::support::read;
 use crate::support::records::{FIELDS, Orders};
 use crate::support::store::Store;
+use crate::support::worker::Worker;
+use crate::support::{secs, wait_until};
 
 #[test]
 fn the_broker_takes_records() {
@@ -36,6 +38,13 @@ fn a_private_broker_keeps_its_records_over_a_stop() {
     broker.stop();
     broker.start();
     assert_eq!(broker.end_offsets("kept"), [(0, 1)].into());
+}
+
+#[test]
+fn the_worker_names_the_brokers_cluster() {
+    let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
+    let id = wait_until("the cluster's id", secs(30), || worker.get("/").1["kafka_cluster_id"].as_str().map(str::to_owned));
+    assert_eq!(id, "bGFuZGZhbGwtdGVzdC1pdA");
 }
 
 #[test]

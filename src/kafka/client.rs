@@ -89,19 +89,63 @@ pub fn consumer_properties(
             to.warnings.push(format!("{written} is not a configuration of a consumer and is not used"));
         }
     }
-    reconcile(&given, &mut to);
+    reconcile_group(&given, &mut to);
+    reconcile(&mut to);
     to
 }
 
-/// What the user wrote for the consumer: Java's key to the key as written and the value.
+/// The settings of the worker's own admin client: its keys at the top of the worker's properties, which is where Java's worker has
+/// them too, and under `admin.`, which wins.
+#[must_use]
+pub fn admin_properties(worker: &Properties) -> ConsumerSettings {
+    // The REST listeners' word for the certificates of their clients.
+    const NOT_OF_CLIENTS: &str = "ssl.client.auth";
+    let own = |key: &str| ADMIN.contains(&key) || security::is_known(key) && key != NOT_OF_CLIENTS;
+    let top = worker.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), (k.clone(), v.clone())));
+    let given = Given(top.chain(part(worker, "admin.")).collect());
+    let mut to = ConsumerSettings::default();
+    to.set("client.id", "adminclient-1");
+    for key in KEYS.iter().filter(|key| ADMIN.contains(&key.java)) {
+        if let Some((written, value)) = given.get(key.java).or_else(|| Some((key.java, key.default?))) {
+            key.apply(written, value, &mut to);
+        }
+    }
+    security::apply(&given, &mut to);
+    reconcile(&mut to);
+    to
+}
+
+/// Those of [`KEYS`] that an admin client has too and that mean something to it here (`AdminClientConfig` of 4.3.1).
+const ADMIN: &[&str] = &[
+    "bootstrap.servers",
+    "client.dns.lookup",
+    "client.id",
+    "connections.max.idle.ms",
+    "enable.metrics.push",
+    "metadata.max.age.ms",
+    "metadata.recovery.rebootstrap.trigger.ms",
+    "metadata.recovery.strategy",
+    "receive.buffer.bytes",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "request.timeout.ms",
+    "retry.backoff.max.ms",
+    "retry.backoff.ms",
+    "send.buffer.bytes",
+    "socket.connection.setup.timeout.ms",
+];
+
+/// What the user wrote for the client: Java's key to the key as written and the value.
 pub(super) struct Given(BTreeMap<String, (String, String)>);
+
+/// The keys under `prefix`.
+fn part(properties: &Properties, prefix: &str) -> Vec<(String, (String, String))> {
+    let of = |(k, v): (&String, &String)| Some((k.strip_prefix(prefix)?.to_owned(), (k.clone(), v.clone())));
+    properties.iter().filter_map(of).collect()
+}
 
 impl Given {
     fn new(worker: &Properties, connector: &Properties) -> Self {
-        let part = |properties: &Properties, prefix: &str| -> Vec<_> {
-            let of = |(k, v): (&String, &String)| Some((k.strip_prefix(prefix)?.to_owned(), (k.clone(), v.clone())));
-            properties.iter().filter_map(of).collect()
-        };
         Self(part(worker, "consumer.").into_iter().chain(part(connector, "consumer.override.")).collect())
     }
 
@@ -333,8 +377,8 @@ fn partition_assignment_strategy(written: &str, value: &str, to: &mut ConsumerSe
     }
 }
 
-/// Brings together what librdkafka wants to fit and Java does not.
-fn reconcile(given: &Given, to: &mut ConsumerSettings) {
+/// Brings together what librdkafka wants to fit in a group and Java does not.
+fn reconcile_group(given: &Given, to: &mut ConsumerSettings) {
     if to.librdkafka.get("group.protocol").is_some_and(|p| p == "consumer") {
         // the broker decides these, and either client refuses them
         for key in ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"] {
@@ -367,6 +411,10 @@ fn reconcile(given: &Given, to: &mut ConsumerSettings) {
             }
         }
     }
+}
+
+/// Brings together what librdkafka wants to fit and Java does not, with or without a group.
+fn reconcile(to: &mut ConsumerSettings) {
     // a fetch that waits at the broker is no request that timed out
     let least = to.number("fetch.wait.max.ms") + 2000;
     if to.number("socket.timeout.ms") < least {

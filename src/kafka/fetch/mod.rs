@@ -20,6 +20,7 @@ use crate::kafka::client::ConsumerSettings;
 use crate::kafka::error::{KafkaError, class_of};
 
 pub use self::columns::headers_type;
+pub(super) use self::raw::Inquiry;
 pub use self::raw::Waker;
 
 /// The bytes after which a poll takes no more records.
@@ -269,10 +270,23 @@ impl Consumer {
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn commit_within(&self, offsets: &BTreeMap<TopicPartition, Committed>, timeout: Duration) -> Result<(), KafkaError> {
+        self.commit_unless(offsets, timeout, &|| false)
+    }
+
+    /// As [`commit_within`](Self::commit_within), and does not wait any longer once `given_up` says so.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_unless(
+        &self,
+        offsets: &BTreeMap<TopicPartition, Committed>,
+        timeout: Duration,
+        given_up: &dyn Fn() -> bool,
+    ) -> Result<(), KafkaError> {
         if offsets.is_empty() {
             return Ok(());
         }
-        self.client.commit(offsets.iter().map(|(tp, c)| (tp, c.offset, c.metadata.as_str())), timeout)
+        self.client.commit(offsets.iter().map(|(tp, c)| (tp, c.offset, c.metadata.as_str())), timeout, given_up)
     }
 
     /// What the group has stored for each of `partitions`, in their order.

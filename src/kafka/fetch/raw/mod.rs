@@ -1,4 +1,4 @@
-//! The only module with unsafe code, its two parts included: librdkafka's consumer, drained by `rd_kafka_consume_batch_queue`.
+//! The only module with unsafe code, its parts included: librdkafka's consumer, drained by `rd_kafka_consume_batch_queue`.
 //!
 //! What everything here relies on:
 //! - librdkafka's functions may be called from any thread; only batch calls on one client must not run at the same time.
@@ -7,6 +7,7 @@
 //! - A message is copied and destroyed before the batch call's wrapper returns, so no borrow leaves this module.
 #![expect(unsafe_code, reason = "rdkafka's safe API has no batch call, and its consumer cannot share a queue with one")]
 
+mod cluster;
 mod list;
 mod message;
 
@@ -22,11 +23,14 @@ use rdkafka_sys as rd;
 use self::list::{List, read};
 use crate::kafka::error::{KafkaError, class_of};
 
+pub(in crate::kafka) use self::cluster::Inquiry;
 pub(super) use self::list::Entry;
 pub(super) use self::message::Message;
 
 /// How many messages one batch call takes: few enough that they are still in the cache when they are copied.
 const CHUNK: usize = 512;
+/// How often a commit that waits looks whether it is still wanted.
+const COMMIT_LOOK: Duration = Duration::from_millis(100);
 
 /// What a callback saw.
 #[derive(Debug)]
@@ -336,14 +340,15 @@ impl Client {
         list.entries().iter().map(|e| e.offset).collect()
     }
 
-    /// Waits up to `timeout` until the group has stored offsets and metadata. `rd_kafka_commit` would wait for a silent broker
-    /// as long as it is silent.
+    /// Waits up to `timeout`, or until `given_up`, until the group has stored offsets and metadata. `rd_kafka_commit` would wait
+    /// for a silent broker as long as it is silent.
     pub(super) fn commit<'a>(
         &self,
         offsets: impl IntoIterator<Item = (&'a TopicPartition, i64, &'a str)>,
         timeout: Duration,
+        given_up: &dyn Fn() -> bool,
     ) -> Result<(), KafkaError> {
-        let mut list = List::empty();
+        let (mut list, begun) = (List::empty(), Instant::now());
         for (tp, offset, metadata) in offsets {
             list.add(&tp.topic, tp.partition, offset, metadata);
         }
@@ -352,10 +357,17 @@ impl Client {
             let queue = rd::rd_kafka_queue_new(self.rk.as_ptr());
             let sent = check(rd::rd_kafka_commit_queue(self.rk.as_ptr(), list.as_ptr(), queue, None, ptr::null_mut()));
             let answer = sent.and_then(|()| {
-                let event = rd::rd_kafka_queue_poll(queue, milliseconds(timeout));
-                if event.is_null() {
-                    return Err(timed_out(format!("offsets were not committed within {} ms", timeout.as_millis())));
-                }
+                let event = loop {
+                    let left = timeout.saturating_sub(begun.elapsed());
+                    let event = rd::rd_kafka_queue_poll(queue, milliseconds(left.min(COMMIT_LOOK)));
+                    if !event.is_null() {
+                        break event;
+                    }
+                    if left.is_zero() || given_up() {
+                        let waited = begun.elapsed().as_millis();
+                        return Err(timed_out(format!("offsets were not committed within {waited} ms")));
+                    }
+                };
                 let code = rd::rd_kafka_event_error(event) as i32;
                 let entries = read(rd::rd_kafka_event_topic_partition_list(event));
                 rd::rd_kafka_event_destroy(event);
