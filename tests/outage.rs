@@ -1,13 +1,16 @@
 //! A broker that goes away and comes back costs time, no records.
 
 use std::thread::sleep;
+use std::time::Instant;
+
+use serde_json::json;
 
 use crate::support::broker::{Broker, Record};
 use crate::support::read::seen_by;
 use crate::support::records::Orders;
-use crate::support::secs;
-use crate::support::store::Store;
+use crate::support::store::{Store, with};
 use crate::support::worker::Worker;
+use crate::support::{secs, wait_until};
 
 #[test]
 fn landing_goes_on_after_the_broker_was_away() {
@@ -30,4 +33,43 @@ fn landing_goes_on_after_the_broker_was_away() {
     assert_eq!(store.tiled(topic), [(0, 6000), (1, 6000)].into());
     let seen = seen_by("duckdb", &store.folder(topic), "id");
     assert_eq!((seen.count, seen.distinct), (12_000, 12_000));
+}
+
+/// Ends a worker after `away` has taken its broker, while it has an open file to publish and offsets that nobody takes.
+fn ends_without(topic: &str, away: impl Fn(&mut Broker)) {
+    const GRACE: u64 = 4;
+    let (mut broker, store) = (Broker::private(), Store::directory());
+    broker.create_topic(topic, 2);
+    let mut events = Orders::schemaless(9).enumerate().map(|(n, event)| (i32::try_from(n % 2).unwrap(), Record::value(event)));
+    broker.produce_all(topic, events.by_ref().take(2000));
+    let grace = (GRACE * 1000).to_string();
+    let mut worker = Worker::start(&broker.bootstrap(), &[("task.shutdown.graceful.timeout.ms", &grace)]);
+    let mut config = store.connector(topic, 10);
+    // The group is not lost before the worker ends.
+    with(&mut config, &json!({"landfall.flush.on.stop": "true", "consumer.override.session.timeout.ms": "45000"}));
+    worker.create(topic, &config);
+    worker.await_landed(&broker, topic, topic);
+    broker.produce_all(topic, events.take(1011));
+    let landed = || store.tiled(topic).values().sum::<i64>();
+    wait_until("the last full file", secs(30), || (landed() == 3010 - 10).then_some(()));
+    away(&mut broker);
+    sleep(secs(2));
+
+    let asked = Instant::now();
+    assert!(worker.terminate().success(), "{}", worker.log_text());
+    let took = asked.elapsed();
+    let log = worker.log_text();
+    assert!(took < secs(GRACE + 1), "{took:?}: {log}");
+    assert!(!log.contains("left to itself"), "{log}");
+    assert_eq!(landed(), 3011, "{log}");
+}
+
+#[test]
+fn a_worker_ends_in_time_without_its_broker() {
+    ends_without("ends-down", Broker::stop);
+}
+
+#[test]
+fn a_worker_ends_in_time_while_its_broker_is_silent() {
+    ends_without("ends-silent", |broker| broker.sigstop());
 }

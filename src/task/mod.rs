@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_api::{Properties, SinkConnector, TaskMetrics};
 use tokio::runtime::Handle;
@@ -135,13 +135,14 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
 #[derive(Debug)]
 struct Control {
     paused: AtomicBool,
-    stopped: AtomicBool,
+    /// Since when it is to end.
+    stopped: OnceLock<Instant>,
     waker: OnceLock<Waker>,
 }
 
 impl Control {
     fn new(paused: bool) -> Self {
-        Self { paused: AtomicBool::new(paused), stopped: AtomicBool::new(false), waker: OnceLock::new() }
+        Self { paused: AtomicBool::new(paused), stopped: OnceLock::new(), waker: OnceLock::new() }
     }
 
     fn paused(&self) -> bool {
@@ -149,7 +150,7 @@ impl Control {
     }
 
     fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        self.stopped.get().is_some()
     }
 
     fn set_paused(&self, paused: bool) {
@@ -158,7 +159,7 @@ impl Control {
     }
 
     fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
+        let _ = self.stopped.set(Instant::now());
         self.wake();
     }
 

@@ -25,33 +25,31 @@ const REOPEN: Duration = Duration::from_secs(5);
 const MOST_QUEUE: usize = 32 << 20;
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
+/// The percentage of the time to let go after which publishing ends, and that after which the commit ends.
+const PUBLISHING: u32 = 60;
+const COMMITTING: u32 = 80;
+/// The percentage of what is then left in which the group is told; the client needs a moment to end.
+const LEAVING: u32 = 70;
 
 /// Runs the task until it is stopped or fails; what it reports at the end.
 pub(super) fn run(spec: TaskSpec, control: &Control) -> TaskEvent {
     let id = spec.id.clone();
     let mut runner = match Runner::new(spec, control) {
         Ok(runner) => runner,
-        Err(error) => return failed(&id.to_string(), &error),
+        Err(error) => return TaskEvent::Failed(error.to_string()),
     };
     let ended = runner.run(control);
-    let graceful = runner.graceful;
-    if ended.is_err() {
-        runner.let_go_of_all(true, Duration::ZERO);
-    } else {
-        runner.let_go_of_all(false, graceful);
-    }
-    if let Err(error) = runner.consumer.close(graceful) {
+    // Who asked the task to stop waits as long for its end, from then on.
+    let deadline = control.stopped.get().copied().unwrap_or_else(Instant::now) + runner.graceful;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    runner.let_go_of_all(ended.is_err(), left());
+    if let Err(error) = runner.consumer.close(part(left(), LEAVING)) {
         tracing::warn!("task {id} could not leave its group: {error}");
     }
     match ended {
         Ok(()) => TaskEvent::Stopped,
-        Err(error) => failed(&id.to_string(), &error),
+        Err(error) => TaskEvent::Failed(error.to_string()),
     }
-}
-
-fn failed(id: &str, error: &TaskError) -> TaskEvent {
-    tracing::error!("task {id} failed: {error}");
-    TaskEvent::Failed(error.to_string())
 }
 
 struct Runner {
@@ -71,7 +69,10 @@ struct Runner {
     last_error: Option<String>,
     /// Whether all partitions are paused, for whichever reason.
     held: bool,
+    /// The time to let go of everything (`task.shutdown.graceful.timeout.ms`).
     graceful: Duration,
+    /// The time that a commit may take while the task goes on (`offset.flush.timeout.ms`).
+    commit_timeout: Duration,
 }
 
 #[derive(Default)]
@@ -123,6 +124,7 @@ impl Runner {
             last_error: None,
             held: false,
             graceful,
+            commit_timeout: milliseconds(&spec.worker, "offset.flush.timeout.ms", 5000),
             spec,
         })
     }
@@ -147,7 +149,7 @@ impl Runner {
             self.answer()?;
             self.reopen()?;
             self.rewind()?;
-            self.commit()?;
+            self.commit(control)?;
             ready = self.sink.ready(PATIENCE)?;
         }
         Ok(())
@@ -320,24 +322,26 @@ impl Runner {
         self.consumer.rewind(&rewinds).map_err(kafka)
     }
 
-    fn commit(&mut self) -> Result<(), TaskError> {
+    fn commit(&mut self, control: &Control) -> Result<(), TaskError> {
         self.uncommitted.extend(self.sink.pre_commit()?);
         if self.uncommitted.is_empty() || self.last_commit.elapsed() < COMMIT_SPACING {
             return Ok(());
         }
-        self.commit_now();
+        // A task that is to end commits again, with the time that it has for it.
+        self.commit_now(self.commit_timeout, &|| control.stopped());
         Ok(())
     }
 
-    /// Commits what waits for it. A commit that fails is no harm: the records that it names are found landed after a restart.
-    fn commit_now(&mut self) {
+    /// Commits what waits for it, within `timeout` and until `given_up`. A commit that fails is no harm: the records that it names
+    /// are found landed after a restart.
+    fn commit_now(&mut self, timeout: Duration, given_up: &dyn Fn() -> bool) {
         self.last_commit = Instant::now();
         let partitions = &self.partitions;
         self.uncommitted.retain(|tp, _| partitions.contains_key(tp));
         if self.uncommitted.is_empty() {
             return;
         }
-        match self.consumer.commit(&self.uncommitted) {
+        match self.consumer.commit_unless(&self.uncommitted, timeout, given_up) {
             Ok(()) => {
                 self.metrics.commits.add(1);
                 self.uncommitted.clear();
@@ -357,15 +361,15 @@ impl Runner {
         self.let_go(&all, failed, timeout);
     }
 
-    /// Lets partitions go: what is visible is committed, unless another member may have them.
+    /// Lets partitions go within `timeout`: what is visible is committed, unless another member may have them.
     fn let_go(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) {
-        let lost = self.consumer.lost();
-        match self.sink.close(partitions, drop_open || lost, timeout) {
+        let (begun, lost) = (Instant::now(), self.consumer.lost());
+        match self.sink.close(partitions, drop_open || lost, part(timeout, PUBLISHING)) {
             Ok(offsets) => self.uncommitted.extend(offsets),
             Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
         }
         if !self.consumer.lost() {
-            self.commit_now();
+            self.commit_now(part(timeout, COMMITTING).saturating_sub(begun.elapsed()), &|| false);
         }
         for tp in partitions {
             self.partitions.remove(tp);
@@ -389,6 +393,10 @@ fn converter(role: Role, worker: &Properties, connector: &Properties) -> Result<
     let from = if connector.contains_key(key) { connector } else { worker };
     let class = from.get(key).map_or("org.apache.kafka.connect.storage.SimpleHeaderConverter", String::as_str);
     convert::build(class, &with_prefix(from, &format!("{key}.")), role).map_err(|faults| format!("{key}: {faults}"))
+}
+
+fn part(of: Duration, percent: u32) -> Duration {
+    of * percent / 100
 }
 
 fn milliseconds(properties: &Properties, key: &str, default: u64) -> Duration {

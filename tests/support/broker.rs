@@ -105,6 +105,11 @@ impl Broker {
         self.process.take().expect("a running broker").terminate(PATIENCE);
     }
 
+    /// Makes the broker silent: its connections stay, and nobody answers.
+    pub(crate) fn sigstop(&self) {
+        self.process.as_ref().expect("a running broker").signal("STOP");
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.path().join("broker.log")
     }

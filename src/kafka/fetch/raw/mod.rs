@@ -15,6 +15,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use landfall_api::TopicPartition;
@@ -459,13 +460,35 @@ impl Drop for Client {
     fn drop(&mut self) {
         // What is wrong now is of no use to anyone; whoever wants to know calls close first.
         let _ = self.close(Duration::from_secs(1));
-        let queue = lock(&self.waker.0).take();
-        // SAFETY: no waker has the queue any more; librdkafka wants queues destroyed first. Callbacks end with rd_kafka_destroy,
-        // and the mailbox is dropped after it.
-        unsafe {
-            if let Some(queue) = queue {
+        // SAFETY: rk lives. No waker has the queue any more; librdkafka wants queues destroyed first.
+        let left = unsafe {
+            if let Some(queue) = lock(&self.waker.0).take() {
                 rd::rd_kafka_queue_destroy(queue.0.as_ptr());
             }
+            rd::rd_kafka_consumer_closed(self.rk.as_ptr()) != 0
+        };
+        let ended = Ended { rk: self.rk, _mailbox: self.mailbox.clone() };
+        if !left {
+            // Its requests without an answer hold the end up, for as long as request.timeout.ms. Nobody has to wait for that.
+            let _ = thread::Builder::new().name("left-client".into()).spawn(move || drop(ended));
+        }
+    }
+}
+
+/// A client that nobody uses any more. Dropped, it is destroyed, which waits for librdkafka's threads.
+struct Ended {
+    rk: NonNull<rd::rd_kafka_t>,
+    /// Callbacks may come until the client is destroyed.
+    _mailbox: Arc<Mailbox>,
+}
+
+// SAFETY: any thread may destroy a client that no other uses.
+unsafe impl Send for Ended {}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // SAFETY: rk is used by nobody else, and its queue is destroyed; the mailbox is dropped after it.
+        unsafe {
             rd::rd_kafka_destroy_flags(self.rk.as_ptr(), rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE as c_int);
         }
     }
