@@ -298,3 +298,23 @@ fn pem_stores_are_taken_and_others_refused() {
     let s = overridden(&[tls, ("consumer.override.ssl.endpoint.identification.algorithm", "")]);
     assert_eq!(s.librdkafka["ssl.endpoint.identification.algorithm"], "none");
 }
+
+#[test]
+fn the_admin_clients_word_counts_before_the_workers() {
+    let worker = [
+        ("bootstrap.servers", "a:1"),
+        ("client.id", "ours"),
+        ("security.protocol", "SSL"),
+        ("ssl.client.auth", "required"),
+        ("request.timeout.ms", "7000"),
+        ("admin.request.timeout.ms", "9000"),
+        ("consumer.request.timeout.ms", "11000"),
+        ("admin.fetch.min.bytes", "5"),
+    ];
+    let s = super::admin_properties(&worker.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    assert!(s.faults.is_empty() && s.warnings.is_empty(), "{s:?}");
+    let of = |key: &str| s.librdkafka.get(key).map(String::as_str);
+    assert_eq!((of("bootstrap.servers"), of("client.id")), (Some("a:1"), Some("ours")));
+    assert_eq!((of("security.protocol"), of("socket.timeout.ms")), (Some("ssl"), Some("9000")));
+    assert_eq!((of("group.id"), of("fetch.min.bytes"), of("session.timeout.ms")), (None, None, None));
+}
