@@ -131,10 +131,10 @@ impl LakeTask {
         let Some(partition) = self.partitions.get(&batch.origin) else {
             return Err(TaskError::Fatal(format!("{} was put and is not open", batch.origin)));
         };
-        if let Some(row) = (batch.value.array.null_count() > 0).then(|| (0..batch.len()).find(|&r| batch.value.array.is_null(r)))
-        {
-            let error = RecordError::data("the record's value is null, and behavior.on.null.values is fail");
-            return Err(refused(row.unwrap_or(0), error));
+        // logical: a column of nothing but nulls has the type Null, and no buffer that says so
+        if let Some(nulls) = batch.value.array.logical_nulls().filter(|nulls| nulls.null_count() > 0) {
+            let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
+            return Err(refused(row, RecordError::data("the record's value is null, and behavior.on.null.values is fail")));
         }
         let fits = partition
             .open

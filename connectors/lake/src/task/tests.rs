@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, BinaryArray, Int64Array, StructArray, TimestampMillisecondArray};
+use arrow_array::{ArrayRef, BinaryArray, Int64Array, NullArray, StructArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Fields};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -223,6 +223,18 @@ fn a_null_value_fails_with_its_offset() {
     let error = task.put(vec![with_null]).expect_err("refused");
     assert!(matches!(&error, TaskError::Record { offset: 6, .. }), "{error}");
     assert!(error.to_string().contains("topic t, partition 0, offset 6"), "{error}");
+}
+
+#[test]
+fn nothing_but_nulls_is_refused_as_one_null_is() {
+    let bench = Bench::new();
+    let mut task = bench.task(10, false);
+    task.open(&tp(), None, 0).expect("open");
+    let mut tombstones = range(5..8);
+    tombstones.value = Column { field: Arc::new(Field::new("value", DataType::Null, true)), array: Arc::new(NullArray::new(3)) };
+    let error = task.put(vec![tombstones]).expect_err("refused");
+    assert!(matches!(&error, TaskError::Record { offset: 5, .. }), "{error}");
+    assert!(error.to_string().contains("the record's value is null"), "{error}");
 }
 
 /// A directory that refuses each call once.
