@@ -52,6 +52,8 @@ enum Command {
 struct End(u8, String);
 
 fn main() -> ExitCode {
+    // Huge pages are zeroed whole for buffers that live for milliseconds: measured, a third more CPU time and memory.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let Arguments { command, log_level: level } = Arguments::parse();
     let level = log_level(level);
     match EnvFilter::try_new(&level) {

@@ -68,6 +68,8 @@ pub struct Encoder {
     schema: SchemaRef,
     codec: Codec,
     writer: Option<ArrowWriter<Blocks>>,
+    /// The bytes of the rows in the row group.
+    held: usize,
     facts: Vec<KeyValue>,
 }
 
@@ -81,22 +83,27 @@ impl Encoder {
             fact(footer::TOPIC, topic.to_owned()),
             fact(footer::PARTITION, partition.to_string()),
         ];
-        Self { schema, codec, writer: None, facts }
+        Self { schema, codec, writer: None, held: 0, facts }
     }
 
-    /// Adds rows; closes the row group when it holds about `row_group` encoded bytes.
+    /// Adds rows of `bytes` bytes; closes the row group when it holds about `row_group` encoded bytes. What the writer says of
+    /// itself leaves out much of what it holds, so that a row group also ends at four times as many bytes of rows.
     ///
     /// # Errors
     /// A type that Parquet cannot hold.
-    pub fn write(&mut self, rows: &RecordBatch, row_group: usize) -> Result<(), ParquetError> {
-        if self.writer.is_none() {
-            let properties = properties(self.codec, rows);
-            self.writer = Some(ArrowWriter::try_new(Blocks::default(), self.schema.clone(), Some(properties))?);
-        }
-        let Some(writer) = self.writer.as_mut() else { return Ok(()) };
+    pub fn write(&mut self, rows: &RecordBatch, bytes: usize, row_group: usize) -> Result<(), EncodeError> {
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let properties = properties(self.codec, rows);
+                none.insert(ArrowWriter::try_new(Blocks::default(), self.schema.clone(), Some(properties))?)
+            }
+        };
         writer.write(rows)?;
-        if writer.in_progress_size() >= row_group {
+        self.held += bytes;
+        if writer.in_progress_size() >= row_group || self.held >= 4 * row_group {
             writer.flush()?;
+            self.held = 0;
         }
         Ok(())
     }
@@ -116,7 +123,7 @@ impl Encoder {
     ///
     /// # Errors
     /// None that a written row has not given before.
-    pub fn finish(mut self, last: i64) -> Result<Vec<Bytes>, ParquetError> {
+    pub fn finish(mut self, last: i64) -> Result<Vec<Bytes>, EncodeError> {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => ArrowWriter::try_new(Blocks::default(), self.schema.clone(), None)?,
@@ -169,12 +176,6 @@ impl From<ParquetError> for EncodeError {
 #[derive(Debug, thiserror::Error)]
 #[error("the rows cannot be written as parquet: {0}")]
 pub struct EncodeError(String);
-
-impl From<io::Error> for EncodeError {
-    fn from(error: io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// The rows that are looked at to decide on dictionaries, at most.
 const SAMPLE: usize = 4096;
@@ -237,7 +238,7 @@ mod tests {
         let mut encoder = Encoder::new(rows(0, 1).schema(), codec, "t", 3, 0);
         let mut file: Vec<Bytes> = Vec::new();
         for batch in 0..10 {
-            encoder.write(&rows(batch * 1000, 1000), row_group).expect("write");
+            encoder.write(&rows(batch * 1000, 1000), 1000, row_group).expect("write");
             file.extend(encoder.take());
         }
         file.extend(encoder.finish(9999).expect("finish"));

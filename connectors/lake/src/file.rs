@@ -2,18 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use landfall_api::{TaskError, TaskMetrics, TopicPartition};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::encode::{Codec, EncodeError, Encoder};
+use crate::encoders::Place;
 use crate::landed::{self, facts};
 use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
 
@@ -21,9 +20,6 @@ use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
 const ROW_GROUP: usize = 32 << 20;
 /// Below this a row group would cost more than it saves.
 const SMALLEST_ROW_GROUP: usize = 256 << 10;
-
-/// One encoder runs on each core, whatever the number of tasks and files.
-static ENCODERS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, Into::into)));
 
 /// What the files of a task share.
 #[derive(Debug)]
@@ -222,6 +218,7 @@ async fn land(
     turn: Option<oneshot::Receiver<()>>,
 ) -> Option<Outcome> {
     let mut encoder = Encoder::new(id.schema.clone(), shared.codec, &id.origin.topic, id.origin.partition, id.first);
+    let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
     let mut waiting = Vec::new();
@@ -242,9 +239,10 @@ async fn land(
         }
         while !batches.is_empty() {
             let blocks;
-            (encoder, batches, blocks) = match encode(encoder, batches, shared.row_group()).await {
-                Ok(encoded) => encoded,
-                Err(e) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
+            let row_group = shared.row_group();
+            (encoder, batches, blocks) = match place.run(move || encode(encoder, batches, row_group)).await {
+                Some(Ok(encoded)) => encoded,
+                ended => return Some(not_encoded(id, ended.and_then(Result::err))),
             };
             size += blocks.iter().map(Bytes::len).sum::<usize>();
             if let Err(error) = stage(id, shared, &mut staged, blocks).await {
@@ -255,11 +253,11 @@ async fn land(
             break end;
         }
     };
-    let rest = match spawn_blocking(move || encoder.finish(last)).await {
-        Ok(Ok(rest)) => rest,
-        Ok(Err(e)) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
-        Err(_) => return None,
+    let rest = match place.run(move || encoder.finish(last)).await {
+        Some(Ok(rest)) => rest,
+        ended => return Some(not_encoded(id, ended.and_then(Result::err))),
     };
+    drop(place);
     size += rest.iter().map(Bytes::len).sum::<usize>();
     if let Err(error) = stage(id, shared, &mut staged, rest).await {
         return Some(Outcome::Failed(error));
@@ -290,26 +288,25 @@ async fn land(
     })
 }
 
+fn not_encoded(id: &Identity, error: Option<EncodeError>) -> Outcome {
+    let why = error.map_or_else(|| "its encoder ended by a fault of the worker".to_owned(), |e| e.to_string());
+    Outcome::Failed(TaskError::Fatal(format!("{}: {why}", id.path)))
+}
+
 /// Encodes until blocks are ready to be staged; what is left of `batches`, and the blocks.
-async fn encode(
+fn encode(
     mut encoder: Encoder,
     mut batches: VecDeque<Waiting>,
     row_group: usize,
 ) -> Result<(Encoder, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
-    let permit = ENCODERS.acquire().await;
-    let encoded = spawn_blocking(move || {
-        while let Some(waiting) = batches.pop_front() {
-            encoder.write(&waiting.rows, row_group)?;
-            if encoder.has_block() {
-                break;
-            }
+    while let Some(waiting) = batches.pop_front() {
+        encoder.write(&waiting.rows, waiting.bytes, row_group)?;
+        if encoder.has_block() {
+            break;
         }
-        let blocks = encoder.take();
-        Ok((encoder, batches, blocks))
-    })
-    .await;
-    drop(permit);
-    encoded.unwrap_or_else(|e| Err(EncodeError::from(std::io::Error::other(e))))
+    }
+    let blocks = encoder.take();
+    Ok((encoder, batches, blocks))
 }
 
 /// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing.

@@ -8,6 +8,7 @@ pub mod columns;
 pub mod commit;
 pub mod config;
 pub mod encode;
+mod encoders;
 mod file;
 pub mod landed;
 pub mod name;

@@ -152,7 +152,7 @@ impl LakeTask {
                         Some(whole) => whole,
                         None => columns::rows(&batch.value, &schema).map_err(|e| refused(range.start, e))?,
                     };
-                    let bytes = batch.raw.bytes() * range.len() / batch.raw.len().max(1);
+                    let bytes = whole.get_array_memory_size() * range.len() / whole.num_rows().max(1);
                     let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
                     let last = batch.offset.value(range.end - 1);
                     if let Some((_, _, file)) = &mut partition.open {
