@@ -133,6 +133,27 @@ pub(crate) struct Done {
     pub(crate) outcome: Outcome,
 }
 
+/// Reports how a file ended, also when its work panics.
+struct Report {
+    origin: TopicPartition,
+    file: u64,
+    done: std::sync::mpsc::Sender<Done>,
+}
+
+impl Report {
+    fn send(&self, outcome: Outcome) {
+        let _ = self.done.send(Done { origin: self.origin.clone(), file: self.file, outcome });
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.send(Outcome::Failed(TaskError::Fatal(format!("a file of {} ended by a fault of the worker", self.origin))));
+        }
+    }
+}
+
 /// Which file.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
@@ -166,14 +187,17 @@ impl OpenFile {
         let (landed, next) = oneshot::channel();
         let counted = Counted::new(shared.clone());
         let file = Self { work, shared: shared.clone(), schema: id.schema.clone(), rows: 0, last: id.first };
+        let report = Report { origin: id.origin.clone(), file: id.file, done };
         let running = runtime.spawn(async move {
             let outcome = land(&id, &shared, queue, turn).await;
             drop(counted);
             if let Some(outcome) = outcome {
-                if matches!(outcome, Outcome::Landed) {
+                let visible = matches!(outcome, Outcome::Landed);
+                // before the next one has its turn: reports come in the order of the files
+                report.send(outcome);
+                if visible {
                     let _ = landed.send(());
                 }
-                let _ = done.send(Done { origin: id.origin, file: id.file, outcome });
             }
         });
         (file, Running { next: Some(next), task: running.abort_handle() })
@@ -258,7 +282,7 @@ async fn land(
     let rest = match spawn_blocking(move || encoder.finish(last)).await {
         Ok(Ok(rest)) => rest,
         Ok(Err(e)) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
-        Err(_) => return None,
+        Err(e) => return Some(Outcome::Failed(TaskError::Fatal(format!("{}: {e}", id.path)))),
     };
     size += rest.iter().map(Bytes::len).sum::<usize>();
     if let Err(error) = stage(id, shared, &mut staged, rest).await {
@@ -374,6 +398,42 @@ pub(crate) async fn existing(shared: &Shared, path: &str, first: i64) -> Result<
             }
             Err(StorageError::Retriable(e)) => shared.backoff(&format!("reading {path}"), &e).await,
             Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use arrow_array::Int64Array;
+
+    use crate::storage::local::LocalStorage;
+
+    #[test]
+    fn a_file_is_reported_before_the_next_one_has_its_turn() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let root = tempfile::tempdir().expect("a directory");
+        let shared = Arc::new(Shared {
+            storage: Arc::new(LocalStorage::new(root.path())),
+            codec: Codec::named("none").expect("a codec"),
+            retry_backoff: Duration::from_millis(5),
+            memory: 1 << 20,
+            metrics: Arc::default(),
+            backlog: Backlog::default(),
+            open: AtomicUsize::new(0),
+        });
+        let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as _)]).expect("columns");
+        for file in 0..300 {
+            let (done, reports) = std::sync::mpsc::channel();
+            let id =
+                Identity { origin: TopicPartition::new("t", 0), file, path: file.to_string(), schema: rows.schema(), first: 0 };
+            let (mut open, mut running) = OpenFile::begin(id, shared.clone(), runtime.handle(), None, done);
+            open.add(rows.clone(), 8, 0);
+            open.end();
+            let turn = running.next.take().expect("not taken before");
+            turn.blocking_recv().expect("published");
+            assert!(matches!(reports.try_recv(), Ok(Done { outcome: Outcome::Landed, .. })), "file {file}");
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct LakeTask {
     rewinds: BTreeMap<TopicPartition, i64>,
     files: u64,
     done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
+    /// What came up while partitions were let go; the next call fails with it.
+    failed: Option<TaskError>,
 }
 
 struct Partition {
@@ -89,6 +91,7 @@ impl LakeTask {
             rewinds: BTreeMap::new(),
             files: 0,
             done: mpsc::channel(),
+            failed: None,
         }
     }
 
@@ -98,6 +101,9 @@ impl LakeTask {
 
     /// Takes in what files have reported.
     fn settle(&mut self) -> Result<(), TaskError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         while let Ok(done) = self.done.1.try_recv() {
             self.settled(done)?;
         }
@@ -289,7 +295,6 @@ impl SinkTask for LakeTask {
     ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
         let deadline = Instant::now() + timeout;
         for tp in partitions {
-            self.rewinds.remove(tp);
             let Some(partition) = self.partitions.get_mut(tp) else { continue };
             match partition.open.take() {
                 Some((_, _, file)) if self.layout.flush_on_stop && !lost => file.end(),
@@ -314,7 +319,9 @@ impl SinkTask for LakeTask {
         }
         if let Err(error) = failure {
             tracing::warn!("while partitions were let go: {error}");
+            self.failed = Some(error);
         }
+        self.rewinds.retain(|tp, _| !partitions.contains(tp));
         Ok(partitions.iter().filter_map(|tp| Some((tp.clone(), self.partitions.remove(tp)?.ledger.take_offset()?))).collect())
     }
 }

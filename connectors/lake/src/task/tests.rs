@@ -237,32 +237,37 @@ fn nothing_but_nulls_is_refused_as_one_null_is() {
     assert!(error.to_string().contains("the record's value is null"), "{error}");
 }
 
-/// A directory that refuses each call once.
-#[derive(Debug)]
-struct Flaky(LocalStorage, Arc<AtomicUsize>);
+/// A directory whose calls first ask a function, by their name and path.
+#[derive(Clone)]
+struct Asking(LocalStorage, Arc<dyn Fn(&str) -> Result<(), StorageError> + Send + Sync>);
 
-#[derive(Debug)]
-struct FlakyStaged(Box<dyn Staged>, Arc<AtomicUsize>);
-
-fn every_second(calls: &AtomicUsize) -> Result<(), StorageError> {
-    match calls.fetch_add(1, Ordering::Relaxed) % 2 {
-        0 => Err(StorageError::Retriable("the server is busy".into())),
-        _ => Ok(()),
+impl Asking {
+    fn new(root: &Path, ask: impl Fn(&str) -> Result<(), StorageError> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self(LocalStorage::new(root), Arc::new(ask)))
     }
 }
 
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asking").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct AskingStaged(Box<dyn Staged>, String, Asking);
+
 #[async_trait]
-impl Storage for Flaky {
+impl Storage for Asking {
     fn url(&self) -> String {
         self.0.url()
     }
     async fn check(&self) -> Result<(), StorageError> {
-        every_second(&self.1)?;
+        (self.1)("check")?;
         self.0.check().await
     }
     async fn stage(&self, path: &str) -> Result<Box<dyn Staged>, StorageError> {
-        every_second(&self.1)?;
-        Ok(Box::new(FlakyStaged(self.0.stage(path).await?, self.1.clone())))
+        (self.1)(&format!("stage {path}"))?;
+        Ok(Box::new(AskingStaged(self.0.stage(path).await?, path.into(), self.clone())))
     }
     async fn head(&self, path: &str) -> Result<Option<Object>, StorageError> {
         self.0.head(path).await
@@ -276,13 +281,13 @@ impl Storage for Flaky {
 }
 
 #[async_trait]
-impl Staged for FlakyStaged {
+impl Staged for AskingStaged {
     async fn block(&mut self, block: Bytes) -> Result<(), StorageError> {
-        every_second(&self.1)?;
+        (self.2.1)(&format!("block {}", self.1))?;
         self.0.block(block).await
     }
     async fn publish(&mut self, metadata: &Metadata) -> Result<Published, StorageError> {
-        every_second(&self.1)?;
+        (self.2.1)(&format!("publish {}", self.1))?;
         self.0.publish(metadata).await
     }
     async fn discard(&mut self) {
@@ -293,12 +298,58 @@ impl Staged for FlakyStaged {
 #[test]
 fn what_the_storage_refuses_for_now_is_tried_again() {
     let bench = Bench::new();
-    let calls = Arc::new(AtomicUsize::new(0));
-    let mut task = bench.task_on(Arc::new(Flaky(LocalStorage::new(bench.root.path()), calls)), 5, false);
+    let calls = AtomicUsize::new(0);
+    let every_second = move |_: &str| match calls.fetch_add(1, Ordering::Relaxed) % 2 {
+        0 => Err(StorageError::Retriable("the server is busy".into())),
+        _ => Ok(()),
+    };
+    let mut task = bench.task_on(Asking::new(bench.root.path(), every_second), 5, false);
     assert!(matches!(task.open(&tp(), None, 0), Err(TaskError::Retriable(_))));
     task.open(&tp(), None, 0).expect("open");
     task.put(vec![range(0..20)]).expect("put");
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(20));
     assert!(task.shared.metrics.retries.get() >= 4);
     assert_eq!(bench.landed().into_values().flatten().collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+}
+
+/// Waits for the first failure.
+fn failure(task: &mut LakeTask) -> Option<String> {
+    let until = Instant::now() + WAIT;
+    while Instant::now() < until {
+        if let Err(error) = task.pre_commit() {
+            return Some(error.to_string());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+#[test]
+fn a_failure_that_shows_while_other_partitions_are_let_go_is_not_lost() {
+    let bench = Bench::new();
+    let refuse = |call: &str| match call {
+        call if call.contains("partition=1") && call.starts_with("publish") => Err(StorageError::Fatal("forbidden".into())),
+        _ => Ok(()),
+    };
+    let mut task = bench.task_on(Asking::new(bench.root.path(), refuse), 10, false);
+    let other = TopicPartition::new("t", 1);
+    task.open(&tp(), None, 0).expect("open");
+    task.open(&other, None, 0).expect("open");
+    task.put(vec![Batch { origin: other, ..range(0..10) }]).expect("put");
+    while task.shared.open.load(Ordering::Relaxed) > 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(50));
+    task.close(&[tp()], false, WAIT).expect("close");
+    assert!(failure(&mut task).expect("the task fails").contains("forbidden"));
+}
+
+#[test]
+fn a_file_whose_work_panics_fails_the_task() {
+    let bench = Bench::new();
+    let panic = |call: &str| if call.starts_with("stage") { panic!("a fault") } else { Ok(()) };
+    let mut task = bench.task_on(Asking::new(bench.root.path(), panic), 10, false);
+    task.open(&tp(), None, 0).expect("open");
+    task.put(vec![range(0..10)]).expect("put");
+    assert!(failure(&mut task).expect("the task fails").contains("t-0"));
 }
