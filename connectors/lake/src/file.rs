@@ -19,6 +19,8 @@ use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
 
 /// The row group that a file aims at, in encoded bytes, where memory allows.
 const ROW_GROUP: usize = 32 << 20;
+/// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
+const ENDED: usize = 64 << 10;
 /// Below this a row group would cost more than it saves.
 const SMALLEST_ROW_GROUP: usize = 256 << 10;
 
@@ -33,7 +35,10 @@ pub(crate) struct Shared {
     pub(crate) retry_backoff: Duration,
     pub(crate) memory: usize,
     pub(crate) metrics: Arc<TaskMetrics>,
+    /// The rows that wait for an encoder.
     pub(crate) backlog: Backlog,
+    /// What waits for the store: blocks that are being staged, and [`ENDED`] for each file that has ended and is not visible.
+    pub(crate) unpublished: Backlog,
     pub(crate) open: AtomicUsize,
 }
 
@@ -67,7 +72,7 @@ impl Drop for Counted {
     }
 }
 
-/// The bytes of rows that wait for an encoder.
+/// Bytes that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     bytes: Mutex<usize>,
@@ -96,22 +101,35 @@ impl Backlog {
     }
 }
 
+/// Bytes that count in a backlog until this is dropped.
+struct Held {
+    shared: Arc<Shared>,
+    of: fn(&Shared) -> &Backlog,
+    bytes: usize,
+}
+
+impl Held {
+    fn new(shared: &Arc<Shared>, of: fn(&Shared) -> &Backlog, bytes: usize) -> Self {
+        of(shared).add(bytes);
+        Self { shared: shared.clone(), of, bytes }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        (self.of)(&self.shared).sub(self.bytes);
+    }
+}
+
 /// Rows that count in the backlog until they are encoded or dropped.
 struct Waiting {
     rows: RecordBatch,
-    bytes: usize,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.shared.backlog.sub(self.bytes);
-    }
+    _held: Held,
 }
 
 enum Work {
     Rows(Waiting),
-    End { last: i64, rows: u64 },
+    End { last: i64, rows: u64, held: Held },
 }
 
 /// How a file ended.
@@ -119,8 +137,8 @@ enum Work {
 pub(crate) enum Outcome {
     /// It is visible.
     Landed,
-    /// Another file of ours has its name and holds the records up to offset `last`.
-    Taken { last: i64 },
+    /// Another file of ours has its name and holds the records from offset `first` up to `last`.
+    Taken { first: i64, last: i64 },
     /// It cannot be made.
     Failed(TaskError),
 }
@@ -214,13 +232,14 @@ impl OpenFile {
     /// Adds rows, the last of them with offset `last`.
     pub(crate) fn add(&mut self, rows: RecordBatch, bytes: usize, last: i64) {
         (self.rows, self.last) = (self.rows + rows.num_rows() as u64, last);
-        self.shared.backlog.add(bytes);
-        let _ = self.work.send(Work::Rows(Waiting { rows, bytes, shared: self.shared.clone() }));
+        let held = Held::new(&self.shared, |s| &s.backlog, bytes);
+        let _ = self.work.send(Work::Rows(Waiting { rows, _held: held }));
     }
 
     /// No more rows: it is published in its turn.
     pub(crate) fn end(self) {
-        let _ = self.work.send(Work::End { last: self.last, rows: self.rows });
+        let held = Held::new(&self.shared, |s| &s.unpublished, ENDED);
+        let _ = self.work.send(Work::End { last: self.last, rows: self.rows, held });
     }
 }
 
@@ -249,7 +268,7 @@ async fn land(
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
     let mut waiting = Vec::new();
-    let (last, rows) = loop {
+    let (last, rows, _held) = loop {
         if queue.recv_many(&mut waiting, 16).await == 0 {
             if let Some(mut staged) = staged {
                 staged.discard().await;
@@ -261,7 +280,7 @@ async fn land(
         for work in waiting.drain(..) {
             match work {
                 Work::Rows(rows) => batches.push_back(rows),
-                Work::End { last, rows } => end = Some((last, rows)),
+                Work::End { last, rows, held } => end = Some((last, rows, held)),
             }
         }
         while !batches.is_empty() {
@@ -305,7 +324,7 @@ async fn land(
         Ok(Published::Exists) => {
             staged.discard().await;
             match existing(shared, &id.path, id.first).await {
-                Ok(Some(last)) => Outcome::Taken { last },
+                Ok(Some(last)) => Outcome::Taken { first: id.first, last },
                 Ok(None) => Outcome::Failed(TaskError::Retriable(format!("{} was there and is gone", id.path))),
                 Err(error) => Outcome::Failed(error),
             }
@@ -339,10 +358,11 @@ async fn encode(
 /// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing.
 async fn stage(
     id: &Identity,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     staged: &mut Option<Box<dyn Staged>>,
     blocks: Vec<Bytes>,
 ) -> Result<(), TaskError> {
+    let _held = Held::new(shared, |s| &s.unpublished, blocks.iter().map(Bytes::len).sum());
     let mut blocks = blocks.into_iter();
     let Some(mut block) = blocks.next() else { return Ok(()) };
     loop {
@@ -421,6 +441,7 @@ mod tests {
             memory: 1 << 20,
             metrics: Arc::default(),
             backlog: Backlog::default(),
+            unpublished: Backlog::default(),
             open: AtomicUsize::new(0),
         });
         let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as _)]).expect("columns");

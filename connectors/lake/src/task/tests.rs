@@ -1,7 +1,7 @@
 use super::*;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
@@ -202,6 +202,23 @@ fn of_two_owners_of_a_partition_each_record_lands_once() {
 }
 
 #[test]
+fn the_schema_of_another_owners_file_is_taken_up() {
+    let bench = Bench::new();
+    let (mut late, mut new) = (bench.task(10, false), bench.task(10, false));
+    late.open(&tp(), None, 0).expect("open");
+    new.open(&tp(), None, 0).expect("open");
+    new.put(vec![batch(&(0..10).collect::<Vec<_>>(), "learned")]).expect("put");
+    settled(&mut new);
+    late.put(vec![range(0..10)]).expect("put");
+    settled(&mut late);
+    assert_eq!(late.rewinds(), BTreeMap::from([(tp(), 10)]));
+    let opened = late.open(&tp(), None, 10).expect("open");
+    assert_eq!((opened.resume, &*opened.learned.expect("a schema").metadata()["connect.doc"]), (10, "learned"));
+    let offset = settled(&mut late).expect("moved");
+    assert_eq!((offset.offset, commit::last_file(&offset.metadata)), (10, Some(0)));
+}
+
+#[test]
 fn a_foreign_file_is_not_taken_for_ours() {
     let bench = Bench::new();
     let folder = bench.root.path().join("topics/t/partition=0");
@@ -352,4 +369,27 @@ fn a_file_whose_work_panics_fails_the_task() {
     task.open(&tp(), None, 0).expect("open");
     task.put(vec![range(0..10)]).expect("put");
     assert!(failure(&mut task).expect("the task fails").contains("t-0"));
+}
+
+#[test]
+fn files_that_have_ended_hold_the_loop_back_while_the_storage_is_down() {
+    let bench = Bench::new();
+    let down = Arc::new(AtomicBool::new(true));
+    let asked = down.clone();
+    let refuse = move |call: &str| match call {
+        "check" => Ok(()),
+        _ if asked.load(Ordering::Relaxed) => Err(StorageError::Retriable("the server is away".into())),
+        _ => Ok(()),
+    };
+    let mut task = bench.task_on(Asking::new(bench.root.path(), refuse), 1, false);
+    task.open(&tp(), None, 0).expect("open");
+    let mut put = 0;
+    while put < 20_000 && task.ready(Duration::from_millis(200)).expect("no failure") {
+        task.put(vec![range(put..put + 100)]).expect("put");
+        put += 100;
+    }
+    assert!(put < 5000, "{put} files are under way");
+    down.store(false, Ordering::Relaxed);
+    assert!(task.ready(WAIT).expect("no failure"));
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(put));
 }
