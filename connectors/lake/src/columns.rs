@@ -18,19 +18,16 @@ const PLAIN: &str = "landfall.plain";
 /// INT32, as Avro has nothing smaller and Confluent's Parquet format goes through Avro (`AvroData`, schema-registry 8.0).
 ///
 /// # Errors
-/// A struct without fields: Parquet has no such thing.
+/// A struct without fields, at any depth: Parquet has no such thing.
 pub fn file_schema(value: &FieldRef) -> Result<SchemaRef, RecordError> {
     let mut metadata = value.metadata().clone();
     let fields = match value.data_type() {
-        DataType::Struct(fields) => fields.iter().map(file_field).collect(),
+        DataType::Struct(fields) => file_fields(value.name(), fields)?,
         _ => {
             metadata.insert(PLAIN, "true");
-            Fields::from(vec![file_field(&Arc::new(value.as_ref().clone().with_name(VALUE)))])
+            Fields::from(vec![file_field(&Arc::new(value.as_ref().clone().with_name(VALUE)))?])
         }
     };
-    if fields.is_empty() {
-        return Err(RecordError::data("the value is a struct without fields, which Parquet cannot hold"));
-    }
     Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
 }
 
@@ -61,16 +58,22 @@ pub fn rows(value: &Column, schema: &SchemaRef) -> Result<RecordBatch, RecordErr
     columns.and_then(|columns| RecordBatch::try_new(schema.clone(), columns)).map_err(|e| RecordError::data(e.to_string()))
 }
 
-fn file_field(field: &FieldRef) -> FieldRef {
-    let of = |f: &FieldRef| file_field(f);
+fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
     let wide = match field.data_type() {
         DataType::Int8 | DataType::Int16 => DataType::Int32,
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(of).collect()),
-        DataType::List(item) => DataType::List(of(item)),
-        DataType::Map(entries, sorted) => DataType::Map(of(entries), *sorted),
-        _ => return field.clone(),
+        DataType::Struct(fields) => DataType::Struct(file_fields(field.name(), fields)?),
+        DataType::List(item) => DataType::List(file_field(item)?),
+        DataType::Map(entries, sorted) => DataType::Map(file_field(entries)?, *sorted),
+        _ => return Ok(field.clone()),
     };
-    if &wide == field.data_type() { field.clone() } else { Arc::new(field.as_ref().clone().with_data_type(wide)) }
+    Ok(if &wide == field.data_type() { field.clone() } else { Arc::new(field.as_ref().clone().with_data_type(wide)) })
+}
+
+fn file_fields(name: &str, fields: &Fields) -> Result<Fields, RecordError> {
+    if fields.is_empty() {
+        return Err(RecordError::data(format!("{name} is a struct without fields, which Parquet cannot hold")));
+    }
+    fields.iter().map(file_field).collect()
 }
 
 #[cfg(test)]
@@ -78,7 +81,9 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
+    use arrow_array::builder::{Int8Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
     use arrow_array::{Int8Array, Int32Array, StringArray, StructArray};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
     #[test]
     fn a_struct_gives_its_fields_and_small_integers_become_int32() {
@@ -111,7 +116,40 @@ mod tests {
 
     #[test]
     fn a_struct_without_fields_is_refused() {
-        let empty = Arc::new(Field::new("v", DataType::Struct(Fields::empty()), true));
-        assert!(file_schema(&empty).is_err());
+        let empty = |name: &str| Field::new(name, DataType::Struct(Fields::empty()), true);
+        let within =
+            |data_type| Arc::new(Field::new("v", DataType::Struct(Fields::from(vec![Field::new("f", data_type, true)])), true));
+        let list = DataType::List(Arc::new(empty("item")));
+        for value in [Arc::new(empty("v")), within(empty("").data_type().clone()), within(list)] {
+            let error = file_schema(&value).expect_err("refused").message;
+            assert!(error.contains("a struct without fields, which Parquet cannot hold"), "{error}");
+        }
+    }
+
+    #[test]
+    fn small_integers_are_widened_at_every_depth() {
+        let small = |name: &str| Field::new(name, DataType::Int8, false);
+        let mut list = ListBuilder::new(Int8Builder::new()).with_field(small("item"));
+        list.append_value([Some(1), Some(-1)]);
+        let names = MapFieldNames { entry: "entries".into(), key: "key".into(), value: "value".into() };
+        let mut map = MapBuilder::new(Some(names), StringBuilder::new(), Int8Builder::new());
+        map.keys().append_value("k");
+        map.values().append_value(7);
+        map.append(true).expect("a map");
+        let inner = StructArray::from(vec![(Arc::new(small("x")), Arc::new(Int8Array::from(vec![3])) as ArrayRef)]);
+        let arrays: Vec<ArrayRef> = vec![Arc::new(list.finish()), Arc::new(map.finish()), Arc::new(inner)];
+        let fields: Fields =
+            arrays.iter().zip(["l", "m", "s"]).map(|(a, n)| Field::new(n, a.data_type().clone(), true)).collect();
+        let array = StructArray::new(fields.clone(), arrays, None);
+        let value = Column { field: Arc::new(Field::new("v", DataType::Struct(fields), true)), array: Arc::new(array) };
+        let schema = file_schema(&value.field).expect("schema");
+        assert!(!format!("{schema:?}").contains("Int8"), "{schema:?}");
+        let rows = rows(&value, &schema).expect("rows");
+        let codec = crate::encode::Codec::named("none").expect("a codec");
+        let mut encoder = crate::encode::Encoder::new(schema, codec, "t", 0, 0);
+        encoder.write(&rows, 1).expect("parquet");
+        let file: Vec<u8> = encoder.finish(0).expect("parquet").concat();
+        let mut reader = ParquetRecordBatchReader::try_new(bytes::Bytes::from(file), 10).expect("a reader");
+        assert_eq!(reader.next().expect("a batch").expect("rows"), rows);
     }
 }
