@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use landfall_api::{Column, RecordError};
@@ -56,6 +56,13 @@ pub fn rows(value: &Column, schema: &SchemaRef) -> Result<RecordBatch, RecordErr
     };
     let columns = arrays.into_iter().zip(schema.fields()).map(fit).collect::<Result<Vec<_>, _>>();
     columns.and_then(|columns| RecordBatch::try_new(schema.clone(), columns)).map_err(|e| RecordError::data(e.to_string()))
+}
+
+/// The bytes that `rows` take, without what else their buffers hold: with many columns and few values in each, far more than the
+/// records that they come from.
+#[must_use]
+pub fn bytes(rows: &RecordBatch) -> usize {
+    rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }
 
 fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
@@ -124,6 +131,14 @@ mod tests {
             let error = file_schema(&value).expect_err("refused").message;
             assert!(error.contains("a struct without fields, which Parquet cannot hold"), "{error}");
         }
+    }
+
+    #[test]
+    fn absent_values_take_room_too() {
+        let column = || Arc::new(Int32Array::from(vec![None; 1000])) as ArrayRef;
+        let rows = RecordBatch::try_from_iter(["a", "b"].map(|name| (name, column()))).expect("columns");
+        assert!((8000..9000).contains(&bytes(&rows)), "{}", bytes(&rows));
+        assert!((80..90).contains(&bytes(&rows.slice(500, 10))), "{}", bytes(&rows.slice(500, 10)));
     }
 
     #[test]

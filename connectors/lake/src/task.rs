@@ -165,11 +165,13 @@ impl LakeTask {
                         Some(whole) => whole,
                         None => columns::rows(&batch.value, &schema).map_err(|e| refused(range.start, e))?,
                     };
-                    let bytes = batch.raw.bytes() * range.len() / batch.raw.len().max(1);
+                    let rows_here = whole.slice(range.start, range.len());
+                    let raw_bytes = batch.raw.bytes() * range.len() / batch.raw.len().max(1);
+                    let bytes = raw_bytes.max(columns::bytes(&rows_here));
                     let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
                     let last = batch.offset.value(range.end - 1);
                     if let Some((_, _, file)) = &mut partition.open {
-                        file.add(whole.slice(range.start, range.len()), bytes, last);
+                        file.add(rows_here, bytes, last);
                     }
                     partition.ledger.advance(last + 1);
                     rows = Some(whole);
