@@ -393,3 +393,126 @@ fn files_that_have_ended_hold_the_loop_back_while_the_storage_is_down() {
     assert!(task.ready(WAIT).expect("no failure"));
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(put));
 }
+
+/// A worker that consumes a partition with gaps, whose schema changes now and then.
+struct Owner {
+    task: LakeTask,
+    at: i64,
+    open: bool,
+}
+
+const END: i64 = 1500;
+
+impl Owner {
+    fn exists(offset: i64) -> bool {
+        offset % 7 != 3 && offset % 50 < 45
+    }
+
+    /// Fetches the records of `n` offsets and puts those that have not landed.
+    fn fetch(&mut self, n: i64, committed: Option<&Offset>) {
+        let end = (self.at + n).min(END);
+        let offsets: Vec<i64> = (self.at..end).filter(|o| Self::exists(*o)).collect();
+        let Some(first) = offsets.first() else { return };
+        if !self.open {
+            let Ok(opened) = self.task.open(&tp(), committed, *first) else { return };
+            (self.open, self.at) = (true, opened.resume.max(self.at));
+        }
+        let left: Vec<i64> = offsets.into_iter().filter(|o| *o >= self.at).collect();
+        let mut begin = self.at;
+        let mut batches: Vec<Batch> = Vec::new();
+        for part in left.chunk_by(|a, b| a / 40 == b / 40) {
+            let batch = batch(part, &(part[0] / 40).to_string());
+            if let Some(before) = batches.last_mut() {
+                before.covers.end = part[0];
+                begin = part[0];
+            }
+            let covers = begin..batch.covers.end;
+            batches.push(Batch { covers, ..batch });
+        }
+        if let Some(last) = batches.last_mut() {
+            last.covers.end = last.covers.end.max(end);
+        }
+        self.task.put(batches).expect("put");
+        self.at = self.at.max(end);
+        self.rewind();
+    }
+
+    fn rewind(&mut self) {
+        if let Some(offset) = self.task.rewinds().remove(&tp()) {
+            (self.at, self.open) = (offset, false);
+        }
+    }
+}
+
+#[test]
+fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
+    let visible = |bench: &Bench| bench.landed().into_values().flatten().collect::<Vec<i64>>();
+    for seed in 0..5u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let bench = Bench::new();
+        let calls = AtomicUsize::new(0);
+        let busy = move |_: &str| match calls.fetch_add(1, Ordering::Relaxed) % 5 {
+            0 => Err(StorageError::Retriable("the server is busy".into())),
+            _ => Ok(()),
+        };
+        let storage = Asking::new(bench.root.path(), busy);
+        let new = |flush| Owner { task: bench.task_on(storage.clone(), flush, flush % 2 == 0), at: 0, open: false };
+        let mut owners = [new(10), new(7)];
+        let (mut member, mut committed) = (0, None::<Offset>);
+        for _ in 0..300 {
+            let who = random(2) as usize;
+            match random(10) {
+                0 => {
+                    // the partition goes to the other, who begins at the commit; this one does not know
+                    member = 1 - member;
+                    let owner = &mut owners[member];
+                    owner.task.close(&[tp()], true, WAIT).expect("close");
+                    (owner.at, owner.open) = (committed.as_ref().map_or(0, |c| c.offset), false);
+                }
+                1 => {
+                    let owner = &mut owners[member];
+                    let given = owner.task.close(&[tp()], false, WAIT).expect("close").remove(&tp());
+                    committed = given.or(committed);
+                    (owner.at, owner.open) = (committed.as_ref().map_or(0, |c| c.offset), false);
+                }
+                2 => std::thread::sleep(Duration::from_millis(random(8))),
+                3 => {
+                    assert!(owners[who].task.ready(WAIT).expect("no failure"));
+                    owners[who].rewind();
+                }
+                4 => {
+                    let given = owners[who].task.pre_commit().expect("no failure").remove(&tp());
+                    if let Some(given) = given.filter(|_| who == member) {
+                        let landed = visible(&bench);
+                        let missing = (0..given.offset).find(|o| Owner::exists(*o) && !landed.contains(o));
+                        assert_eq!(missing, None, "seed {seed}: {} is committed", given.offset);
+                        committed = Some(given);
+                    }
+                    owners[who].rewind();
+                }
+                _ => owners[who].fetch(1 + random(25) as i64, committed.as_ref().filter(|_| who == member)),
+            }
+        }
+        let [mut last, _zombie] = owners;
+        last.task.close(&[tp()], true, WAIT).expect("close");
+        (last.at, last.open) = (committed.as_ref().map_or(0, |c| c.offset), false);
+        let until = Instant::now() + WAIT;
+        loop {
+            last.fetch(100, committed.as_ref());
+            settled(&mut last.task);
+            last.rewind();
+            if last.open && last.at >= END || Instant::now() > until {
+                break;
+            }
+        }
+        last.task.close(&[tp()], false, WAIT).expect("close");
+        let mut landed = visible(&bench);
+        landed.sort_unstable();
+        let expected: Vec<i64> = (0..END).filter(|o| Owner::exists(*o)).collect();
+        assert_eq!(landed, expected, "seed {seed}");
+    }
+}
