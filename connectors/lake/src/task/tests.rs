@@ -256,7 +256,9 @@ fn nothing_but_nulls_is_refused_as_one_null_is() {
 
 /// A directory whose calls first ask a function, by their name and path.
 #[derive(Clone)]
-struct Asking(LocalStorage, Arc<dyn Fn(&str) -> Result<(), StorageError> + Send + Sync>);
+struct Asking(LocalStorage, Arc<Ask>);
+
+type Ask = dyn Fn(&str) -> Result<(), StorageError> + Send + Sync;
 
 impl Asking {
     fn new(root: &Path, ask: impl Fn(&str) -> Result<(), StorageError> + Send + Sync + 'static) -> Arc<Self> {
