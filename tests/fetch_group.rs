@@ -18,11 +18,14 @@ const PARTITIONS: i32 = 8;
 /// Of a member that does not poll, or does not send heartbeats.
 const LIMIT: Duration = secs(6);
 
+/// The number of a member and what it had.
+type Owner = (usize, Vec<TopicPartition>);
+
 /// What all members of one group have done.
 #[derive(Default)]
 struct Group {
     /// Who had what in each generation.
-    owners: Mutex<BTreeMap<i32, Vec<(usize, Vec<TopicPartition>)>>>,
+    owners: Mutex<BTreeMap<i32, Vec<Owner>>>,
     /// The offsets that were read, by partition.
     read: Mutex<BTreeMap<TopicPartition, BTreeSet<i64>>>,
 }

@@ -40,7 +40,7 @@ impl Encoding {
         match self {
             Self::Utf8 => text.push_str(&String::from_utf8_lossy(bytes)),
             Self::Ascii => {
-                text.extend(bytes.iter().map(|&b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }))
+                text.extend(bytes.iter().map(|&b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }));
             }
             Self::Latin1 => text.extend(bytes.iter().map(|&b| char::from(b))),
         }

@@ -69,6 +69,8 @@ struct Runner {
     last_error: Option<String>,
     /// Whether all partitions are paused, for whichever reason.
     held: bool,
+    /// No partition is opened before then: the storage did not answer, and asking it for each would keep the loop from the group.
+    unanswering: Option<Instant>,
     /// The time to let go of everything (`task.shutdown.graceful.timeout.ms`).
     graceful: Duration,
     /// The time that a commit may take while the task goes on (`offset.flush.timeout.ms`).
@@ -82,6 +84,7 @@ struct Partition {
     next: Option<i64>,
     /// What was fetched and waits for the partition to open.
     parked: Vec<Fetched>,
+    /// When it may be tried again to open it.
     retry: Option<Instant>,
 }
 
@@ -123,6 +126,7 @@ impl Runner {
             last_commit: Instant::now(),
             last_error: None,
             held: false,
+            unanswering: None,
             graceful,
             commit_timeout: milliseconds(&spec.worker, "offset.flush.timeout.ms", 5000),
             spec,
@@ -191,9 +195,13 @@ impl Runner {
     /// Opens the partition for records from offset `first` on, if it is not open; false if the storage cannot be asked now.
     fn open(&mut self, origin: &TopicPartition, first: i64) -> Result<bool, TaskError> {
         let Some(partition) = self.partitions.get_mut(origin).filter(|p| p.next.is_none()) else { return Ok(true) };
+        if self.unanswering.is_some_and(|until| until > Instant::now()) {
+            return Ok(false);
+        }
         match self.sink.open(origin, partition.committed.as_ref(), first) {
             Ok(opened) => {
                 partition.next = Some(opened.resume);
+                self.unanswering = None;
                 if let Some(learned) = opened.learned {
                     self.value.recall(&origin.topic, &learned);
                 }
@@ -201,6 +209,8 @@ impl Runner {
             }
             Err(TaskError::Retriable(error)) => {
                 self.metrics.retries.add(1);
+                self.unanswering = Some(Instant::now() + REOPEN);
+                partition.retry = self.unanswering;
                 tracing::warn!("{origin} cannot be opened: {error}; trying again in {} s", REOPEN.as_secs());
                 Ok(false)
             }
@@ -211,7 +221,7 @@ impl Runner {
     fn park(&mut self, origin: &TopicPartition, fetched: Fetched) -> Result<(), TaskError> {
         if let Some(partition) = self.partitions.get_mut(origin) {
             partition.parked.push(fetched);
-            partition.retry = Some(Instant::now() + REOPEN);
+            partition.retry.get_or_insert_with(Instant::now);
         }
         self.pause(std::slice::from_ref(origin), true)
     }
@@ -219,13 +229,13 @@ impl Runner {
     /// Tries again to open what could not be opened.
     fn reopen(&mut self) -> Result<(), TaskError> {
         let due = |p: &Partition| p.retry.is_some_and(|at| at <= Instant::now());
-        let due: Vec<_> = self.partitions.iter().filter(|(_, p)| due(p)).map(|(tp, _)| tp.clone()).collect();
-        for origin in due {
+        let mut due: Vec<_> = self.partitions.iter().filter(|(_, p)| due(p)).map(|(tp, p)| (p.retry, tp.clone())).collect();
+        due.sort(); // who waits longest comes first, so that one that never opens does not keep the others waiting
+        for (_, origin) in due {
             let first = self.partitions.get(&origin).and_then(|p| p.parked.first()).map_or(0, |f| f.batch.offset.value(0));
             let opened = self.open(&origin, first)?;
             let Some(partition) = self.partitions.get_mut(&origin) else { continue };
             if !opened {
-                partition.retry = Some(Instant::now() + REOPEN);
                 continue;
             }
             partition.retry = None;
@@ -349,7 +359,8 @@ impl Runner {
             Err(error) => {
                 self.metrics.commit_failures.add(1);
                 tracing::warn!("task {} could not commit its offsets: {error}", self.spec.id);
-                if error.class != Class::Retriable {
+                // one that is fenced may go on owning its partitions after a rebalance: those that it lost are let go, and forgotten
+                if error.class == Class::Fatal {
                     self.uncommitted.clear();
                 }
             }
@@ -379,6 +390,7 @@ impl Runner {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn kafka(error: KafkaError) -> TaskError {
     TaskError::Fatal(error.to_string())
 }

@@ -18,6 +18,8 @@ use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
 
 /// The row group that a file aims at, in encoded bytes, where memory allows.
 const ROW_GROUP: usize = 32 << 20;
+/// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
+const ENDED: usize = 64 << 10;
 /// Below this a row group would cost more than it saves.
 const SMALLEST_ROW_GROUP: usize = 256 << 10;
 
@@ -29,7 +31,10 @@ pub(crate) struct Shared {
     pub(crate) retry_backoff: Duration,
     pub(crate) memory: usize,
     pub(crate) metrics: Arc<TaskMetrics>,
+    /// The rows that wait for an encoder.
     pub(crate) backlog: Backlog,
+    /// What waits for the store: blocks that are being staged, and [`ENDED`] for each file that has ended and is not visible.
+    pub(crate) unpublished: Backlog,
     pub(crate) open: AtomicUsize,
 }
 
@@ -63,7 +68,7 @@ impl Drop for Counted {
     }
 }
 
-/// The bytes of rows that wait for an encoder.
+/// Bytes that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     bytes: Mutex<usize>,
@@ -92,22 +97,35 @@ impl Backlog {
     }
 }
 
+/// Bytes that count in a backlog until this is dropped.
+struct Held {
+    shared: Arc<Shared>,
+    of: fn(&Shared) -> &Backlog,
+    bytes: usize,
+}
+
+impl Held {
+    fn new(shared: &Arc<Shared>, of: fn(&Shared) -> &Backlog, bytes: usize) -> Self {
+        of(shared).add(bytes);
+        Self { shared: shared.clone(), of, bytes }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        (self.of)(&self.shared).sub(self.bytes);
+    }
+}
+
 /// Rows that count in the backlog until they are encoded or dropped.
 struct Waiting {
     rows: RecordBatch,
-    bytes: usize,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.shared.backlog.sub(self.bytes);
-    }
+    held: Held,
 }
 
 enum Work {
     Rows(Waiting),
-    End { last: i64, rows: u64 },
+    End { last: i64, rows: u64, held: Held },
 }
 
 /// How a file ended.
@@ -115,8 +133,8 @@ enum Work {
 pub(crate) enum Outcome {
     /// It is visible.
     Landed,
-    /// Another file of ours has its name and holds the records up to offset `last`.
-    Taken { last: i64 },
+    /// Another file of ours has its name and holds the records from offset `first` up to `last`.
+    Taken { first: i64, last: i64 },
     /// It cannot be made.
     Failed(TaskError),
 }
@@ -127,6 +145,27 @@ pub(crate) struct Done {
     pub(crate) origin: TopicPartition,
     pub(crate) file: u64,
     pub(crate) outcome: Outcome,
+}
+
+/// Reports how a file ended, also when its work panics.
+struct Report {
+    origin: TopicPartition,
+    file: u64,
+    done: std::sync::mpsc::Sender<Done>,
+}
+
+impl Report {
+    fn send(&self, outcome: Outcome) {
+        let _ = self.done.send(Done { origin: self.origin.clone(), file: self.file, outcome });
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.send(Outcome::Failed(TaskError::Fatal(format!("a file of {} ended by a fault of the worker", self.origin))));
+        }
+    }
 }
 
 /// Which file.
@@ -162,14 +201,17 @@ impl OpenFile {
         let (landed, next) = oneshot::channel();
         let counted = Counted::new(shared.clone());
         let file = Self { work, shared: shared.clone(), schema: id.schema.clone(), rows: 0, last: id.first };
+        let report = Report { origin: id.origin.clone(), file: id.file, done };
         let running = runtime.spawn(async move {
             let outcome = land(&id, &shared, queue, turn).await;
             drop(counted);
             if let Some(outcome) = outcome {
-                if matches!(outcome, Outcome::Landed) {
+                let visible = matches!(outcome, Outcome::Landed);
+                // before the next one has its turn: reports come in the order of the files
+                report.send(outcome);
+                if visible {
                     let _ = landed.send(());
                 }
-                let _ = done.send(Done { origin: id.origin, file: id.file, outcome });
             }
         });
         (file, Running { next: Some(next), task: running.abort_handle() })
@@ -186,13 +228,14 @@ impl OpenFile {
     /// Adds rows, the last of them with offset `last`.
     pub(crate) fn add(&mut self, rows: RecordBatch, bytes: usize, last: i64) {
         (self.rows, self.last) = (self.rows + rows.num_rows() as u64, last);
-        self.shared.backlog.add(bytes);
-        let _ = self.work.send(Work::Rows(Waiting { rows, bytes, shared: self.shared.clone() }));
+        let held = Held::new(&self.shared, |s| &s.backlog, bytes);
+        let _ = self.work.send(Work::Rows(Waiting { rows, held }));
     }
 
     /// No more rows: it is published in its turn.
     pub(crate) fn end(self) {
-        let _ = self.work.send(Work::End { last: self.last, rows: self.rows });
+        let held = Held::new(&self.shared, |s| &s.unpublished, ENDED);
+        let _ = self.work.send(Work::End { last: self.last, rows: self.rows, held });
     }
 }
 
@@ -222,7 +265,7 @@ async fn land(
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
     let mut waiting = Vec::new();
-    let (last, rows) = loop {
+    let (last, rows, _held) = loop {
         if queue.recv_many(&mut waiting, 16).await == 0 {
             if let Some(mut staged) = staged {
                 staged.discard().await;
@@ -234,7 +277,7 @@ async fn land(
         for work in waiting.drain(..) {
             match work {
                 Work::Rows(rows) => batches.push_back(rows),
-                Work::End { last, rows } => end = Some((last, rows)),
+                Work::End { last, rows, held } => end = Some((last, rows, held)),
             }
         }
         while !batches.is_empty() {
@@ -279,7 +322,7 @@ async fn land(
         Ok(Published::Exists) => {
             staged.discard().await;
             match existing(shared, &id.path, id.first).await {
-                Ok(Some(last)) => Outcome::Taken { last },
+                Ok(Some(last)) => Outcome::Taken { first: id.first, last },
                 Ok(None) => Outcome::Failed(TaskError::Retriable(format!("{} was there and is gone", id.path))),
                 Err(error) => Outcome::Failed(error),
             }
@@ -300,7 +343,7 @@ fn encode(
     row_group: usize,
 ) -> Result<(Encoder, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
     while let Some(waiting) = batches.pop_front() {
-        encoder.write(&waiting.rows, waiting.bytes, row_group)?;
+        encoder.write(&waiting.rows, waiting.held.bytes, row_group)?;
         if encoder.has_block() {
             break;
         }
@@ -312,10 +355,11 @@ fn encode(
 /// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing.
 async fn stage(
     id: &Identity,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     staged: &mut Option<Box<dyn Staged>>,
     blocks: Vec<Bytes>,
 ) -> Result<(), TaskError> {
+    let _held = Held::new(shared, |s| &s.unpublished, blocks.iter().map(Bytes::len).sum());
     let mut blocks = blocks.into_iter();
     let Some(mut block) = blocks.next() else { return Ok(()) };
     loop {
@@ -371,6 +415,43 @@ pub(crate) async fn existing(shared: &Shared, path: &str, first: i64) -> Result<
             }
             Err(StorageError::Retriable(e)) => shared.backoff(&format!("reading {path}"), &e).await,
             Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use arrow_array::Int64Array;
+
+    use crate::storage::local::LocalStorage;
+
+    #[test]
+    fn a_file_is_reported_before_the_next_one_has_its_turn() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let root = tempfile::tempdir().expect("a directory");
+        let shared = Arc::new(Shared {
+            storage: Arc::new(LocalStorage::new(root.path())),
+            codec: Codec::named("none").expect("a codec"),
+            retry_backoff: Duration::from_millis(5),
+            memory: 1 << 20,
+            metrics: Arc::default(),
+            backlog: Backlog::default(),
+            unpublished: Backlog::default(),
+            open: AtomicUsize::new(0),
+        });
+        let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as _)]).expect("columns");
+        for file in 0..300 {
+            let (done, reports) = std::sync::mpsc::channel();
+            let id =
+                Identity { origin: TopicPartition::new("t", 0), file, path: file.to_string(), schema: rows.schema(), first: 0 };
+            let (mut open, mut running) = OpenFile::begin(id, shared.clone(), runtime.handle(), None, done);
+            open.add(rows.clone(), 8, 0);
+            open.end();
+            let turn = running.next.take().expect("not taken before");
+            turn.blocking_recv().expect("published");
+            assert!(matches!(reports.try_recv(), Ok(Done { outcome: Outcome::Landed, .. })), "file {file}");
         }
     }
 }

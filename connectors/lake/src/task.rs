@@ -37,6 +37,8 @@ pub struct Layout {
 
 /// The rows that may wait for an encoder, in bytes, before the task is held back: enough to keep every core busy.
 const MOST_BACKLOG: usize = 16 << 20;
+/// What may wait for the store, in bytes, before the task is held back: without it an outage would fill the memory with small files.
+const MOST_UNPUBLISHED: usize = 32 << 20;
 
 /// The task of a file sink.
 pub struct LakeTask {
@@ -46,8 +48,12 @@ pub struct LakeTask {
     checked: bool,
     partitions: BTreeMap<TopicPartition, Partition>,
     rewinds: BTreeMap<TopicPartition, i64>,
+    /// Where the file of another owner begins after which a partition is to be opened again.
+    taken: BTreeMap<TopicPartition, i64>,
     files: u64,
     done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
+    /// What came up while partitions were let go; the next call fails with it.
+    failed: Option<TaskError>,
 }
 
 struct Partition {
@@ -78,6 +84,7 @@ impl LakeTask {
             memory: context.memory,
             metrics: context.metrics.clone(),
             backlog: Backlog::default(),
+            unpublished: Backlog::default(),
             open: AtomicUsize::new(0),
         });
         Self {
@@ -87,8 +94,10 @@ impl LakeTask {
             checked: false,
             partitions: BTreeMap::new(),
             rewinds: BTreeMap::new(),
+            taken: BTreeMap::new(),
             files: 0,
             done: mpsc::channel(),
+            failed: None,
         }
     }
 
@@ -98,6 +107,9 @@ impl LakeTask {
 
     /// Takes in what files have reported.
     fn settle(&mut self) -> Result<(), TaskError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         while let Ok(done) = self.done.1.try_recv() {
             self.settled(done)?;
         }
@@ -111,9 +123,10 @@ impl LakeTask {
                 partition.running.remove(&file);
                 partition.ledger.landed(file);
             }
-            Outcome::Taken { last } => {
+            Outcome::Taken { first, last } => {
                 tracing::info!("records of {origin} up to offset {last} have landed before; going on after them");
                 self.partitions.remove(&origin);
+                self.taken.insert(origin.clone(), first);
                 self.rewinds.insert(origin, last + 1);
             }
             Outcome::Failed(error) => return Err(error),
@@ -152,11 +165,12 @@ impl LakeTask {
                         Some(whole) => whole,
                         None => columns::rows(&batch.value, &schema).map_err(|e| refused(range.start, e))?,
                     };
-                    let bytes = whole.get_array_memory_size() * range.len() / whole.num_rows().max(1);
+                    let rows_here = whole.slice(range.start, range.len());
+                    let bytes = columns::bytes(&rows_here);
                     let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
                     let last = batch.offset.value(range.end - 1);
                     if let Some((_, _, file)) = &mut partition.open {
-                        file.add(whole.slice(range.start, range.len()), bytes, last);
+                        file.add(rows_here, bytes, last);
                     }
                     partition.ledger.advance(last + 1);
                     rows = Some(whole);
@@ -224,7 +238,7 @@ impl LakeTask {
         if resume > first {
             tracing::info!("records of {origin} from offset {first} to {} have landed before", resume - 1);
         }
-        let last_file = last_file.or_else(|| commit::last_file(&committed?.metadata));
+        let last_file = last_file.or_else(|| self.taken.get(origin).copied()).or_else(|| commit::last_file(&committed?.metadata));
         let learned = match last_file {
             Some(first) => landed::learned(storage, &self.path(origin, &folder, first)).await.map_err(retriable)?,
             None => None,
@@ -245,6 +259,7 @@ impl SinkTask for LakeTask {
         let runtime = self.context.runtime.clone();
         let (opened, last_file) = runtime.block_on(self.opened(partition, committed, first))?;
         self.checked = true;
+        self.taken.remove(partition);
         let mut ledger = Ledger::new(opened.resume, last_file);
         if committed.is_some_and(|c| c.offset == opened.resume) {
             ledger.given();
@@ -267,7 +282,10 @@ impl SinkTask for LakeTask {
     }
 
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
-        let ready = self.shared.backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout);
+        let Shared { backlog, unpublished, .. } = &*self.shared;
+        let ready = backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout)
+            && unpublished.wait(MOST_UNPUBLISHED.min(self.context.memory / 2), timeout);
+        self.context.metrics.buffered_bytes.set(backlog.bytes() as u64);
         self.settle()?;
         Ok(ready)
     }
@@ -289,7 +307,6 @@ impl SinkTask for LakeTask {
     ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
         let deadline = Instant::now() + timeout;
         for tp in partitions {
-            self.rewinds.remove(tp);
             let Some(partition) = self.partitions.get_mut(tp) else { continue };
             match partition.open.take() {
                 Some((_, _, file)) if self.layout.flush_on_stop && !lost => file.end(),
@@ -314,7 +331,10 @@ impl SinkTask for LakeTask {
         }
         if let Err(error) = failure {
             tracing::warn!("while partitions were let go: {error}");
+            self.failed = Some(error);
         }
+        self.rewinds.retain(|tp, _| !partitions.contains(tp));
+        self.taken.retain(|tp, _| !partitions.contains(tp));
         Ok(partitions.iter().filter_map(|tp| Some((tp.clone(), self.partitions.remove(tp)?.ledger.take_offset()?))).collect())
     }
 }

@@ -2,7 +2,12 @@ use super::super::build;
 use super::*;
 use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
 use arrow_array::{BinaryArray, Int64Array, TimestampMillisecondArray};
-use landfall_api::{Properties, Role, TopicPartition};
+use landfall_api::{Properties, Role, SinkTask as _, TaskContext, TaskMetrics, TopicPartition};
+use landfall_lake::encode::Codec;
+use landfall_lake::name::Names;
+use landfall_lake::storage::local::LocalStorage;
+use landfall_lake::{LakeTask, Layout};
+use std::time::Duration;
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 
@@ -117,4 +122,62 @@ fn a_refused_header_names_its_record() {
 fn a_fetch_without_a_record_is_no_batch() {
     let Converted { batches, refused } = convert(&raw(&[]), 5..9, "SimpleHeaderConverter", false);
     assert!(batches.is_empty() && refused.is_none());
+}
+
+/// Lands each of `records` (one JSON text an offset) in a file of its own, as a worker that begins at `first` does; the schema of the
+/// last batch.
+fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let layout = Layout {
+        names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
+        codec: Codec::named("snappy").expect("a codec"),
+        flush_size: 1,
+        retry_backoff: Duration::from_millis(5),
+        flush_on_stop: false,
+    };
+    let context = TaskContext {
+        connector: "c".into(),
+        task: 0,
+        runtime: runtime.handle().clone(),
+        memory: 64 << 20,
+        metrics: Arc::new(TaskMetrics::default()),
+    };
+    let mut task = LakeTask::new(layout, Arc::new(LocalStorage::new(root)), context);
+    let schemaless = Properties::from([("schemas.enable".to_owned(), "false".to_owned())]);
+    let make = |role| build(JSON, &schemaless, role).expect("valid");
+    let (mut key, mut value, mut header) = (make(Role::Key), make(Role::Value), make(Role::Header));
+    let rows: Vec<Row<'_>> = records.iter().zip(first..).map(|(text, offset)| (offset, None, Some(*text), &[][..])).collect();
+    let raw = raw(&rows);
+    let opened = task.open(&raw.origin, None, 0).expect("open");
+    assert_eq!(opened.resume, first);
+    if let Some(learned) = opened.learned {
+        value.recall(&raw.origin.topic, &learned);
+    }
+    let converted = convert_batch(&raw, first..first + records.len() as i64, &mut *key, &mut *value, &mut *header);
+    let data_type = converted.batches.last().expect("one").value.field.data_type().clone();
+    task.put(converted.batches).expect("put");
+    task.close(std::slice::from_ref(&raw.origin), false, Duration::from_secs(20)).expect("close");
+    data_type
+}
+
+#[test]
+fn what_was_learned_survives_a_restart_by_the_last_file() {
+    let root = tempfile::tempdir().expect("a directory");
+    let before = land(root.path(), 0, &[r#"{"a":1,"s":{"x":[true],"m":1},"m":1}"#, r#"{"s":{"m":"two"},"m":[]}"#]);
+    let after = land(root.path(), 2, &[r#"{"b":"new","m":5,"s":{"m":6}}"#]);
+    let (DataType::Struct(before), DataType::Struct(after)) = (before, after) else { panic!("structs") };
+    assert_eq!(after.iter().map(|f| &**f.name()).collect::<Vec<_>>(), ["a", "s", "m", "b"]);
+    assert_eq!(after[..3], before[..], "types and marks, at every depth");
+    // A value of several types goes on as the JSON that it is.
+    assert_eq!((after[2].data_type(), &*after[2].metadata()["connect.schemaless"]), (&DataType::Utf8, "json"));
+    // Nothing to learn from, and still all columns.
+    let DataType::Struct(again) = land(root.path(), 3, &["{}"]) else { panic!("a struct") };
+    assert_eq!(again, after);
+}
+
+#[test]
+fn plain_values_of_several_types_survive_a_restart_too() {
+    let root = tempfile::tempdir().expect("a directory");
+    land(root.path(), 0, &["1", "\"two\""]);
+    assert_eq!(land(root.path(), 2, &["3"]), DataType::Utf8);
 }

@@ -89,7 +89,7 @@ impl<'a> Scanner<'a> {
         Stop::invalid(match self.bytes.get(at) {
             None => format!("unexpected end of input at byte {at}, expected {expected}"),
             Some(&b) if b.is_ascii_graphic() => {
-                format!("unexpected '{}' at byte {at}, expected {expected}", char::from(b)).into()
+                format!("unexpected '{}' at byte {at}, expected {expected}", char::from(b))
             }
             Some(b) => format!("unexpected byte 0x{b:02x} at byte {at}, expected {expected}"),
         })
