@@ -1,4 +1,4 @@
-//! A broker that goes away and comes back costs time, no records.
+//! A broker or a store that goes away and comes back costs time, no records.
 
 use std::thread::sleep;
 use std::time::Instant;
@@ -30,6 +30,35 @@ fn landing_goes_on_after_the_broker_was_away() {
     worker.await_landed(&broker, "outage", topic);
     worker.await_state("outage", "RUNNING");
 
+    assert_eq!(store.tiled(topic), [(0, 6000), (1, 6000)].into());
+    let seen = seen_by("duckdb", &store.folder(topic), "id");
+    assert_eq!((seen.count, seen.distinct), (12_000, 12_000));
+}
+
+#[test]
+fn landing_goes_on_after_the_store_was_away() {
+    let (broker, mut store, topic) = (Broker::shared(), Store::azurite(), "store-outage");
+    broker.create_topic(topic, 2);
+    let mut events = Orders::schemaless(9).enumerate().map(|(n, event)| (i32::try_from(n % 2).unwrap(), Record::value(event)));
+    let worker = Worker::start(&broker.bootstrap(), &[]);
+    let mut config = store.connector(topic, 1000);
+    with(&mut config, &json!({"retry.backoff.ms": "500"}));
+    store.emulator().stop();
+    broker.produce_all(topic, events.by_ref().take(4000));
+    worker.create(topic, &config);
+    // Before a partition is open, and with files on their way.
+    for say in ["cannot be opened", "staging"] {
+        let url = store.emulator().blob_endpoint();
+        let said = || worker.log_text().lines().any(|line| line.contains(say) && line.contains(&url)).then_some(());
+        wait_until(&format!("a warning that names {url}; log: {}", worker.log().display()), secs(60), said);
+        worker.await_state(topic, "RUNNING");
+        store.emulator().start_again();
+        worker.await_landed(broker, topic, topic);
+        store.emulator().stop();
+        broker.produce_all(topic, events.by_ref().take(4000));
+    }
+    store.emulator().start_again();
+    worker.await_landed(broker, topic, topic);
     assert_eq!(store.tiled(topic), [(0, 6000), (1, 6000)].into());
     let seen = seen_by("duckdb", &store.folder(topic), "id");
     assert_eq!((seen.count, seen.distinct), (12_000, 12_000));

@@ -12,30 +12,36 @@ use super::{cache, free_port, read, secs, wait_until};
 pub(crate) struct Azurite {
     port: u16,
     // Before its folder: the process ends first.
-    _process: Process,
-    _folder: TempDir,
+    process: Option<Process>,
+    folder: TempDir,
 }
 
 impl Azurite {
     /// Starts an emulator and creates the container.
     pub(crate) fn start() -> Self {
         let folder = TempDir::with_prefix("landfall-azurite-").expect("a folder for Azurite");
-        let (port, log) = (free_port(), folder.path().join("azurite.log"));
-        let mut command = Command::new("node");
-        command.arg(cache("npm").join("node_modules/azurite/dist/src/blob/main.js")).args([
-            "--blobHost",
-            "127.0.0.1",
-            "--blobPort",
-        ]);
-        command
-            .arg(port.to_string())
-            .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent", "--location"])
-            .arg(folder.path());
-        let process = Process::spawn(&mut command, &log, folder.path()).expect("node");
-        wait_until("Azurite to answer", secs(60), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
-        let azurite = Self { port, _process: process, _folder: folder };
+        let mut azurite = Self { port: free_port(), process: None, folder };
+        azurite.start_again();
         read::python("blobs.py", &["create", &azurite.connection_string(), azurite.container()]);
         azurite
+    }
+
+    /// Takes it away; its port and its data are kept.
+    pub(crate) fn stop(&mut self) {
+        self.process.take().expect("a running emulator").terminate(secs(20));
+    }
+
+    /// Starts an emulator that is not running, on the same port and data.
+    pub(crate) fn start_again(&mut self) {
+        let folder = self.folder.path();
+        let mut command = Command::new("node");
+        command
+            .arg(cache("npm").join("node_modules/azurite/dist/src/blob/main.js"))
+            .args(["--blobHost", "127.0.0.1", "--blobPort", &self.port.to_string()])
+            .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent", "--location"])
+            .arg(folder);
+        self.process = Some(Process::spawn(&mut command, &folder.join("azurite.log"), folder).expect("node"));
+        wait_until("Azurite to answer", secs(60), || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
     pub(crate) fn account_name(&self) -> &'static str {

@@ -30,6 +30,14 @@ impl Store {
         Self::Azurite(Azurite::start(), TempDir::with_prefix("landfall-store-").expect("a folder"))
     }
 
+    /// The emulator of a store in Azurite.
+    pub(crate) fn emulator(&mut self) -> &mut Azurite {
+        match self {
+            Self::Azurite(azurite, _) => azurite,
+            Self::Directory(_) => panic!("a directory has no emulator"),
+        }
+    }
+
     /// A connector of Confluent's Data Lake class that lands `topic` here as Parquet, `flush_size` records a file.
     pub(crate) fn connector(&self, topic: &str, flush_size: usize) -> Value {
         let mut config = json!({

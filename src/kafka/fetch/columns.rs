@@ -105,6 +105,8 @@ impl Headers {
 #[derive(Debug)]
 pub(super) struct Columns {
     pub(super) origin: TopicPartition,
+    /// Whether more records of the poll are in the partition's next columns.
+    pub(super) continued: bool,
     keys: Bytes,
     values: Bytes,
     offsets: Vec<i64>,
@@ -119,6 +121,7 @@ impl Columns {
         let Size { records, keys, values } = expected;
         Self {
             origin,
+            continued: false,
             keys: Bytes::with_capacity(records, keys),
             values: Bytes::with_capacity(records, values),
             offsets: Vec::with_capacity(records),

@@ -162,7 +162,7 @@ impl Consumer {
             self.expected.insert(columns.origin.clone(), columns.size());
             let end = columns.end();
             // an error may stand for records that could not be read: the position is after them
-            let whole = !errors.iter().any(|e| e.partition.as_ref() == Some(&columns.origin));
+            let whole = !columns.continued && !errors.iter().any(|e| e.partition.as_ref() == Some(&columns.origin));
             let end = if whole { end.max(next) } else { end };
             if let Some(start) = self.assignment.get_mut(&columns.origin) {
                 *start = Start::At(end);
@@ -390,7 +390,9 @@ impl Taken<'_> {
             Some((last, at)) if last == id => at,
             _ => self.index.get(&id).copied().unwrap_or_else(|| self.open(id, message)),
         };
-        let at = if self.columns[at].has_room(message) { at } else { self.open(id, message) };
+        let full = !self.columns[at].has_room(message);
+        self.columns[at].continued = full;
+        let at = if full { self.open(id, message) } else { at };
         self.last = Some((id, at));
         self.columns[at].push(message)
     }
