@@ -154,13 +154,13 @@ async fn identify(herder: Standalone, worker: Arc<Properties>, ended: impl Futur
 /// Creates the connectors of the command line. Those that the state file restored are as they were left.
 async fn create(herder: &Standalone, connectors: Vec<ConnectorFile>) -> Result<(), End> {
     let restored = herder.names();
-    for ConnectorFile { name, config, initial_state, .. } in connectors {
-        if restored.contains(&name) {
-            tracing::info!(connector = %name, "the state file's configuration counts, not the one of the command line");
+    for file in connectors {
+        if restored.contains(&file.name) {
+            tracing::info!(connector = %file.name, "the state file's configuration counts, not the one of the command line");
             continue;
         }
-        let created = herder.create(&name, config, initial_state, false).await;
-        created.map_err(|e| End(3, format!("cannot create connector {name}: {e}")))?;
+        let created = herder.create(&file.name, file.config.clone(), file.initial_state, false).await;
+        created.map_err(|e| End(3, file.locate(&e)))?;
     }
     Ok(())
 }

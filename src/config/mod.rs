@@ -4,7 +4,7 @@ mod properties;
 mod worker;
 
 pub use properties::{PropertiesError, PropertiesFile};
-pub use worker::{WorkerConfig, WorkerKeys, sounds_secret};
+pub use worker::{WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.
 pub const LOG_VARIABLE: &str = "LANDFALL_LOG";

@@ -286,6 +286,15 @@ pub fn sounds_secret(key: &str) -> bool {
         || key.ends_with("sas")
 }
 
+/// Whether a value holds a secret whatever its key is called: a URL with a signature or a password, or a connection string.
+#[must_use]
+pub fn shows_secret(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let in_url = lower.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()?.split_once('@'));
+    ["sig=", "accountkey=", "password="].iter().any(|name| lower.contains(name))
+        || in_url.is_some_and(|(user, _)| user.contains(':'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,6 +384,12 @@ mod tests {
         }
         for key in ["topics", "key.converter", "basic.auth.credentials.source", "ssl.keystore.location", "flush.size"] {
             assert!(!sounds_secret(key), "{key}");
+        }
+        for value in ["https://a/c?sv=1&sig=x", "AccountName=a;AccountKey=x", "https://u:p@a/c", "x required password=\"p\";"] {
+            assert!(shows_secret(value), "{value}");
+        }
+        for value in ["https://a.blob.core.windows.net/c", "file:///a@b:c", "orders,lines", "SASL_SSL"] {
+            assert!(!shows_secret(value), "{value}");
         }
     }
 }

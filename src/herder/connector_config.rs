@@ -6,7 +6,7 @@ use landfall_api::config::{Class, with_prefix};
 use landfall_api::{Faults, Key, Kind, Properties, Role, SinkConnector, config};
 
 use super::Error;
-use crate::config::{OverridePolicy, WorkerConfig, sounds_secret};
+use crate::config::{OverridePolicy, WorkerConfig, shows_secret, sounds_secret};
 use crate::plugins::Plugins;
 
 /// A configuration as a request brings it: JSON knows null values.
@@ -41,7 +41,7 @@ config! {
         version: Option<String> = "connector.plugin.version" { group: "Common", display: "Connector version" };
         /// The most tasks that the connector runs.
         tasks_max: i32 = "tasks.max" {
-            default: Some("1"), importance: High, group: "Common", width: landfall_api::Width::Short, display: "Tasks max", valid: AtLeast(1)
+            default: Some("1"), importance: High, group: "Common", width: landfall_api::Width::Short, display: "Tasks max", valid: By(task_count)
         };
         /// Whether tasks.max is enforced. Deprecated in Kafka; no connector here makes more tasks.
         tasks_max_enforce: bool = "tasks.max.enforce" {
@@ -122,6 +122,17 @@ config! {
     }
 }
 
+/// The most tasks of a connector. Java has no bound, but each is a consumer with threads and memory of its own.
+const MOST_TASKS: i32 = 1000;
+
+fn task_count(raw: &str) -> Result<(), String> {
+    match raw.trim().parse() {
+        Ok(1..=MOST_TASKS) => Ok(()),
+        Ok(n) if n > MOST_TASKS => Err(format!("Value must be at most {MOST_TASKS}")),
+        _ => Err("Value must be at least 1".into()),
+    }
+}
+
 fn printable(raw: &str) -> Result<(), String> {
     if raw.is_empty() {
         return Err("String may not be empty".into());
@@ -186,10 +197,45 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let keys: Vec<_> = ConnectorKeys::KEYS.iter().chain(sink.keys()).map(|key| key.name).collect();
     faults.0.sort_by_key(|fault| keys.iter().position(|key| *key == fault.key).unwrap_or(usize::MAX));
 
+    for secret in properties.values().map(|value| value.trim()).filter(|value| shows_secret(value)) {
+        faults.0.iter_mut().for_each(|fault| fault.message = fault.message.replace(secret, HIDDEN));
+    }
+
     let mut warnings = sink.warnings(&properties);
+    warnings.extend(unknown(plugins, sink, &properties));
     let without_effect = properties.keys().filter(|k| k.starts_with("producer.override.") || k.starts_with("admin.override."));
     warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: no dead letter queue yet")));
     Ok(Checked { sink, properties, faults, warnings })
+}
+
+/// Warnings about keys that nobody reads.
+fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
+    let mut known: BTreeSet<String> = ConnectorKeys::KEYS.iter().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
+    let mut idle = Vec::new();
+    for role in [Role::Key, Role::Value, Role::Header] {
+        let class = converter_key(role);
+        match properties.get(class) {
+            Some(name) => {
+                let keys = plugins.converter(name.trim()).map(landfall_api::ConverterClass::keys).unwrap_or_default();
+                known.extend(keys.iter().map(|key| format!("{class}.{}", key.name)));
+            }
+            None => {
+                let own = properties.keys().filter(|key| key.starts_with(&format!("{class}.")) && !known.contains(*key));
+                idle.extend(own.map(|key| (key, class)));
+            }
+        }
+    }
+    let without = |&(key, class): &(&String, &str)| {
+        format!("The configuration '{key}' has no effect: the worker's {class} counts unless {class} is given too")
+    };
+    let mut warnings: Vec<_> = idle.iter().map(without).collect();
+    // What begins so is looked at elsewhere.
+    let elsewhere = ["consumer.override.", "producer.override.", "admin.override.", "confluent."];
+    let unknown =
+        properties.keys().filter(|key| !known.contains(*key) && !elsewhere.iter().any(|prefix| key.starts_with(prefix)));
+    let unknown = unknown.filter(|key| !idle.iter().any(|(idle, _)| idle == key));
+    warnings.extend(unknown.map(|key| format!("The configuration '{key}' was supplied but isn't a known config.")));
+    warnings
 }
 
 impl std::fmt::Debug for Checked {
@@ -274,10 +320,10 @@ fn not_yet(properties: &Properties, faults: &mut Faults) {
     for key in
         ConnectorKeys::KEYS.iter().filter(|k| k.name.starts_with("errors.") || ["transforms", "predicates"].contains(&k.name))
     {
-        let Some(given) = properties.get(key.name).map(|v| v.trim().to_ascii_lowercase()) else { continue };
+        let Some(given) = properties.get(key.name).map(|v| v.trim()) else { continue };
         let default = key.default.unwrap_or_default();
         let faulty = faults.0.iter().any(|f| f.key == key.name);
-        if given != default && !faulty {
+        if !given.eq_ignore_ascii_case(default) && !faulty {
             let only = if default.is_empty() { "leave it out".to_owned() } else { format!("only {default} is") };
             faults.push(key.name, format!("Invalid value {given} for configuration {}: not supported yet, {only}", key.name));
         }
@@ -384,14 +430,15 @@ impl Secrets {
     /// `properties` as they may be shown.
     #[must_use]
     pub fn hide(&self, properties: &Properties) -> Properties {
-        let shown = |key: &str, value: &str| if self.has(key) { HIDDEN.to_owned() } else { value.to_owned() };
+        let shown =
+            |key: &str, value: &str| if self.has(key) || shows_secret(value) { HIDDEN.to_owned() } else { value.to_owned() };
         properties.iter().map(|(key, value)| (key.clone(), shown(key, value))).collect()
     }
 
     /// Puts the stored values in the place of those that a client read as hidden and sends back.
     pub fn restore(&self, stored: &Properties, submitted: &mut Submitted) {
-        for (key, value) in submitted.iter_mut().filter(|(key, value)| value.as_deref() == Some(HIDDEN) && self.has(key)) {
-            if let Some(secret) = stored.get(key) {
+        for (key, value) in submitted.iter_mut().filter(|(_, value)| value.as_deref() == Some(HIDDEN)) {
+            if let Some(secret) = stored.get(key).filter(|secret| self.has(key) || shows_secret(secret)) {
                 *value = Some(secret.clone());
             }
         }

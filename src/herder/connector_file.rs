@@ -1,12 +1,13 @@
 //! Connector configurations as files, the way `connect-standalone` takes them (4.3.1): a JSON object that is the configuration,
 //! a JSON object that is a request to create a connector, or Java properties.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::TargetState;
 use super::connector_config::{Submitted, text_of};
+use super::{Error, TargetState};
 use crate::config::PropertiesFile;
 
 /// What a file asks for.
@@ -20,6 +21,10 @@ pub struct ConnectorFile {
     pub initial_state: TargetState,
     /// What is suspicious in the file and no error.
     pub warnings: Vec<String>,
+    /// The file.
+    pub path: PathBuf,
+    /// Key to the line on which its value stands; empty for JSON.
+    pub lines: BTreeMap<String, usize>,
 }
 
 impl ConnectorFile {
@@ -31,23 +36,37 @@ impl ConnectorFile {
         let shown = path.display();
         let bytes = std::fs::read(path).map_err(|e| format!("{shown}: cannot be read: {e}"))?;
         if bytes.trim_ascii_start().first() == Some(&b'{') {
-            return Self::of_json(&bytes).map_err(|e| format!("{shown}: {e}"));
+            return Self::of_json(path, &bytes).map_err(|e| format!("{shown}: {e}"));
         }
         let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
         let config = file.properties.into_iter().map(|(key, value)| (key, Some(value))).collect();
-        Self::new(config, TargetState::Started, file.warnings).map_err(|e| format!("{shown}: {e}"))
+        let read = Self::new(path, config, TargetState::Started).map_err(|e| format!("{shown}: {e}"))?;
+        Ok(Self { warnings: file.warnings, lines: file.lines, ..read })
     }
 
-    fn new(config: Submitted, initial_state: TargetState, warnings: Vec<String>) -> Result<Self, String> {
+    /// Why the connector cannot be created, with the place in the file, one fault a line.
+    #[must_use]
+    pub fn locate(&self, error: &Error) -> String {
+        match error {
+            Error::Invalid(faults) => {
+                let (path, lines) = (self.path.clone(), self.lines.clone());
+                PropertiesFile { path, lines, ..PropertiesFile::default() }.locate(faults)
+            }
+            other => format!("{}: {other}", self.path.display()),
+        }
+    }
+
+    fn new(path: &Path, config: Submitted, initial_state: TargetState) -> Result<Self, String> {
         let name = config.get("name").cloned().flatten().ok_or("the mandatory key name is missing")?;
-        Ok(Self { name: name.trim().to_owned(), config, initial_state, warnings })
+        let (path, lines) = (path.to_owned(), BTreeMap::new());
+        Ok(Self { name: name.trim().to_owned(), config, initial_state, warnings: Vec::new(), path, lines })
     }
 
-    fn of_json(bytes: &[u8]) -> Result<Self, String> {
+    fn of_json(path: &Path, bytes: &[u8]) -> Result<Self, String> {
         let mut fields: Map<String, Value> =
             serde_json::from_slice(bytes).map_err(|e| format!("not JSON: line {}, column {}", e.line(), e.column()))?;
         let Some(Value::Object(config)) = fields.get_mut("config").map(Value::take) else {
-            return Self::new(texts(fields)?, TargetState::Started, Vec::new());
+            return Self::new(path, texts(fields)?, TargetState::Started);
         };
         let mut config = texts(config)?;
         let name =
@@ -66,7 +85,7 @@ impl ConnectorFile {
             },
             Some(_) => return Err("initial_state is no text".into()),
         };
-        Self::new(config, initial_state, Vec::new())
+        Self::new(path, config, initial_state)
     }
 }
 
@@ -95,9 +114,21 @@ mod tests {
         let flat = read("c.json", r#" {"name": "c", "tasks.max": 2}"#).expect("flat");
         let request =
             read("c.json", r#"{"name": "c", "config": {"tasks.max": "2"}, "initial_state": "paused"}"#).expect("request");
-        assert_eq!(properties, flat);
+        assert_eq!((&properties.name, &properties.config), (&flat.name, &flat.config));
+        assert_eq!(properties.lines["tasks.max"], 2);
         assert_eq!(flat.config, request.config);
         assert_eq!((flat.initial_state, request.initial_state), (TargetState::Started, TargetState::Paused));
+    }
+
+    #[test]
+    fn a_fault_is_located_in_the_file() {
+        let properties = read("c.properties", "name=c\ntasks.max=two\n").expect("properties");
+        let mut faults = landfall_api::Faults::default();
+        faults.push("tasks.max", "bad");
+        let located = properties.locate(&Error::Invalid(faults));
+        assert!(located.ends_with("c.properties:2: tasks.max: bad"), "{located}");
+        let located = properties.locate(&Error::Exists("c".into()));
+        assert!(located.ends_with("c.properties: Connector c already exists"), "{located}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ use super::{Connector, Error, Info, Starter, State, Status, TargetState, TaskCou
 use crate::config::WorkerConfig;
 use crate::plugins::Plugins;
 
+/// The least memory of a task, in bytes: its fetch queue and a file need so much, however many tasks there are.
+const LEAST_MEMORY: usize = 4 << 20;
+
 /// What a restart takes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restart {
@@ -80,7 +83,7 @@ impl Shared {
     /// A task gets an equal share of the worker's memory among the tasks that there are when it starts.
     pub(super) fn memory_of_a_task(&self) -> usize {
         let tasks: usize = self.all().iter().map(|connector| connector.inner().task_count()).sum();
-        self.worker.memory() / tasks.max(1)
+        (self.worker.memory() / tasks.max(1)).max(LEAST_MEMORY)
     }
 
     fn all(&self) -> Vec<Arc<Connector>> {

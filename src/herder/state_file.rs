@@ -37,12 +37,14 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// The file at `path`, which need not exist, and what it holds.
+    /// The file at `path`, made if it does not exist, and what it holds.
     ///
     /// # Errors
-    /// It exists and cannot be read.
+    /// It cannot be read or made.
     pub fn open(path: PathBuf) -> Result<(Self, BTreeMap<String, Stored>), String> {
-        let stored = match std::fs::read(&path) {
+        let file = Self { path, writing: Mutex::new(()) };
+        let path = &file.path;
+        let stored = match std::fs::read(path) {
             Ok(bytes) => {
                 let content: Content = serde_json::from_slice(&bytes)
                     // serde's message may quote a value, its place says enough.
@@ -52,10 +54,14 @@ impl StateFile {
                 }
                 content.connectors
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                // Better now than with the first connector.
+                file.write(BTreeMap::new)?;
+                BTreeMap::new()
+            }
             Err(e) => return Err(format!("{}: cannot be read: {e}", path.display())),
         };
-        Ok((Self { path, writing: Mutex::new(()) }, stored))
+        Ok((file, stored))
     }
 
     /// Replaces what the file holds by what `connectors` gives; after a crash it holds the one or the other. Blocks.
@@ -103,6 +109,12 @@ mod tests {
         file.write(|| connectors.clone()).expect("written again");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(StateFile::open(path).expect("readable").1, connectors);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_is_said_at_once() {
+        let error = StateFile::open("/no/such/directory/state.json".into()).expect_err("no directory");
+        assert!(error.starts_with("/no/such/directory/state.json: cannot be written: "), "{error}");
     }
 
     #[test]

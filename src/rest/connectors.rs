@@ -115,7 +115,10 @@ pub(super) async fn patch_config(
 ) -> Answer<ConnectorInfo> {
     let patch = model::config(&body)?;
     herder.info(&name)?;
-    let patch = patch.ok_or_else(|| model::null("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
+    let mut patch = patch.ok_or_else(|| model::null("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
+    if patch.get("name").is_some_and(Option::is_some) {
+        put_name(&name, &mut patch)?;
+    }
     Ok(Json(herder.patch(&name, patch).await?.into()))
 }
 

@@ -114,6 +114,11 @@ async fn a_connector_lives_as_in_java() {
     assert_eq!((patched.status, patched.json()["tasks"].as_array().map(Vec::len)), (200, Some(3)));
     let added = call(&herder, "PATCH", "/connectors/c/config", Some(r#"{"flush.size": "7"}"#)).await;
     assert_eq!(added.json()["config"]["flush.size"], "7");
+    let renamed = call(&herder, "PATCH", "/connectors/c/config", Some(r#"{"name": "other"}"#)).await;
+    assert_eq!(
+        (renamed.status, renamed.message().as_str()),
+        (400, "Connector name configuration (other) doesn't match connector name in the URL (c)")
+    );
     let removed = call(&herder, "PATCH", "/connectors/c/config", Some(r#"{"flush.size": null}"#)).await;
     assert_eq!(removed.json()["config"].get("flush.size"), None);
 

@@ -125,7 +125,7 @@ pub(crate) fn check_not_cloud(properties: &Properties, faults: &mut Faults) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use landfall_api::SinkConnector;
+    use landfall_api::{Kind, SinkConnector};
 
     use super::*;
 
@@ -155,11 +155,29 @@ pub(crate) mod tests {
         timestamp.extractor timestamp.field topics.dir directory.delim file.delim store.url storage.class \
         credentials.provider.class";
 
-    /// Checks that a class declares the keys of both Confluent classes and its `own`, each once.
-    pub(crate) fn assert_keys_known(sink: &dyn SinkConnector, own: &str) {
-        let keys: Vec<_> = sink.keys().into_iter().map(|key| key.name).collect();
-        for wanted in COMMON.split_whitespace().chain(own.split_whitespace()) {
-            assert_eq!(keys.iter().filter(|key| **key == wanted).count(), 1, "{wanted}");
+    /// The keys of both classes that are acted upon, in part by refusing values.
+    const HONOURED: &str = "format.class flush.size retry.backoff.ms filename.offset.zero.pad.width parquet.codec \
+        schema.compatibility behavior.on.null.values partitioner.class topics.dir directory.delim file.delim store.url storage.class";
+
+    /// Checks that a class declares the keys of both Confluent classes, its own that it acts upon (`honoured`) and its `other`
+    /// ones, each once; and that none of those it does not act upon takes another value in silence.
+    pub(crate) fn assert_keys_known(sink: &dyn SinkConnector, good: &[(&str, &str)], honoured: &str, other: &str) {
+        let honoured: Vec<_> = HONOURED.split_whitespace().chain(honoured.split_whitespace()).collect();
+        let wanted = COMMON.split_whitespace().chain(other.split_whitespace()).filter(|key| !honoured.contains(key));
+        let keys = sink.keys();
+        for name in wanted.chain(honoured.iter().copied()) {
+            let declared: Vec<_> = keys.iter().filter(|key| key.name == name).collect();
+            assert_eq!(declared.len(), 1, "{name}");
+            let value = match (declared[0].kind, declared[0].default) {
+                (Kind::Boolean, Some("true")) => "false",
+                (Kind::Boolean, _) => "true",
+                (Kind::Short | Kind::Int | Kind::Long | Kind::Double, _) => "77",
+                _ => "other",
+            };
+            let set = given(good, &[(name, value)]);
+            let refused = sink.validate(&set).0.iter().any(|fault| fault.key == name);
+            let warned = sink.warnings(&set).iter().any(|warning| warning.starts_with(&format!("{name} ")));
+            assert!(honoured.contains(&name) || refused != warned, "{name}={value}: refused {refused}, warned about {warned}");
         }
     }
 }

@@ -90,3 +90,50 @@ fn a_connectors_converter_comes_with_its_own_keys_only() {
     assert_eq!((&*class, keys.contains_key("x"), keys.contains_key("schemas.enable")), ("C", true, false));
     assert_eq!(converter(Role::Header, &worker, &own).0, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
 }
+
+#[test]
+fn the_number_of_tasks_has_bounds() {
+    for (tasks, why) in [("0", "Value must be at least 1"), ("2147483647", "Value must be at most 1000")] {
+        assert_eq!(
+            faults(&worker(&[]), &[("tasks.max", tasks)]),
+            format!("Invalid value {tasks} for configuration tasks.max: {why}")
+        );
+    }
+    assert_eq!(faults(&worker(&[]), &[("tasks.max", " 1000 ")]), "");
+}
+
+#[test]
+fn a_key_that_nobody_reads_is_warned_about_by_name() {
+    let base = [("name", "c"), ("connector.class", "FakeSink"), ("topics", "t"), ("path", "/p"), ("value.converter", "Json")];
+    let extra = [
+        ("flush.sise", "7"),
+        ("consumer.override.fetch.min.bytes", "1"),
+        ("key.converter.schemas.enable", "false"),
+        ("transforms.a.type", "x"),
+        ("value.converter.schema.enable", "false"),
+        ("value.converter.schemas.enable", "false"),
+    ];
+    let submitted = base.iter().chain(&extra).map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
+    let checked = check(&FAKE, &worker(&[]), &submitted).expect("a known class");
+    assert_eq!(
+        checked.warnings,
+        [
+            "The configuration 'key.converter.schemas.enable' has no effect: the worker's key.converter counts unless key.converter is given too",
+            "The configuration 'flush.sise' was supplied but isn't a known config.",
+            "The configuration 'transforms.a.type' was supplied but isn't a known config.",
+            "The configuration 'value.converter.schema.enable' was supplied but isn't a known config.",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_under_a_harmless_key_is_not_shown() {
+    let text = faults(&worker(&[]), &[("tasks.max", "AccountName=a;AccountKey=pssst")]);
+    assert!(text.contains("Invalid value [hidden] for configuration tasks.max") && !text.contains("pssst"), "{text}");
+    let stored = Properties::from([("store.url".into(), "https://a/?sig=pssst".into())]);
+    let secrets = Secrets::of(&FAKE, &stored);
+    let mut again: Submitted = secrets.hide(&stored).into_iter().map(|(key, value)| (key, Some(value))).collect();
+    assert_eq!(again["store.url"].as_deref(), Some(HIDDEN));
+    secrets.restore(&stored, &mut again);
+    assert_eq!(again["store.url"], stored.get("store.url").cloned());
+}
