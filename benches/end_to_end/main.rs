@@ -202,6 +202,8 @@ fn rows(folder: &Path) -> Rows {
 fn demo() {
     const RECORDS: usize = 80_000;
     let landing = Path::new(env!("CARGO_MANIFEST_DIR")).join("run/landing");
+    // What an earlier demo landed has the names of what this one lands.
+    let _ = fs::remove_dir_all(&landing);
     fs::create_dir_all(&landing).expect("a folder to land in");
     let broker = Broker::private();
     fill(&broker, "orders", RECORDS, Orders::schemaless(SEED));
