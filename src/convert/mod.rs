@@ -8,7 +8,10 @@ mod string;
 
 pub use batch::{Converted, convert_batch};
 
+use landfall_api::config::with_prefix;
 use landfall_api::{Column, Converter, ConverterClass, Faults, Properties, Role, Run};
+
+use crate::config::WorkerKeys;
 
 /// Every converter class; adding one is one file and one line here.
 pub const CONVERTERS: &[&dyn ConverterClass] = &[
@@ -47,8 +50,20 @@ pub fn build(class: &str, properties: &Properties, role: Role) -> Result<Box<dyn
     Err(faults)
 }
 
+/// The class and the own keys of the converter for `role`: the connector's if it names one, else the worker's (Java's
+/// `Worker.startTask`).
+#[must_use]
+pub fn configured(role: Role, worker: &Properties, connector: &Properties) -> (String, Properties) {
+    let key = key(role);
+    let from = if connector.contains_key(key) { connector } else { worker };
+    let default = WorkerKeys::KEYS.iter().find(|k| k.name == key).and_then(|k| k.default);
+    let class = from.get(key).map(|class| class.trim()).or(default).unwrap_or_default();
+    (class.to_owned(), with_prefix(from, &format!("{key}.")))
+}
+
 /// The property that names the converter of a role.
-const fn key(role: Role) -> &'static str {
+#[must_use]
+pub const fn key(role: Role) -> &'static str {
     match role {
         Role::Key => "key.converter",
         Role::Value => "value.converter",
@@ -95,5 +110,21 @@ mod tests {
         assert_eq!(faults.0[0].key, "key.converter");
         let bad = Properties::from([("schemas.enable".into(), "maybe".into()), ("decimal.format".into(), "x".into())]);
         assert_eq!(build("JsonConverter", &bad, Role::Value).expect_err("refused").0.len(), 2);
+    }
+
+    #[test]
+    fn a_connectors_converter_comes_with_its_own_keys_only() {
+        let worker = Properties::from([
+            ("value.converter".to_owned(), "W".to_owned()),
+            ("value.converter.schemas.enable".to_owned(), "false".to_owned()),
+        ]);
+        let none = Properties::from([("value.converter.x".to_owned(), "1".to_owned())]);
+        let (class, keys) = configured(Role::Value, &worker, &none);
+        assert_eq!((&*class, keys.len(), keys.contains_key("schemas.enable")), ("W", 1, true));
+        let own =
+            Properties::from([("value.converter".to_owned(), "C".to_owned()), ("value.converter.x".to_owned(), "1".to_owned())]);
+        let (class, keys) = configured(Role::Value, &worker, &own);
+        assert_eq!((&*class, keys.contains_key("x"), keys.contains_key("schemas.enable")), ("C", true, false));
+        assert_eq!(configured(Role::Header, &worker, &own).0, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
     }
 }

@@ -7,6 +7,7 @@ use landfall_api::{Faults, Key, Kind, Properties, Role, SinkConnector, config};
 
 use super::Error;
 use crate::config::{OverridePolicy, WorkerConfig, shows_secret, sounds_secret};
+use crate::convert;
 use crate::plugins::Plugins;
 
 /// A configuration as a request brings it: JSON knows null values.
@@ -213,7 +214,7 @@ fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties)
     let mut known: BTreeSet<String> = ConnectorKeys::KEYS.iter().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
     let mut idle = Vec::new();
     for role in [Role::Key, Role::Value, Role::Header] {
-        let class = converter_key(role);
+        let class = convert::key(role);
         match properties.get(class) {
             Some(name) => {
                 let keys = plugins.converter(name.trim()).map(landfall_api::ConverterClass::keys).unwrap_or_default();
@@ -357,33 +358,13 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
     }
 }
 
-/// The key that names the converter of `role`; with a dot after it, the prefix of the converter's own keys.
-#[must_use]
-pub fn converter_key(role: Role) -> &'static str {
-    match role {
-        Role::Key => "key.converter",
-        Role::Value => "value.converter",
-        Role::Header => "header.converter",
-    }
-}
-
-/// The class and the own keys of the converter for `role`: the connector's if it names one, else the worker's, as in Java.
-#[must_use]
-pub fn converter(role: Role, worker: &Properties, connector: &Properties) -> (String, Properties) {
-    let key = converter_key(role);
-    let from = if connector.contains_key(key) { connector } else { worker };
-    let default = crate::config::WorkerKeys::KEYS.iter().find(|k| k.name == key).and_then(|k| k.default);
-    let class = from.get(key).map(|class| class.trim()).or(default).unwrap_or_default();
-    (class.to_owned(), with_prefix(from, &format!("{key}.")))
-}
-
 /// All that is wrong with the converters that a connector would get.
 #[must_use]
 pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Properties) -> Faults {
     let mut faults = Faults::default();
     for role in [Role::Key, Role::Value, Role::Header] {
-        let (class, properties) = converter(role, worker, connector);
-        let key = converter_key(role);
+        let (class, properties) = convert::configured(role, worker, connector);
+        let key = convert::key(role);
         match plugins.converter(&class) {
             None => {
                 faults.push(key, format!("Invalid value {class} for configuration {key}: Class {class} could not be found."));
@@ -414,7 +395,7 @@ impl Secrets {
         let sink = properties.get("connector.class").and_then(|class| plugins.sink(class.trim()));
         declared.extend(sink.iter().flat_map(|s| s.keys()).map(|key: &Key| (key.name.to_owned(), key.kind)));
         for role in [Role::Key, Role::Value, Role::Header] {
-            let prefix = converter_key(role);
+            let prefix = convert::key(role);
             let class = properties.get(prefix).and_then(|class| plugins.converter(class.trim()));
             declared.extend(class.iter().flat_map(|c| c.keys()).map(|key| (format!("{prefix}.{}", key.name), key.kind)));
         }

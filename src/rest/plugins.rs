@@ -8,7 +8,8 @@ use landfall_api::{Importance, Key, Role, Width};
 
 use super::model::{self, ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo};
 use super::{Answer, QueryPairs, RestError};
-use crate::herder::connector_config::{Checked, ConnectorKeys, Secrets, converter, converter_key};
+use crate::convert;
+use crate::herder::connector_config::{Checked, ConnectorKeys, Secrets};
 use crate::herder::{Error, Standalone};
 
 pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<QueryPairs>) -> Json<Vec<PluginInfo>> {
@@ -62,9 +63,9 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
     let mut definitions = definitions("", ConnectorKeys::KEYS);
     definitions.extend(self::definitions("", sink.keys()));
     for role in [Role::Key, Role::Value, Role::Header] {
-        let (class, _) = converter(role, &Default::default(), properties);
+        let (class, _) = convert::configured(role, &Default::default(), properties);
         if let Some(class) = herder.plugins().converter(&class) {
-            definitions.extend(self::definitions(&format!("{}.", converter_key(role)), class.keys()));
+            definitions.extend(self::definitions(&format!("{}.", convert::key(role)), class.keys()));
         }
     }
     let mut groups = Vec::new();
@@ -75,7 +76,7 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
     }
     let errors = |key: &str| faults.0.iter().filter(|f| f.key == key).map(|f| f.message.clone()).collect::<Vec<_>>();
     let recommended = |name: &str| {
-        let role = [Role::Key, Role::Value, Role::Header].into_iter().find(|role| converter_key(*role) == name);
+        let role = [Role::Key, Role::Value, Role::Header].into_iter().find(|role| convert::key(*role) == name);
         let able =
             |role| herder.plugins().converters.iter().filter(move |c| c.roles().contains(&role)).map(|c| c.class().to_owned());
         role.map_or_else(Vec::new, |role| able(role).collect())

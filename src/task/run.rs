@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landfall_api::config::with_prefix;
 use landfall_api::{
     Committed, Converter, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicPartition,
 };
@@ -395,16 +394,9 @@ fn kafka(error: KafkaError) -> TaskError {
     TaskError::Fatal(error.to_string())
 }
 
-/// The connector's own converter, else the worker's, with the properties under its prefix (Java's `Worker.startTask`).
 fn converter(role: Role, worker: &Properties, connector: &Properties) -> Result<Box<dyn Converter>, String> {
-    let key = match role {
-        Role::Key => "key.converter",
-        Role::Value => "value.converter",
-        Role::Header => "header.converter",
-    };
-    let from = if connector.contains_key(key) { connector } else { worker };
-    let class = from.get(key).map_or("org.apache.kafka.connect.storage.SimpleHeaderConverter", String::as_str);
-    convert::build(class, &with_prefix(from, &format!("{key}.")), role).map_err(|faults| format!("{key}: {faults}"))
+    let (class, properties) = convert::configured(role, worker, connector);
+    convert::build(&class, &properties, role).map_err(|faults| format!("{}: {faults}", convert::key(role)))
 }
 
 fn part(of: Duration, percent: u32) -> Duration {

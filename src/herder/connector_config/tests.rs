@@ -76,22 +76,6 @@ fn overrides_are_up_to_the_workers_policy() {
 }
 
 #[test]
-fn a_connectors_converter_comes_with_its_own_keys_only() {
-    let worker = Properties::from([
-        ("value.converter".to_owned(), "W".to_owned()),
-        ("value.converter.schemas.enable".to_owned(), "false".to_owned()),
-    ]);
-    let none = Properties::from([("value.converter.x".to_owned(), "1".to_owned())]);
-    let (class, keys) = converter(Role::Value, &worker, &none);
-    assert_eq!((&*class, keys.len(), keys.contains_key("schemas.enable")), ("W", 1, true));
-    let own =
-        Properties::from([("value.converter".to_owned(), "C".to_owned()), ("value.converter.x".to_owned(), "1".to_owned())]);
-    let (class, keys) = converter(Role::Value, &worker, &own);
-    assert_eq!((&*class, keys.contains_key("x"), keys.contains_key("schemas.enable")), ("C", true, false));
-    assert_eq!(converter(Role::Header, &worker, &own).0, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
-}
-
-#[test]
 fn the_number_of_tasks_has_bounds() {
     for (tasks, why) in [("0", "Value must be at least 1"), ("2147483647", "Value must be at most 1000")] {
         assert_eq!(
