@@ -1,9 +1,9 @@
 //! The connector classes that this worker has, in the order in which `/connector-plugins` lists them.
 
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
-use landfall_api::{ConverterClass, SinkConnector};
+use landfall_api::{ConverterClass, Role, SinkConnector};
 
-use crate::convert::CONVERTERS;
+use crate::convert::{self, CONVERTERS};
 
 /// Every connector class; adding one is one file in its family and one line here.
 pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink];
@@ -37,6 +37,22 @@ impl Plugins {
     #[must_use]
     pub fn converter(&self, name: &str) -> Option<&'static dyn ConverterClass> {
         self.converters.iter().copied().find(|converter| means(name, converter.class(), "Converter"))
+    }
+
+    /// The same, for a role.
+    ///
+    /// # Errors
+    /// Java's words when there is no such class, or when it does not take the role.
+    pub fn converter_for(&self, role: Role, name: &str) -> Result<&'static dyn ConverterClass, String> {
+        let key = convert::key(role);
+        let Some(found) = self.converter(name) else {
+            return Err(format!("Invalid value {name} for configuration {key}: Class {name} could not be found."));
+        };
+        if !found.roles().contains(&role) {
+            let interface = if role == Role::Header { "HeaderConverter" } else { "Converter" };
+            return Err(format!("Class class {} does not implement the {interface} interface", found.class()));
+        }
+        Ok(found)
     }
 }
 

@@ -9,9 +9,10 @@ mod string;
 pub use batch::{Converted, convert_batch};
 
 use landfall_api::config::with_prefix;
-use landfall_api::{Column, Converter, ConverterClass, Faults, Properties, Role, Run};
+use landfall_api::{Column, Converter, ConverterClass, Fault, Faults, Properties, Role, Run};
 
 use crate::config::WorkerKeys;
+use crate::plugins::Plugins;
 
 /// Every converter class; adding one is one file and one line here.
 pub const CONVERTERS: &[&dyn ConverterClass] = &[
@@ -21,33 +22,16 @@ pub const CONVERTERS: &[&dyn ConverterClass] = &[
     &simple_header::SimpleHeaderConverterClass,
 ];
 
-/// The class that `name` means: the full Java name, or the simple name with or without `Converter` as Java's plugin aliases allow.
-#[must_use]
-pub fn converter(name: &str) -> Option<&'static dyn ConverterClass> {
-    let simple = |class: &'static str| class.rsplit('.').next().unwrap_or(class);
-    let named = |c: &&&dyn ConverterClass| {
-        let class = c.class();
-        name == class || name == simple(class) || Some(name) == simple(class).strip_suffix("Converter")
-    };
-    CONVERTERS.iter().find(named).copied()
-}
-
 /// A converter of the class that `class` names, from `properties` with the prefix (`value.converter.`) taken off.
 ///
 /// # Errors
 /// All faults in the properties; or one for the key of the role (`value.converter`) if there is no such class or it does not take
 /// the role.
 pub fn build(class: &str, properties: &Properties, role: Role) -> Result<Box<dyn Converter>, Faults> {
-    let key = key(role);
-    let mut faults = Faults::default();
-    match converter(class) {
-        None => faults.push(key, format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")),
-        Some(found) if !found.roles().contains(&role) => {
-            faults.push(key, format!("Invalid value {class} for configuration {key}: {} is not for it", found.class()));
-        }
-        Some(found) => return found.build(properties, role),
+    match Plugins::BUILT_IN.converter_for(role, class) {
+        Ok(found) => found.build(properties, role),
+        Err(why) => Err(Faults(vec![Fault { key: key(role).into(), message: why }])),
     }
-    Err(faults)
 }
 
 /// The class and the own keys of the converter for `role`: the connector's if it names one, else the worker's (Java's
@@ -91,6 +75,7 @@ mod tests {
 
     #[test]
     fn classes_are_found_by_full_and_simple_name() {
+        let converter = |name: &str| Plugins::BUILT_IN.converter(name);
         for class in CONVERTERS {
             let simple = class.class().rsplit('.').next().unwrap();
             assert_eq!(converter(class.class()).unwrap().class(), class.class());

@@ -365,15 +365,9 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
     for role in [Role::Key, Role::Value, Role::Header] {
         let (class, properties) = convert::configured(role, worker, connector);
         let key = convert::key(role);
-        match plugins.converter(&class) {
-            None => {
-                faults.push(key, format!("Invalid value {class} for configuration {key}: Class {class} could not be found."));
-            }
-            Some(found) if !found.roles().contains(&role) => {
-                let interface = if role == Role::Header { "HeaderConverter" } else { "Converter" };
-                faults.push(key, format!("Class class {} does not implement the {interface} interface", found.class()));
-            }
-            Some(found) => {
+        match plugins.converter_for(role, &class) {
+            Err(why) => faults.push(key, why),
+            Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
                 faults.0.extend(own.0.into_iter().map(|f| landfall_api::Fault { key: format!("{key}.{}", f.key), ..f }));
             }

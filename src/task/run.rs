@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Converter, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicPartition,
+    Committed, Converter, Faults, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicPartition,
 };
 
 use super::{Control, TaskEvent, TaskSpec};
+use crate::config::WorkerKeys;
 use crate::convert::{self, Converted};
 use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Start, consumer_properties};
 
@@ -111,7 +112,7 @@ impl Runner {
             properties.get("topics").into_iter().flat_map(|t| t.split(',')).map(|t| t.trim().to_owned()).collect();
         consumer.subscribe(&topics).map_err(|e| fatal(e.to_string()))?;
         let _ = control.waker.set(consumer.waker());
-        let graceful = milliseconds(&spec.worker, "task.shutdown.graceful.timeout.ms", 5000);
+        let graceful = milliseconds(&spec.worker, "task.shutdown.graceful.timeout.ms");
         Ok(Self {
             metrics: spec.metrics.clone(),
             consumer,
@@ -127,7 +128,7 @@ impl Runner {
             held: false,
             unanswering: None,
             graceful,
-            commit_timeout: milliseconds(&spec.worker, "offset.flush.timeout.ms", 5000),
+            commit_timeout: milliseconds(&spec.worker, "offset.flush.timeout.ms"),
             spec,
         })
     }
@@ -403,6 +404,9 @@ fn part(of: Duration, percent: u32) -> Duration {
     of * percent / 100
 }
 
-fn milliseconds(properties: &Properties, key: &str, default: u64) -> Duration {
-    Duration::from_millis(properties.get(key).and_then(|v| v.trim().parse().ok()).unwrap_or(default))
+/// What the worker's key `key` says, or its default.
+fn milliseconds(worker: &Properties, key: &str) -> Duration {
+    let declared = WorkerKeys::KEYS.iter().find(|declared| declared.name == key);
+    let given = declared.and_then(|key| key.read::<i64>(worker, &mut Faults::default()));
+    Duration::from_millis(given.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0))
 }

@@ -143,24 +143,4 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// The rows `rows`, without a copy. It answers for the offsets from its first row (or the batch's begin) up to the next
-    /// row that is not in it (or the batch's end), so that the slices of a batch cover what the batch covers.
-    #[must_use]
-    pub fn slice(&self, rows: &Range<usize>) -> Self {
-        let offsets = self.offset.values();
-        let begin = if rows.start == 0 { self.covers.start } else { offsets[rows.start] };
-        let end = offsets.get(rows.end).copied().unwrap_or(self.covers.end);
-        Self {
-            origin: self.origin.clone(),
-            topic: self.topic.clone(),
-            key: self.key.slice(rows),
-            value: self.value.slice(rows),
-            offset: self.offset.slice(rows.start, rows.len()),
-            timestamp: self.timestamp.slice(rows.start, rows.len()),
-            headers: self.headers.as_ref().map(|h| h.slice(rows.start, rows.len())),
-            raw: self.raw.clone(),
-            covers: begin..end,
-        }
-    }
 }

@@ -66,12 +66,6 @@ impl Ledger {
         true
     }
 
-    /// How many files are not visible yet.
-    #[must_use]
-    pub fn unpublished(&self) -> usize {
-        self.unpublished.len()
-    }
-
     /// Forgets the newest file: it was dropped, not published.
     pub fn forget_newest(&mut self) {
         if let Some(entry) = self.unpublished.pop_back() {

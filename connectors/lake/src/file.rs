@@ -45,10 +45,17 @@ impl Shared {
         (self.memory / 2 / open).clamp(SMALLEST_ROW_GROUP, ROW_GROUP)
     }
 
-    async fn backoff(&self, what: &str, error: &str) {
-        self.metrics.retries.add(1);
-        tracing::warn!("{what}: {error}; trying again in {} ms", self.retry_backoff.as_millis());
-        tokio::time::sleep(self.retry_backoff).await;
+    /// Waits until a call that failed may be tried again; `doing` says to the log what was tried with the file at `path`.
+    async fn again(&self, doing: &str, path: &str, error: StorageError) -> Result<(), TaskError> {
+        match error {
+            StorageError::Fatal(error) => Err(TaskError::Fatal(error)),
+            StorageError::Retriable(error) => {
+                self.metrics.retries.add(1);
+                tracing::warn!("{doing} {path}: {error}; trying again in {} ms", self.retry_backoff.as_millis());
+                tokio::time::sleep(self.retry_backoff).await;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -360,28 +367,25 @@ async fn stage(
     blocks: Vec<Bytes>,
 ) -> Result<(), TaskError> {
     let _held = Held::new(shared, |s| &s.unpublished, blocks.iter().map(Bytes::len).sum());
-    let mut blocks = blocks.into_iter();
-    let Some(mut block) = blocks.next() else { return Ok(()) };
-    loop {
-        let tried = match staged {
-            Some(staged) => staged.block(block.clone()).await,
-            None => match shared.storage.stage(&id.path).await {
-                Ok(new) => {
-                    *staged = Some(new);
-                    continue;
-                }
-                Err(error) => Err(error),
-            },
-        };
-        match tried {
-            Ok(()) => match blocks.next() {
-                Some(next) => block = next,
-                None => return Ok(()),
-            },
-            Err(StorageError::Retriable(e)) => shared.backoff(&format!("staging {}", id.path), &e).await,
-            Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+    for block in blocks {
+        loop {
+            let tried = match staged {
+                Some(staged) => staged.block(block.clone()).await,
+                None => match shared.storage.stage(&id.path).await {
+                    Ok(new) => {
+                        *staged = Some(new);
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            match tried {
+                Ok(()) => break,
+                Err(error) => shared.again("staging", &id.path, error).await?,
+            }
         }
     }
+    Ok(())
 }
 
 async fn publish(id: &Identity, shared: &Shared, staged: &mut dyn Staged, last: i64, rows: u64) -> Result<Published, TaskError> {
@@ -397,24 +401,21 @@ async fn publish(id: &Identity, shared: &Shared, staged: &mut dyn Staged, last: 
                 tracing::debug!("{} published in {} ms: {published:?}", id.path, begun.elapsed().as_millis());
                 return Ok(published);
             }
-            Err(StorageError::Retriable(e)) => shared.backoff(&format!("publishing {}", id.path), &e).await,
-            Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+            Err(error) => shared.again("publishing", &id.path, error).await?,
         }
     }
 }
 
 /// The last offset of the visible file at `path`, that begins with offset `first`; None if there is none. Asks until it knows.
-pub(crate) async fn existing(shared: &Shared, path: &str, first: i64) -> Result<Option<i64>, TaskError> {
+async fn existing(shared: &Shared, path: &str, first: i64) -> Result<Option<i64>, TaskError> {
     loop {
         match landed::span(&*shared.storage, path).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(span)) if span.first == first => return Ok(Some(span.last)),
-            Ok(Some(span)) => {
+            Ok(Some(span)) if span.first != first => {
                 let begins = span.first;
                 return Err(TaskError::Fatal(format!("{path} begins with offset {begins}, which its name does not say")));
             }
-            Err(StorageError::Retriable(e)) => shared.backoff(&format!("reading {path}"), &e).await,
-            Err(StorageError::Fatal(e)) => return Err(TaskError::Fatal(e)),
+            Ok(span) => return Ok(span.map(|span| span.last)),
+            Err(error) => shared.again("reading", path, error).await?,
         }
     }
 }

@@ -58,7 +58,6 @@ pub struct LakeTask {
 
 struct Partition {
     ledger: Ledger,
-    folder: String,
     open: Option<(u64, FieldRef, OpenFile)>,
     /// The work of all files that are not visible yet, in offset order.
     running: BTreeMap<u64, Running>,
@@ -101,8 +100,9 @@ impl LakeTask {
         }
     }
 
-    fn path(&self, origin: &TopicPartition, folder: &str, first: i64) -> String {
-        self.layout.names.path(&origin.topic, folder, origin, first, self.layout.codec.extension())
+    fn path(&self, origin: &TopicPartition, first: i64) -> String {
+        let folder = Names::encoded_partition(origin);
+        self.layout.names.path(&origin.topic, &folder, origin, first, self.layout.codec.extension())
     }
 
     /// Takes in what files have reported.
@@ -190,16 +190,13 @@ impl LakeTask {
         value: &FieldRef,
         first: i64,
     ) -> Result<arrow_schema::SchemaRef, RecordError> {
-        let folder = match self.partitions.get(origin) {
-            Some(Partition { open: Some((_, _, file)), .. }) => return Ok(file.schema().clone()),
-            Some(partition) => partition.folder.clone(),
-            None => Names::encoded_partition(origin),
-        };
+        if let Some(Partition { open: Some((_, _, file)), .. }) = self.partitions.get(origin) {
+            return Ok(file.schema().clone());
+        }
         let schema = columns::file_schema(value)?;
         let file = self.files;
         self.files += 1;
-        let identity =
-            Identity { origin: origin.clone(), file, path: self.path(origin, &folder, first), schema: schema.clone(), first };
+        let identity = Identity { origin: origin.clone(), file, path: self.path(origin, first), schema: schema.clone(), first };
         if let Some(partition) = self.partitions.get_mut(origin) {
             let turn = partition.running.last_entry().and_then(|mut before| before.get_mut().next.take());
             let (open, running) =
@@ -225,13 +222,12 @@ impl LakeTask {
         first: i64,
     ) -> Result<(Opened, Option<i64>), TaskError> {
         let storage = &*self.shared.storage;
-        let folder = Names::encoded_partition(origin);
         if !self.checked {
             storage.check().await.map_err(retriable)?;
         }
         // what has landed since the commit: the files that begin where the one before ended
         let (mut resume, mut last_file) = (first, None);
-        while let Some(span) = landed::span(storage, &self.path(origin, &folder, resume)).await.map_err(retriable)? {
+        while let Some(span) = landed::span(storage, &self.path(origin, resume)).await.map_err(retriable)? {
             last_file = Some(span.first);
             resume = span.last + 1;
         }
@@ -240,7 +236,7 @@ impl LakeTask {
         }
         let last_file = last_file.or_else(|| self.taken.get(origin).copied()).or_else(|| commit::last_file(&committed?.metadata));
         let learned = match last_file {
-            Some(first) => landed::learned(storage, &self.path(origin, &folder, first)).await.map_err(retriable)?,
+            Some(first) => landed::learned(storage, &self.path(origin, first)).await.map_err(retriable)?,
             None => None,
         };
         Ok((Opened { resume, learned }, last_file))
@@ -264,8 +260,7 @@ impl SinkTask for LakeTask {
         if committed.is_some_and(|c| c.offset == opened.resume) {
             ledger.given();
         }
-        let folder = Names::encoded_partition(partition);
-        self.partitions.insert(partition.clone(), Partition { ledger, folder, open: None, running: BTreeMap::new() });
+        self.partitions.insert(partition.clone(), Partition { ledger, open: None, running: BTreeMap::new() });
         Ok(opened)
     }
 
