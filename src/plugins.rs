@@ -97,8 +97,8 @@ pub(crate) mod tests {
         fn version(&self) -> &'static str {
             "1.2.3"
         }
-        fn keys(&self) -> Vec<&'static Key> {
-            FakeKeys::KEYS.iter().collect()
+        fn keys(&self) -> Vec<Key> {
+            FakeKeys::KEYS.to_vec()
         }
         fn validate(&self, properties: &Properties) -> Faults {
             let mut faults = Faults::default();

@@ -195,7 +195,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
             faults.push(key, format!("Invalid value {HIDDEN} for configuration {key}: there is no stored value to keep"));
         }
     }
-    let keys: Vec<_> = ConnectorKeys::KEYS.iter().chain(sink.keys()).map(|key| key.name).collect();
+    let keys: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).map(|key| key.name).collect();
     faults.0.sort_by_key(|fault| keys.iter().position(|key| *key == fault.key).unwrap_or(usize::MAX));
 
     for secret in properties.values().map(|value| value.trim()).filter(|value| shows_secret(value)) {
@@ -211,7 +211,8 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
 
 /// Warnings about keys that nobody reads.
 fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
-    let mut known: BTreeSet<String> = ConnectorKeys::KEYS.iter().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
+    let mut known: BTreeSet<String> =
+        ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
     let mut idle = Vec::new();
     for role in [Role::Key, Role::Value, Role::Header] {
         let class = convert::key(role);
@@ -387,7 +388,7 @@ impl Secrets {
         let base = ConnectorKeys::KEYS.iter().map(|key| (key.name.to_owned(), key.kind));
         let mut declared: BTreeMap<_, _> = base.collect();
         let sink = properties.get("connector.class").and_then(|class| plugins.sink(class.trim()));
-        declared.extend(sink.iter().flat_map(|s| s.keys()).map(|key: &Key| (key.name.to_owned(), key.kind)));
+        declared.extend(sink.iter().flat_map(|s| s.keys()).map(|key: Key| (key.name.to_owned(), key.kind)));
         for role in [Role::Key, Role::Value, Role::Header] {
             let prefix = convert::key(role);
             let class = properties.get(prefix).and_then(|class| plugins.converter(class.trim()));

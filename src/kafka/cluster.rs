@@ -6,7 +6,7 @@ use landfall_api::Properties;
 
 use super::client::admin_properties;
 use super::error::KafkaError;
-use super::fetch::Inquiry;
+use super::raw::Inquiry;
 
 /// How often the client is asked whether a broker has answered.
 const LOOK: Duration = Duration::from_millis(250);

@@ -9,6 +9,7 @@ pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+mod raw;
 mod security;
 
 pub use client::{ConsumerSettings, consumer_properties};

@@ -31,7 +31,7 @@ pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<Q
 pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<String>) -> Answer<Vec<ConfigKeyInfo>> {
     let plugins = herder.plugins();
     if let Some(sink) = plugins.sink(&class) {
-        return Ok(Json(definitions("", sink.keys().into_iter().chain(ConnectorKeys::KEYS))));
+        return Ok(Json(definitions("", &[sink.keys().as_slice(), ConnectorKeys::KEYS].concat())));
     }
     let converter = plugins.converter(&class).map(|c| definitions("", c.keys()));
     converter.map(Json).ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")))
@@ -61,7 +61,7 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
     let Checked { sink, properties, faults, .. } = checked;
     let shown = Secrets::of(&herder.plugins(), properties).hide(properties);
     let mut definitions = definitions("", ConnectorKeys::KEYS);
-    definitions.extend(self::definitions("", sink.keys()));
+    definitions.extend(self::definitions("", &sink.keys()));
     for role in [Role::Key, Role::Value, Role::Header] {
         let (class, _) = convert::configured(role, &Default::default(), properties);
         if let Some(class) = herder.plugins().converter(&class) {

@@ -76,8 +76,14 @@ impl SinkConnector for AzureBlobStorageSink {
         "io.confluent.connect.azure.blob.AzureBlobStorageSinkConnector"
     }
 
-    fn keys(&self) -> Vec<&'static Key> {
-        BlobConfig::KEYS.iter().chain(LakeConfig::keys()).chain(NotYet::KEYS).chain(NoEffect::KEYS).collect()
+    fn keys(&self) -> Vec<Key> {
+        BlobConfig::KEYS
+            .iter()
+            .copied()
+            .chain(LakeConfig::keys())
+            .chain(NotYet::KEYS.iter().copied())
+            .chain(NoEffect::KEYS.iter().copied())
+            .collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {

@@ -60,8 +60,8 @@ impl SinkConnector for AzureDataLakeGen2Sink {
         "io.confluent.connect.azure.datalake.gen2.AzureDataLakeGen2SinkConnector"
     }
 
-    fn keys(&self) -> Vec<&'static Key> {
-        Gen2Config::KEYS.iter().chain(LakeConfig::keys()).chain(NoEffect::KEYS).collect()
+    fn keys(&self) -> Vec<Key> {
+        Gen2Config::KEYS.iter().copied().chain(LakeConfig::keys()).chain(NoEffect::KEYS.iter().copied()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {

@@ -45,8 +45,8 @@ impl SinkConnector for AzureDataLakeSink {
         "io.landfall.azure.AzureDataLakeSink"
     }
 
-    fn keys(&self) -> Vec<&'static Key> {
-        SinkConfig::KEYS.iter().chain(LakeConfig::keys()).collect()
+    fn keys(&self) -> Vec<Key> {
+        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {

@@ -366,7 +366,16 @@ macro_rules! config {
 
             /// Reads all keys; None when a fault was added.
             $vis fn parse(properties: &$crate::Properties, faults: &mut $crate::Faults) -> Option<Self> {
-                let mut keys = Self::KEYS.iter();
+                Self::parse_as(std::convert::identity, properties, faults)
+            }
+
+            /// Reads all keys as `declared` changes them: a class may have defaults of its own.
+            $vis fn parse_as(
+                declared: fn($crate::Key) -> $crate::Key,
+                properties: &$crate::Properties,
+                faults: &mut $crate::Faults,
+            ) -> Option<Self> {
+                let mut keys = Self::KEYS.iter().copied().map(declared);
                 $( let $field = keys.next().and_then(|key| key.read::<$ty>(properties, faults)); )*
                 Some(Self { $( $field: $field?, )* })
             }

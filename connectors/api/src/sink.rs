@@ -101,7 +101,7 @@ pub trait SinkConnector: Sync {
     }
 
     /// The configuration keys of its own (those of every sink connector are the worker's).
-    fn keys(&self) -> Vec<&'static Key>;
+    fn keys(&self) -> Vec<Key>;
 
     /// All faults in the connector's own properties. Does no I/O.
     fn validate(&self, properties: &Properties) -> Faults;

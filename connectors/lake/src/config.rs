@@ -150,8 +150,8 @@ impl LakeConfig {
     }
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
-    pub fn keys() -> impl Iterator<Item = &'static Key> {
-        Self::KEYS.iter().chain(NotYet::KEYS).chain(NoEffect::KEYS)
+    pub fn keys() -> impl Iterator<Item = Key> {
+        Self::KEYS.iter().chain(NotYet::KEYS).chain(NoEffect::KEYS).copied()
     }
 
     /// Warnings about shared keys that are set and have no effect.

@@ -7,7 +7,7 @@ use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBu
 use arrow_schema::{DataType, Field, FieldRef, Fields};
 use landfall_api::{RawBatch, TopicPartition};
 
-use super::raw::Message;
+use crate::kafka::raw::Message;
 
 static HEADER: LazyLock<Fields> =
     LazyLock::new(|| Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Binary, true)]));

@@ -6,7 +6,6 @@
 //! may own the partitions already, so ask [`Consumer::lost`] before committing, and never commit after `unassign`.
 
 mod columns;
-mod raw;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,13 +14,13 @@ use std::time::Duration;
 use landfall_api::{Committed, RawBatch, TopicPartition};
 
 use self::columns::{Columns, Size};
-use self::raw::{Client, Mail, Message};
+use super::raw::{self, Client, Mail, Message};
 use crate::kafka::client::ConsumerSettings;
 use crate::kafka::error::{KafkaError, class_of};
 
 pub use self::columns::headers_type;
-pub(super) use self::raw::Inquiry;
-pub use self::raw::Waker;
+
+pub use super::raw::Waker;
 
 /// The bytes after which a poll takes no more records.
 const POLL_BYTES: usize = 8 << 20;

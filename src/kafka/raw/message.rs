@@ -12,7 +12,7 @@ use crate::kafka::error::KafkaError;
 
 /// A message while it is being copied.
 #[derive(Clone, Copy)]
-pub(in crate::kafka::fetch) struct Message<'a> {
+pub(in crate::kafka) struct Message<'a> {
     message: NonNull<rd::rd_kafka_message_t>,
     lives: PhantomData<&'a rd::rd_kafka_message_t>,
 }
@@ -20,12 +20,12 @@ pub(in crate::kafka::fetch) struct Message<'a> {
 impl<'a> Message<'a> {
     /// # Safety
     /// `message` lives for `'a`, and so does what it points to.
-    pub(super) const unsafe fn new(message: NonNull<rd::rd_kafka_message_t>) -> Self {
+    pub(in crate::kafka) const unsafe fn new(message: NonNull<rd::rd_kafka_message_t>) -> Self {
         Self { message, lives: PhantomData }
     }
 
     /// What librdkafka has to say in place of a record.
-    pub(in crate::kafka::fetch) fn error(self) -> Option<KafkaError> {
+    pub(in crate::kafka) fn error(self) -> Option<KafkaError> {
         // SAFETY: the message lives; the code is read as a number, see `read`.
         let code = unsafe { (&raw const (*self.message.as_ptr()).err).cast::<i32>().read() };
         if code == 0 {
@@ -39,13 +39,13 @@ impl<'a> Message<'a> {
     }
 
     /// Identifies the topic within one poll.
-    pub(in crate::kafka::fetch) fn topic_id(self) -> usize {
+    pub(in crate::kafka) fn topic_id(self) -> usize {
         // SAFETY: the message lives.
         unsafe { (*self.message.as_ptr()).rkt as usize }
     }
 
     /// The topic's name; empty if the message is about none.
-    pub(in crate::kafka::fetch) fn topic(self) -> &'a [u8] {
+    pub(in crate::kafka) fn topic(self) -> &'a [u8] {
         // SAFETY: the message holds its topic, and the topic its name.
         unsafe {
             let topic = (*self.message.as_ptr()).rkt;
@@ -53,17 +53,17 @@ impl<'a> Message<'a> {
         }
     }
 
-    pub(in crate::kafka::fetch) fn partition(self) -> i32 {
+    pub(in crate::kafka) fn partition(self) -> i32 {
         // SAFETY: the message lives.
         unsafe { (*self.message.as_ptr()).partition }
     }
 
-    pub(in crate::kafka::fetch) fn offset(self) -> i64 {
+    pub(in crate::kafka) fn offset(self) -> i64 {
         // SAFETY: the message lives.
         unsafe { (*self.message.as_ptr()).offset }
     }
 
-    pub(in crate::kafka::fetch) fn key(self) -> Option<&'a [u8]> {
+    pub(in crate::kafka) fn key(self) -> Option<&'a [u8]> {
         // SAFETY: the message lives, and key has key_len bytes.
         unsafe {
             let m = self.message.as_ptr();
@@ -71,7 +71,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    pub(in crate::kafka::fetch) fn value(self) -> Option<&'a [u8]> {
+    pub(in crate::kafka) fn value(self) -> Option<&'a [u8]> {
         // SAFETY: the message lives, and payload has len bytes.
         unsafe {
             let m = self.message.as_ptr();
@@ -80,14 +80,14 @@ impl<'a> Message<'a> {
     }
 
     /// The bytes of key, value and headers.
-    pub(in crate::kafka::fetch) fn bytes(self) -> usize {
+    pub(in crate::kafka) fn bytes(self) -> usize {
         let mut bytes = self.key().unwrap_or_default().len() + self.value().unwrap_or_default().len();
         self.headers(|key, value| bytes += key.len() + value.unwrap_or_default().len());
         bytes
     }
 
     /// Milliseconds since the epoch.
-    pub(in crate::kafka::fetch) fn timestamp(self) -> Option<i64> {
+    pub(in crate::kafka) fn timestamp(self) -> Option<i64> {
         let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message lives.
         let ms = unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), &raw mut kind) };
@@ -95,7 +95,7 @@ impl<'a> Message<'a> {
     }
 
     /// Calls `each` with key and value of every header; whether there are any.
-    pub(in crate::kafka::fetch) fn headers(self, mut each: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
+    pub(in crate::kafka) fn headers(self, mut each: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
         let mut headers = ptr::null_mut();
         // SAFETY: the message lives and keeps the headers; each value has size bytes.
         unsafe {

@@ -24,7 +24,7 @@ use rdkafka_sys as rd;
 use self::list::{List, read};
 use crate::kafka::error::{KafkaError, class_of};
 
-pub(in crate::kafka) use self::cluster::Inquiry;
+pub(super) use self::cluster::Inquiry;
 pub(super) use self::list::Entry;
 pub(super) use self::message::Message;
 

@@ -11,18 +11,18 @@ use super::{owned, text};
 
 /// A partition with what librdkafka keeps next to it in a list.
 #[derive(Clone, Debug)]
-pub(in crate::kafka::fetch) struct Entry {
-    pub(in crate::kafka::fetch) partition: TopicPartition,
-    pub(in crate::kafka::fetch) offset: i64,
-    pub(in crate::kafka::fetch) metadata: Vec<u8>,
-    pub(in crate::kafka::fetch) code: i32,
+pub(in crate::kafka) struct Entry {
+    pub(in crate::kafka) partition: TopicPartition,
+    pub(in crate::kafka) offset: i64,
+    pub(in crate::kafka) metadata: Vec<u8>,
+    pub(in crate::kafka) code: i32,
 }
 
 /// What is in `list`.
 ///
 /// # Safety
 /// `list` is null or a valid list.
-pub(super) unsafe fn read(list: *const rd::rd_kafka_topic_partition_list_t) -> Vec<Entry> {
+pub(in crate::kafka) unsafe fn read(list: *const rd::rd_kafka_topic_partition_list_t) -> Vec<Entry> {
     if list.is_null() {
         return Vec::new();
     }
@@ -48,10 +48,10 @@ pub(super) unsafe fn read(list: *const rd::rd_kafka_topic_partition_list_t) -> V
 }
 
 /// An owned list of partitions.
-pub(super) struct List(NonNull<rd::rd_kafka_topic_partition_list_t>);
+pub(in crate::kafka) struct List(NonNull<rd::rd_kafka_topic_partition_list_t>);
 
 impl List {
-    pub(super) fn new<'a>(entries: impl IntoIterator<Item = (&'a TopicPartition, i64)>) -> Self {
+    pub(in crate::kafka) fn new<'a>(entries: impl IntoIterator<Item = (&'a TopicPartition, i64)>) -> Self {
         let mut list = Self::empty();
         for (partition, offset) in entries {
             list.add(&partition.topic, partition.partition, offset, "");
@@ -59,12 +59,12 @@ impl List {
         list
     }
 
-    pub(super) fn empty() -> Self {
+    pub(in crate::kafka) fn empty() -> Self {
         // SAFETY: librdkafka aborts rather than give null.
         Self(unsafe { NonNull::new_unchecked(rd::rd_kafka_topic_partition_list_new(8)) })
     }
 
-    pub(super) fn add(&mut self, topic: &str, partition: i32, offset: i64, metadata: &str) {
+    pub(in crate::kafka) fn add(&mut self, topic: &str, partition: i32, offset: i64, metadata: &str) {
         // A topic's name has no NUL; a name from elsewhere that has one ends there, and Kafka does not know it.
         let name = CString::new(topic.split('\0').next().unwrap_or_default()).unwrap_or_default();
         // SAFETY: add copies the name and gives a valid element; the list frees the metadata with its own allocator's free.
@@ -82,7 +82,7 @@ impl List {
         }
     }
 
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(in crate::kafka) fn entries(&self) -> Vec<Entry> {
         // SAFETY: the list is valid.
         unsafe { read(self.0.as_ptr()) }
     }
@@ -90,7 +90,7 @@ impl List {
 
 impl List {
     /// For a call of librdkafka, which copies the list or fills it in.
-    pub(super) const fn as_ptr(&self) -> *mut rd::rd_kafka_topic_partition_list_t {
+    pub(in crate::kafka) const fn as_ptr(&self) -> *mut rd::rd_kafka_topic_partition_list_t {
         self.0.as_ptr()
     }
 }
