@@ -3,7 +3,7 @@
 //! Names are those that the usual JMX exporters make of Java's metrics, so that dashboards find them
 //! (`kafka_connect_<group>_<attribute>`); what Java does not count begins with `landfall_`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use landfall_api::TaskMetrics;
 
@@ -34,6 +34,12 @@ const TASK_METRICS: &[TaskMetric] = &[
     ("landfall_task_landed_bytes_total", "counter", "Bytes in files made visible.", |m| m.bytes_landed.get()),
     ("landfall_task_open_files", "gauge", "Files that receive rows now.", |m| m.open_files.get()),
     ("landfall_task_buffered_bytes", "gauge", "Bytes handed to the sink that are not yet staged.", |m| m.buffered_bytes.get()),
+];
+
+/// The times of a task, in nanoseconds as it counts them and in seconds as Prometheus wants them.
+const TASK_TIMES: &[TaskMetric] = &[
+    ("landfall_task_convert_cpu_seconds_total", "counter", "CPU time spent in converters.", |m| m.convert_cpu.get()),
+    ("landfall_task_put_cpu_seconds_total", "counter", "CPU time spent in handing rows to files.", |m| m.put_cpu.get()),
 ];
 
 /// All metrics of a worker.
@@ -82,12 +88,14 @@ pub fn render(herder: &Standalone) -> String {
         let (task, state) = (id.task.to_string(), state.to_string().to_lowercase());
         text.sample(status, &[("connector", &id.connector), ("task", &task), ("status", &state)], 1);
     }
-    for (name, kind, help, read) in TASK_METRICS {
+    let mut of_tasks = |(name, kind, help, read): &TaskMetric, unit: f64| {
         text.family(name, kind, help);
         for TaskCounts { id, metrics, .. } in &tasks {
-            text.sample(name, &[("connector", &id.connector), ("task", &id.task.to_string())], read(metrics));
+            text.sample(name, &[("connector", &id.connector), ("task", &id.task.to_string())], read(metrics) as f64 / unit);
         }
-    }
+    };
+    TASK_METRICS.iter().for_each(|metric| of_tasks(metric, 1.0));
+    TASK_TIMES.iter().for_each(|metric| of_tasks(metric, 1e9));
     text.0
 }
 
@@ -100,7 +108,7 @@ impl Text {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.0.push_str(name);
         for (i, (label, of)) in labels.iter().enumerate() {
             let escaped = of.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");

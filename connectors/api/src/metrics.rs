@@ -65,4 +65,8 @@ pub struct TaskMetrics {
     pub open_files: Gauge,
     /// Bytes handed to the sink that are not yet staged.
     pub buffered_bytes: Gauge,
+    /// CPU time of the task's thread in converters, in nanoseconds.
+    pub convert_cpu: Counter,
+    /// CPU time of the task's thread in the sink's `put`, in nanoseconds.
+    pub put_cpu: Counter,
 }
