@@ -97,12 +97,9 @@ fn the_commands_of_the_readme_work() {
 }
 
 #[test]
-fn the_commands_of_the_other_documents_are_there() {
-    let session = Session::start();
-    for document in ["CONTRIBUTING.md"] {
-        let commands = commands(document);
-        assert!(!commands.is_empty(), "{document} has no commands");
-        let done = session.run(&commands.join("\n"), Broker::shared());
-        assert!(done.status.success(), "{document}: {}", String::from_utf8_lossy(&done.stderr));
-    }
+fn the_commands_of_the_contributing_guide_are_there() {
+    let commands = commands("CONTRIBUTING.md");
+    assert!(!commands.is_empty());
+    let done = Session::start().run(&commands.join("\n"), Broker::shared());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
