@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use landfall_api::TaskMetrics;
+use landfall_api::{FilesEnded, TaskMetrics};
 
 use crate::herder::{Standalone, State, TaskCounts};
 
@@ -40,6 +40,18 @@ const TASK_METRICS: &[TaskMetric] = &[
 const TASK_TIMES: &[TaskMetric] = &[
     ("landfall_task_convert_cpu_seconds_total", "counter", "CPU time spent in converters.", |m| m.convert_cpu.get()),
     ("landfall_task_put_cpu_seconds_total", "counter", "CPU time spent in handing rows to files.", |m| m.put_cpu.get()),
+];
+
+/// Why a file ended, and how often one did.
+type Ended = (&'static str, fn(&FilesEnded) -> u64);
+
+const ENDED: &[Ended] = &[
+    ("flush_size", |ended| ended.flush_size.get()),
+    ("size", |ended| ended.size.get()),
+    ("open", |ended| ended.open.get()),
+    ("idle", |ended| ended.idle.get()),
+    ("schema", |ended| ended.schema.get()),
+    ("stop", |ended| ended.stop.get()),
 ];
 
 /// All metrics of a worker.
@@ -96,6 +108,14 @@ pub fn render(herder: &Standalone) -> String {
     };
     TASK_METRICS.iter().for_each(|metric| of_tasks(metric, 1.0));
     TASK_TIMES.iter().for_each(|metric| of_tasks(metric, 1e9));
+    let ended = "landfall_task_ended_files_total";
+    text.family(ended, "counter", "Files that ended to be published, by why they did.");
+    for TaskCounts { id, metrics, .. } in &tasks {
+        for (reason, read) in ENDED {
+            let labels = [("connector", &*id.connector), ("task", &id.task.to_string()), ("reason", reason)];
+            text.sample(ended, &labels, read(&metrics.files_ended));
+        }
+    }
     text.0
 }
 

@@ -10,6 +10,7 @@ mod idle;
 mod landing;
 mod memory;
 mod outage;
+mod rotation;
 mod storage;
 mod support;
 
