@@ -11,6 +11,7 @@
 //! - [`rest`] is how users talk to it,
 //! - [`metrics`] is how dashboards do.
 
+pub mod broker;
 pub mod config;
 pub mod convert;
 pub mod herder;
