@@ -3,16 +3,20 @@
 //! - [`client`] turns Java's client configuration into librdkafka's,
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
+//! - [`produce`] sends records,
 //! - [`error`] names what can go wrong by what the caller does about it.
 
 pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+pub mod produce;
 mod raw;
 mod security;
 
 pub use client::{ConsumerSettings, consumer_properties};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
+pub use produce::{Delivery, Producer, Record};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub(crate) use raw::MockCluster;
