@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod demo;
 mod fetch_group;
 mod group;
 mod harness;

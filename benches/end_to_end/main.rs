@@ -11,7 +11,6 @@ mod limit;
 mod support;
 
 use std::env;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -62,8 +61,6 @@ enum Action {
     },
     /// The limit alone, as the process that is measured: prints what it took.
     Limit { bootstrap: String, topic: String, records: usize, folder: String },
-    /// A broker with sample records and a worker that lands them in run/landing, until stopped.
-    Demo,
 }
 
 fn main() {
@@ -74,7 +71,6 @@ fn main() {
             limit::land(&bootstrap, &topic, partitions(), records, Path::new(&folder));
             println!("{}", json!({"cpu": process::cpu_seconds("self"), "peak": process::memory_mb("self", "VmHWM")}));
         }
-        Action::Demo => demo(),
     }
 }
 
@@ -197,27 +193,4 @@ fn rows(folder: &Path) -> Rows {
             characters_of_notes: all.characters_of_notes + read::strings(&file, "note").iter().map(String::len).sum::<usize>(),
         }
     })
-}
-
-fn demo() {
-    const RECORDS: usize = 80_000;
-    let landing = Path::new(env!("CARGO_MANIFEST_DIR")).join("run/landing");
-    // What an earlier demo landed has the names of what this one lands.
-    let _ = fs::remove_dir_all(&landing);
-    fs::create_dir_all(&landing).expect("a folder to land in");
-    let broker = Broker::private();
-    fill(&broker, "orders", RECORDS, Orders::schemaless(SEED));
-    let worker = Worker::start(&broker.bootstrap(), &[]);
-    let mut config = Store::directory().connector("orders", RECORDS / PARTITIONS / FILES);
-    config["store.url"] = format!("file://{}", landing.display()).into();
-    worker.create("orders", &config);
-    println!("Kafka at {}, Landfall at {}", broker.bootstrap(), worker.url("/"));
-    println!(
-        "Connector orders lands in {}; Ctrl-C ends it all. Try: curl {}",
-        landing.display(),
-        worker.url("/connectors/orders/status")
-    );
-    loop {
-        std::thread::park();
-    }
 }

@@ -152,7 +152,7 @@ fn introduction(bootstrap: &str, port: u16, landing: &Path) -> String {
     let (api, ledger) = (listener(port), CONNECTORS[0].name);
     let files = landing.join(TRANSACTIONS.name).join("**/*.parquet").display().to_string().replace('\'', "''");
     let query = format!(
-        "select kind, status, count(*) as transactions, round(sum(amount), 2) as amount from read_parquet('{files}', \
+        "select kind, status, count(*) as changes, round(sum(amount), 2) as amount from read_parquet('{files}', \
          union_by_name = true) where __deleted = 'false' group by all order by all"
     );
     format!(
@@ -200,7 +200,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// Produces and lands. What was said to stop is stopped when this returns.
+    /// Produces and lands, until there is nothing more to land and the connectors are stopped.
     async fn play(
         &mut self,
         plan: Plan,
