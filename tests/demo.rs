@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::process::Process;
-use crate::support::{read, secs, wait_until};
+use crate::support::{cache, read, secs, wait_until};
 
 const TOPICS: [(&str, i32); 3] = [("bank.customers", 2), ("bank.accounts", 4), ("bank.transactions", 4)];
 
@@ -54,6 +54,13 @@ impl Demo {
         self.printed("files ").into()
     }
 
+    /// The commands that it offers.
+    fn to_try(&self) -> Vec<String> {
+        self.printed("Ctrl-C ends it");
+        let log = self.log();
+        log.lines().filter(|line| line.starts_with("  curl ") || line.starts_with("  duckdb ")).map(str::to_owned).collect()
+    }
+
     fn ended(&mut self) -> ExitStatus {
         wait_until("the end of the demo", secs(60), || self.process.ended())
     }
@@ -72,6 +79,17 @@ impl Demo {
         assert_eq!(produced, rows_of(&self.landing()), "{summary}");
         produced
     }
+}
+
+/// What a shell prints for `command`. DuckDB's program is that of Python here.
+fn run(command: &str) -> String {
+    let duckdb = format!(
+        r#"duckdb() {{ '{}' -c 'import duckdb, sys; print(duckdb.sql(sys.argv[2]))' "$@"; }}"#,
+        cache("venv/bin/python").display()
+    );
+    let out = Command::new("sh").args(["-c", &format!("{duckdb}\n{command}")]).output().unwrap();
+    assert!(out.status.success(), "{command}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
 }
 
 /// The rows below `landing`, after a look at whether the files of each partition follow each other without a gap or an overlap.
@@ -121,10 +139,15 @@ fn every_record_lands_once_as_columns() {
 #[test]
 fn a_paused_connector_makes_the_bank_wait_and_ctrl_c_lands_what_is_left() {
     let mut demo = Demo::start(&["--rate", "0", "--port", "0"]);
-    let landing = demo.landing();
-    wait_until("a file", secs(60), || {
-        read::files(&landing).iter().any(|f| f.to_str().unwrap().ends_with(".parquet")).then_some(())
-    });
+    let transactions = demo.landing().join("bank.transactions");
+    wait_until("a file", secs(60), || (!read::files(&transactions).is_empty()).then_some(()));
+    let [status, pause, resume, query] = &demo.to_try()[..] else { panic!("four commands: {}", demo.log()) };
+    assert!(run(status).contains(r#""connector":{"state":"RUNNING""#));
+    assert_eq!(run(pause), "");
+    assert!(run(status).contains(r#""connector":{"state":"PAUSED""#));
+    assert_eq!(run(resume), "");
+    assert!(run(query).contains("salary"));
+
     assert_eq!(demo.request("PUT", "/connectors/bank-ledger/pause").0, 202);
     demo.printed("bank-ledger is PAUSED, the bank waits");
     let (status, body) = demo.request("GET", "/connectors/bank-ledger/status");
