@@ -17,6 +17,6 @@ mod security;
 pub use client::{ConsumerSettings, consumer_properties};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
-pub use produce::{Delivery, Producer, Record};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use produce::{Delivery, Producer, Record};
 pub(crate) use raw::MockCluster;
