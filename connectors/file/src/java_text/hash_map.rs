@@ -54,7 +54,7 @@ pub(super) struct Order {
 
 impl Order {
     /// The order of names with these hashes.
-    pub(super) fn of(hashes: Vec<u32>) -> Self {
+    pub(super) fn of(hashes: &[u32]) -> Self {
         let sorted = |size: usize| {
             let mut names: Vec<usize> = (0..hashes.len()).collect();
             names.sort_by_key(|&name| place(hashes[name], size));
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(crowded_table(&[16; 8]), 16);
         assert_eq!(crowded_table(&[16; 9]), 32);
         assert_eq!(crowded_table(&[16; 11]), 64, "a large table stays");
-        let order = Order::of(["a", "p"].iter().cycle().take(30).map(|name| hash_of(name)).collect());
+        let order = Order::of(&["a", "p"].iter().cycle().take(30).map(|name| hash_of(name)).collect::<Vec<_>>());
         assert_eq!(order.of_size(12)[0], 1);
         assert_eq!(order.of_size(30)[0], 0);
     }
