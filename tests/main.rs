@@ -5,6 +5,7 @@ mod crash;
 mod demo;
 mod documents;
 mod fetch_group;
+mod file_stream;
 mod group;
 mod harness;
 mod idle;
