@@ -3,6 +3,7 @@
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
 use landfall_api::{ConverterClass, Role, SinkConnector};
 
+use crate::config::nearest;
 use crate::convert::{self, CONVERTERS};
 
 /// Every connector class; adding one is one file in its family and one line here.
@@ -46,7 +47,13 @@ impl Plugins {
     pub fn converter_for(&self, role: Role, name: &str) -> Result<&'static dyn ConverterClass, String> {
         let key = convert::key(role);
         let Some(found) = self.converter(name) else {
-            return Err(format!("Invalid value {name} for configuration {key}: Class {name} could not be found."));
+            let able = self.converters.iter().filter(|converter| converter.roles().contains(&role));
+            let able: Vec<_> = able.map(|converter| simple_name(converter.class())).collect();
+            let hint = match nearest(simple_name(name), able.iter().copied()) {
+                Some(meant) => format!("Did you mean {meant}?"),
+                None => format!("There are {}", able.join(", ")),
+            };
+            return Err(format!("Invalid value {name} for configuration {key}: Class {name} could not be found. {hint}"));
         };
         if !found.roles().contains(&role) {
             let interface = if role == Role::Header { "HeaderConverter" } else { "Converter" };
@@ -56,9 +63,15 @@ impl Plugins {
     }
 }
 
+/// A class's name without its package.
+#[must_use]
+pub fn simple_name(class: &str) -> &str {
+    class.rsplit('.').next().unwrap_or(class)
+}
+
 /// Whether `name` is `class` or one of its aliases, as Java's plugin aliases go.
 fn means(name: &str, class: &str, suffix: &str) -> bool {
-    let simple = class.rsplit('.').next().unwrap_or(class);
+    let simple = simple_name(class);
     name == class || name == simple || Some(name) == simple.strip_suffix(suffix)
 }
 

@@ -209,8 +209,7 @@ fn warnings(given: &Properties) -> Vec<String> {
     let known: BTreeSet<&str> = WorkerKeys::KEYS.iter().map(|key| key.name).collect();
     let passed_on = |key: &str| PASSED_ON.iter().any(|p| if p.ends_with('.') { key.starts_with(p) } else { key == *p });
     let unknown = given.keys().filter(|key| !known.contains(key.as_str()) && !passed_on(key));
-    let mut warnings: Vec<_> =
-        unknown.map(|key| format!("The configuration '{key}' was supplied but isn't a known config.")).collect();
+    let mut warnings: Vec<_> = unknown.map(|key| super::unknown_key(key, known.iter().copied())).collect();
     for key in WorkerKeys::KEYS {
         let value = given.get(key.name).map(|value| value.trim()).filter(|value| !value.is_empty());
         // What Java requires, or what says no more than the default, is no reason to warn.

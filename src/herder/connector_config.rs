@@ -6,9 +6,10 @@ use landfall_api::config::{Class, Value as _, with_prefix};
 use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Valid, Width, config};
 
 use super::Error;
-use crate::config::{OverridePolicy, WorkerConfig, shows_secret, sounds_secret};
+use crate::config::{OverridePolicy, WorkerConfig, nearest, shows_secret, sounds_secret, unknown_key};
 use crate::convert;
-use crate::plugins::Plugins;
+use crate::kafka;
+use crate::plugins::{Plugins, simple_name};
 
 /// A configuration as a request brings it: JSON knows null values.
 pub type Submitted = BTreeMap<String, Option<String>>;
@@ -161,6 +162,8 @@ pub struct Checked {
     pub sink: &'static dyn SinkConnector,
     /// What it says.
     pub properties: Properties,
+    /// The keys that it gives null.
+    pub nulls: BTreeSet<String>,
     /// All that is wrong with it, in the order of the keys.
     pub faults: Faults,
     /// What the user should know and is no error.
@@ -210,9 +213,16 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
 
     let mut warnings = sink.warnings(&properties);
     warnings.extend(unknown(plugins, sink, &properties));
+    for key in ConnectorKeys::KEYS {
+        let given = properties.get(key.name).map(|value| value.trim());
+        if let (Effect::Nothing(why), Some(_)) = (key.effect, given.filter(|given| Some(*given) != key.default)) {
+            warnings.push(format!("The configuration '{}' has no effect: {why}", key.name));
+        }
+    }
     let without_effect = properties.keys().filter(|k| k.starts_with("producer.override.") || k.starts_with("admin.override."));
     warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: no dead letter queue yet")));
-    Ok(Checked { sink, properties, faults, warnings })
+    let nulls = submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
+    Ok(Checked { sink, properties, nulls, faults, warnings })
 }
 
 /// Java's range validator complains of the null that a number which is none became.
@@ -279,6 +289,9 @@ fn class_not_found(key: &str, class: &str) -> String {
 fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
     let mut known: BTreeSet<String> =
         ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
+    for key in ["transforms", "predicates"] {
+        known.extend(aliases_of(key, properties).iter().map(|alias| format!("{key}.{alias}.type")));
+    }
     let mut idle = Vec::new();
     for role in [Role::Key, Role::Value, Role::Header] {
         let class = convert::key(role);
@@ -302,7 +315,7 @@ fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties)
     let unknown =
         properties.keys().filter(|key| !known.contains(*key) && !elsewhere.iter().any(|prefix| key.starts_with(prefix)));
     let unknown = unknown.filter(|key| !idle.iter().any(|(idle, _)| idle == key));
-    warnings.extend(unknown.map(|key| format!("The configuration '{key}' was supplied but isn't a known config.")));
+    warnings.extend(unknown.map(|key| unknown_key(key, known.iter().map(String::as_str))));
     warnings
 }
 
@@ -332,8 +345,15 @@ fn unknown_class(plugins: &Plugins, class: &str) -> String {
         )
     });
     let available = described.collect::<Vec<_>>().join(", ");
+    let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| [sink.class(), simple_name(sink.class())]).collect();
+    let hint = match nearest(class, names.iter().copied()) {
+        Some(meant) => format!(". Did you mean {meant}?"),
+        None if class.trim_end_matches("Connector").ends_with("Source") => ". Source connectors do not run here".to_owned(),
+        None => String::new(),
+    };
     format!(
-        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {available}"
+        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: \
+         {available}{hint}"
     )
 }
 
@@ -423,6 +443,11 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
             format!("The '{}' policy does not allow '{key}' to be overridden in the connector configuration.", policy.name());
         faults.push(format!("consumer.override.{key}"), message);
     }
+    // What the client refuses is better said now than by a task that fails.
+    let settings = kafka::consumer_properties(&worker.given, properties, "", 0, 0);
+    let own = settings.faults.0.into_iter().filter(|fault| properties.contains_key(&fault.key));
+    let own: Vec<_> = own.filter(|fault| faults.0.iter().all(|other| other.key != fault.key)).collect();
+    faults.0.extend(own);
 }
 
 /// All that is wrong with the converters that a connector would get.
