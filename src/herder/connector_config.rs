@@ -242,8 +242,12 @@ fn null_number(key: &str) -> String {
 /// What is wrong with values that are null. Java's connectors look for themselves at null values of their own keys.
 fn nulls(sink: &dyn SinkConnector, submitted: &Submitted, faults: &mut Faults) {
     let own = sink.keys();
-    for (key, _) in submitted.iter().filter(|(key, value)| value.is_none() && !own.iter().any(|own| own.name == **key)) {
+    for (key, _) in submitted.iter().filter(|(_, value)| value.is_none()) {
+        let before = faults.0.len();
         faults.0.retain(|fault| fault.key != *key || !fault.message.starts_with("Missing required"));
+        if before == faults.0.len() && own.iter().any(|own| own.name == *key) {
+            continue;
+        }
         match key.as_str() {
             "tasks.max" => faults.push(key, null_number(key)),
             "topics" => {
