@@ -2,12 +2,13 @@
 
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
 use landfall_api::{ConverterClass, Role, SinkConnector};
+use landfall_file::FileStreamSink;
 
 use crate::config::nearest;
 use crate::convert::{self, CONVERTERS};
 
 /// Every connector class; adding one is one file in its family and one line here.
-pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink];
+pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink, &FileStreamSink];
 
 /// The plugins that a worker works with.
 #[derive(Clone, Copy)]

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod documents;
 mod fetch_group;
 mod group;
 mod harness;
@@ -9,6 +10,7 @@ mod idle;
 mod landing;
 mod memory;
 mod outage;
+mod rotation;
 mod storage;
 mod support;
 

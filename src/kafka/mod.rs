@@ -4,6 +4,7 @@
 //! - [`java`] has what Java declares of it,
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
+//! - [`produce`] sends records,
 //! - [`error`] names what can go wrong by what the caller does about it.
 
 pub mod client;
@@ -11,6 +12,7 @@ pub mod cluster;
 pub mod error;
 pub mod fetch;
 pub mod java;
+pub mod produce;
 mod raw;
 mod security;
 
@@ -18,3 +20,5 @@ pub use client::{ConsumerSettings, becomes, consumer_properties};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use produce::{Delivery, Producer, Record};
+pub(crate) use raw::MockCluster;
