@@ -75,6 +75,12 @@ pub fn keys(class: &dyn ConverterClass) -> Vec<Key> {
     class.keys().iter().copied().chain((!untyped).then_some(TYPE)).collect()
 }
 
+/// The version of a converter class: Kafka's for those that are a part of Kafka, as configurations mean it.
+#[must_use]
+pub fn version(class: &dyn ConverterClass) -> &'static str {
+    if class.class().starts_with("org.apache.kafka.") { "4.3.1" } else { env!("CARGO_PKG_VERSION") }
+}
+
 /// The name of a role, as [`TYPE`] has it.
 #[must_use]
 pub const fn role_name(role: Role) -> &'static str {

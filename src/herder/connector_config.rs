@@ -424,7 +424,7 @@ fn not_yet(properties: &Properties, faults: &mut Faults) {
 fn version(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties, faults: &mut Faults) {
     let converter = |role| {
         let class = properties.get(convert::key(role)).and_then(|class| plugins.converter(class.trim()));
-        (convert::key(role), class.map(|class| (class.class(), env!("CARGO_PKG_VERSION"))))
+        (convert::key(role), class.map(|class| (class.class(), convert::version(class))))
     };
     let connector = ("connector.class", Some((sink.class(), sink.version())));
     let converters = [Role::Key, Role::Value, Role::Header].map(converter);

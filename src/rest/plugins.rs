@@ -26,7 +26,7 @@ pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<Q
     if only.is_some_and(|(_, value)| !value.eq_ignore_ascii_case("true")) {
         for (role, r#type) in [(Role::Value, "converter"), (Role::Header, "header_converter")] {
             let able = plugins.converters.iter().filter(|c| c.roles().contains(&role));
-            all.extend(able.map(|c| PluginInfo { class: c.class(), r#type, version: env!("CARGO_PKG_VERSION") }));
+            all.extend(able.map(|c| PluginInfo { class: c.class(), r#type, version: convert::version(*c) }));
         }
     }
     Json(all)
@@ -37,7 +37,13 @@ pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<Str
     let plugins = herder.plugins();
     let infos = |keys: &[Key]| defined("", keys).into_iter().map(|defined| defined.info).collect();
     if let Some(sink) = plugins.sink(&class) {
-        return Ok(Json(infos(&[sink.keys().as_slice(), ConnectorKeys::KEYS].concat())));
+        let version = |key: Key| match key.name {
+            "connector.plugin.version" => Key { default: Some(sink.version()), ..key },
+            _ => key,
+        };
+        return Ok(Json(infos(
+            &sink.keys().into_iter().chain(ConnectorKeys::KEYS.iter().copied().map(version)).collect::<Vec<_>>(),
+        )));
     }
     let converter = plugins.converter(&class).map(|class| infos(&convert::keys(class)));
     converter.map(Json).ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")))
@@ -68,6 +74,7 @@ struct Defined {
     key: Key,
     info: ConfigKeyInfo,
     recommended: Vec<String>,
+    visible: bool,
 }
 
 fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
@@ -135,6 +142,7 @@ fn connector_keys(herder: &Standalone, sink: &dyn SinkConnector, properties: &Pr
         if let Some(defined) = all.iter_mut().find(|d| d.info.name == name) {
             defined.info.default_value = version.map(str::to_owned);
             defined.recommended = version.map(str::to_owned).into_iter().collect();
+            defined.visible = version.is_some();
         }
     };
     version(&mut all, "connector.plugin.version", Some(sink.version()));
@@ -143,7 +151,7 @@ fn connector_keys(herder: &Standalone, sink: &dyn SinkConnector, properties: &Pr
         let (worker, _) = convert::configured(role, herder.worker(), &Properties::new());
         let (class, _) = convert::configured(role, herder.worker(), properties);
         let known = plugins.converter(&class);
-        version(&mut all, &format!("{key}.plugin.version"), known.map(|_| env!("CARGO_PKG_VERSION")));
+        version(&mut all, &format!("{key}.plugin.version"), known.map(convert::version));
         let Some(defined) = all.iter_mut().find(|d| d.info.name == key) else { continue };
         defined.info.default_value = Some(plugins.converter(&worker).map_or(worker, |class| class.class().to_owned()));
         let mut able: Vec<_> =
@@ -195,12 +203,12 @@ struct Shown<'a> {
 
 impl Shown<'_> {
     fn info(&self, defined: Defined) -> ConfigInfo {
-        let Defined { key, info, recommended } = defined;
+        let Defined { key, info, recommended, visible } = defined;
         let value = ConfigValueInfo {
             value: self.value(&key, &info),
             recommended_values: recommended,
             errors: self.errors(&info.name),
-            visible: (key.visible)(&self.checked.properties),
+            visible: visible && (key.visible)(&self.checked.properties),
             name: info.name.clone(),
         };
         ConfigInfo { definition: Some(info), value }
@@ -277,5 +285,5 @@ fn one(prefix: &str, key: &Key, order_in_group: i32) -> Defined {
         display_name: if key.display.is_empty() { key.name.to_owned() } else { key.display.to_owned() },
         dependents: key.dependents.iter().map(|&name| name.to_owned()).collect(),
     };
-    Defined { key: *key, info, recommended: key.recommended.iter().map(|&value| value.to_owned()).collect() }
+    Defined { key: *key, info, recommended: key.recommended.iter().map(|&value| value.to_owned()).collect(), visible: true }
 }

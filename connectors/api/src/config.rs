@@ -156,6 +156,20 @@ pub enum Valid {
 }
 
 impl Valid {
+    /// What a value must be, in words; None if the documentation of the key says it.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        Some(match *self {
+            Self::Any | Self::By(_) => return None,
+            Self::AtLeast(least) => format!("at least {least}"),
+            Self::Between(least, most) => format!("{least} to {most}"),
+            Self::OneOf(all) => all.join(", "),
+            Self::OneOfIgnoreCase(all) => format!("{}, in any case", all.join(", ")),
+            Self::NonEmpty => "not empty".to_owned(),
+            Self::Length(min, max) => format!("{min} to {max} characters"),
+        })
+    }
+
     fn check(&self, value: &str) -> Result<(), String> {
         match *self {
             Self::Any => Ok(()),
