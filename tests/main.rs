@@ -12,9 +12,11 @@ mod idle;
 mod landing;
 mod memory;
 mod outage;
+mod reference;
 mod rotation;
 mod storage;
 mod support;
+mod validation;
 
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {

@@ -1,6 +1,7 @@
 //! The clients of Kafka.
 //!
 //! - [`client`] turns Java's client configuration into librdkafka's,
+//! - [`java`] has what Java declares of it,
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`produce`] sends records,
@@ -10,11 +11,12 @@ pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+pub mod java;
 pub mod produce;
 mod raw;
 mod security;
 
-pub use client::{ConsumerSettings, consumer_properties};
+pub use client::{ConsumerSettings, becomes, consumer_properties};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};

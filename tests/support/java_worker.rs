@@ -13,13 +13,17 @@ use super::{secs, wait_until};
 /// process.
 pub(crate) fn shared() -> &'static Worker {
     static SHARED: OnceLock<Worker> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        let mut worker = Worker::of(program, &Broker::shared().bootstrap(), &[("plugin.discovery", "service_load")]);
-        worker.start_again();
-        // Its root resource answers before the others do.
-        wait_until("the Java worker to be healthy", secs(60), || (worker.get("/health").0 == 200).then_some(()));
-        worker
-    })
+    SHARED.get_or_init(|| start(&[]))
+}
+
+/// A Java worker of one's own, with `properties` on top. It ends when it is dropped.
+pub(crate) fn start(properties: &[(&str, &str)]) -> Worker {
+    let properties = [&[("plugin.discovery", "service_load")][..], properties].concat();
+    let mut worker = Worker::of(program, &Broker::shared().bootstrap(), &properties);
+    worker.start_again();
+    // Its root resource answers before the others do.
+    wait_until("the Java worker to be healthy", secs(60), || (worker.get("/health").0 == 200).then_some(()));
+    worker
 }
 
 fn program(properties: &Path) -> Command {

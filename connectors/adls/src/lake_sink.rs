@@ -22,17 +22,17 @@ pub struct AzureDataLakeSink;
 
 config! {
     struct SinkConfig {
-        /// The format of files, by the class that Confluent's sinks have for it.
-        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class" };
-        /// The connection string that Azure shows for the account.
+        /// The format of the files, by the class that Confluent's sinks have for it.
+        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET] };
+        /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator.
         connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
-        /// The account, if neither a connection string nor `store.url` names it.
+        /// The storage account, 3 to 24 characters, if neither a connection string nor `store.url` names it.
         account_name: Option<String> = "landfall.azure.account.name" { importance: High, group: "Azure", width: Width::Medium, display: "Account name", valid: Length(3, 24) };
-        /// The account key.
+        /// The key of the account, in base64, if there is neither a connection string nor a shared access signature.
         account_key: Option<Password> = "landfall.azure.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account key" };
         /// A shared access signature that may create, write, read and list.
         sas_token: Option<Password> = "landfall.azure.sas.token" { importance: High, group: "Azure", width: Width::Long, display: "Shared access signature" };
-        /// The container, if `store.url` does not name it.
+        /// The container that files land in, if `store.url` does not name it: 3 to 63 lower-case letters, digits and single hyphens.
         container: Option<String> = "landfall.azure.container" { importance: High, group: "Azure", width: Width::Medium, display: "Container", valid: By(container_name) };
         /// Where files land: `https://<account>.blob.core.windows.net/<container>[/<folder>]`, an emulator's
         /// `http://127.0.0.1:10000/devstoreaccount1/<container>`, or a directory, `file:///<directory>`.

@@ -11,7 +11,7 @@ pub mod metrics;
 pub mod sink;
 
 pub use batch::{Batch, Column, RawBatch, TopicPartition};
-pub use config::{Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
+pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
 pub use convert::{Converter, ConverterClass, Records, Role, Run};
 pub use error::{RecordError, Stage, TaskError};
 pub use metrics::{Counter, FilesEnded, TaskMetrics};
