@@ -71,9 +71,9 @@ fn main() -> ExitCode {
     }
     let result = match command {
         Command::Standalone { worker, connectors } => standalone(&worker, &connectors),
-        Command::Demo(options) => block_on(|interrupted| async {
-            demo::run(options, stdout(), interrupted).await.map_err(|e| End(1, e))
-        }),
+        Command::Demo(options) => {
+            block_on(|interrupted| async { demo::run(options, stdout(), interrupted).await.map_err(|e| End(1, e)) })
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -70,7 +70,8 @@ fn alike(ours: &mut Value, java: &mut Value) {
         let (ours, java) = (&mut ours["value"], &mut java["value"]);
         let there = java["recommended_values"].take();
         for value in ours["recommended_values"].take().as_array().expect("values") {
-            assert!(there.as_array().is_some_and(|there| there.contains(value)), "Java does not recommend {value}: {there}");
+            let there = there.as_array().is_some_and(|there| there.contains(value));
+            assert!(there, "Java does not recommend {value}: {ours} {java}");
         }
         let errors = ours["errors"].as_array_mut().expect("errors");
         let before = errors.len();

@@ -302,7 +302,14 @@ impl Bank {
     }
 
     /// Books a transaction at once.
-    fn settle(&mut self, (client, account): (usize, usize), kind: &'static str, counterparty: &'static str, amount: i64, now: i64) {
+    fn settle(
+        &mut self,
+        (client, account): (usize, usize),
+        kind: &'static str,
+        counterparty: &'static str,
+        amount: i64,
+        now: i64,
+    ) {
         self.last_transaction += 1;
         let holding = &mut self.clients[client].accounts[account];
         let id = self.last_transaction;
@@ -370,11 +377,21 @@ const LAST_NAMES: &[&str] = &[
     "Abel", "Bauer", "Costa", "Dorn", "Engel", "Fuchs", "Garcia", "Hansen", "Ivanov", "Jung", "Kaya", "Lang", "Moreau", "Novak",
     "Otto", "Peters", "Rossi", "Schmidt", "Thomas", "Urban", "Vogel", "Weber", "Young", "Zimmer",
 ];
-const CITIES: &[&str] = &["Aachen", "Berlin", "Bremen", "Dresden", "Hamburg", "Kassel", "Leipzig", "Lyon", "Madrid", "Turin", "Wien"];
+const CITIES: &[&str] =
+    &["Aachen", "Berlin", "Bremen", "Dresden", "Hamburg", "Kassel", "Leipzig", "Lyon", "Madrid", "Turin", "Wien"];
 const EMPLOYERS: &[&str] = &["City Hospital", "Harbour Works", "Northwind Ltd", "Public School 7", "Rail Services"];
 const MERCHANTS: &[&str] = &[
-    "Blue Bakery", "Book Corner", "City Cinema", "Corner Grocery", "Fresh Market", "Green Energy", "Metro Tickets", "Phone & Web",
-    "Pizza Roma", "Sport Store", "Sunny Pharmacy",
+    "Blue Bakery",
+    "Book Corner",
+    "City Cinema",
+    "Corner Grocery",
+    "Fresh Market",
+    "Green Energy",
+    "Metro Tickets",
+    "Phone & Web",
+    "Pizza Roma",
+    "Sport Store",
+    "Sunny Pharmacy",
 ];
 
 #[cfg(test)]

@@ -179,9 +179,13 @@ mod tests {
         let update = Change::Account(Images { before: Some(account(5)), after: Some(account(-120)) });
         let (event, key, value) = event(&update);
         assert_eq!((event.topic, event.partition, key), (1, 2, json!({"account_id": 6})));
-        let image = |balance: f64| json!({"account_id": 6, "customer_id": 2, "iban": "DE1", "kind": "checking", "balance": balance});
+        let image =
+            |balance: f64| json!({"account_id": 6, "customer_id": 2, "iban": "DE1", "kind": "checking", "balance": balance});
         assert_eq!((&value["before"], &value["after"]), (&image(0.05), &image(-1.2)));
-        assert_eq!((&value["op"], &value["ts_ms"], &value["source"]["lsn"]), (&json!("u"), &json!(1_700_000_000_000_i64), &json!(1)));
+        assert_eq!(
+            (&value["op"], &value["ts_ms"], &value["source"]["lsn"]),
+            (&json!("u"), &json!(1_700_000_000_000_i64), &json!(1))
+        );
         assert!(event.value.contains("\"balance\":-1.20"), "{}", event.value);
         let (_, _, value) = self::event(&Change::Account(Images { before: Some(account(0)), after: None }));
         assert_eq!((&value["op"], &value["after"]), (&json!("d"), &Value::Null));

@@ -164,8 +164,14 @@ mod tests {
 
     #[test]
     fn a_line_ends_where_the_terminal_does() {
-        let figures =
-            Figures { records: 12_000, rows: 9_000, files: 7, bytes: 1_234_567, lag: 3_000, note: "bank-ledger is PAUSED".into() };
+        let figures = Figures {
+            records: 12_000,
+            rows: 9_000,
+            files: 7,
+            bytes: 1_234_567,
+            lag: 3_000,
+            note: "bank-ledger is PAUSED".into(),
+        };
         let parts = parts(&figures, 4_987, Duration::from_secs(65));
         let whole = "1:05 | 12,000 records | 4,987 rows/s landed | 7 files | 1.2 MB | lag 3,000 | bank-ledger is PAUSED";
         assert_eq!(fit(&parts, 200), whole);
