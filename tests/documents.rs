@@ -82,7 +82,7 @@ fn the_commands_of_the_readme_work() {
     assert!(done.status.success(), "{out}\n{errors}");
     // what the blocks are there to show, in their order
     for shown in [
-        r#"["bank"#,
+        r#""bank-ledger""#,
         r#""state":"RUNNING""#,
         r#""name":"bank-azure""#,
         ".parquet",

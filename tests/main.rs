@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod crash;
+mod demo;
 mod documents;
 mod fetch_group;
+mod file_stream;
 mod group;
 mod harness;
 mod idle;

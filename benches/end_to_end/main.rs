@@ -11,7 +11,6 @@ mod limit;
 mod support;
 
 use std::env;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -16,11 +16,12 @@ use super::settings;
 use crate::broker::RETENTION;
 use crate::kafka::{KafkaError, Producer, Record};
 
-/// The bytes of a partition that may not have landed: the broker keeps more, so nothing is ever gone before it was read.
-const MOST_LAG: usize = 2 << 20;
-const _: () = assert!(MOST_LAG * 2 < RETENTION);
-/// What a record takes in the broker beyond its key and value, at most: a batch of its own.
-const OVERHEAD: usize = 100;
+/// The bytes of a partition that may not have landed: the broker keeps more, so no record is ever gone before it has. Records that
+/// were read and are in an open file count, so that a task that fails can read them again.
+const MOST_LAG: usize = 3 << 20;
+const _: () = assert!(MOST_LAG + (1 << 20) < RETENTION);
+/// What a record takes in the broker beyond its key and value, at most, when it is alone in its batch.
+const OVERHEAD: usize = 80;
 /// How often the connectors' groups are asked what has landed.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long it sleeps when there is nothing to do.

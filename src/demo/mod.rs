@@ -57,7 +57,7 @@ pub struct Options {
     #[arg(long, value_name = "RECORDS", default_value_t = 5_000, value_parser = whole, allow_negative_numbers = true)]
     pub rate: u64,
     /// The port of the REST API; 0 for any that is free. Default: 8083, or any if that is taken.
-    #[arg(long, value_name = "PORT", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PORT", value_parser = port, allow_negative_numbers = true)]
     pub port: Option<u16>,
     /// End after so many change events. Default: go on until Ctrl-C.
     #[arg(long, value_name = "RECORDS", value_parser = at_least_one, allow_negative_numbers = true)]
@@ -69,6 +69,10 @@ pub struct Options {
 
 fn whole(text: &str) -> Result<u64, String> {
     text.replace('_', "").parse().map_err(|_| "not a whole number from 0 on".into())
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "not a number from 0 to 65535".into())
 }
 
 fn at_least_one(text: &str) -> Result<u64, String> {
@@ -152,7 +156,7 @@ fn introduction(bootstrap: &str, port: u16, landing: &Path) -> String {
     let (api, ledger) = (listener(port), CONNECTORS[0].name);
     let files = landing.join(TRANSACTIONS.name).join("**/*.parquet").display().to_string().replace('\'', "''");
     let query = format!(
-        "select kind, status, count(*) as transactions, round(sum(amount), 2) as amount from read_parquet('{files}', \
+        "select kind, status, count(*) as changes, round(sum(amount), 2) as amount from read_parquet('{files}', \
          union_by_name = true) where __deleted = 'false' group by all order by all"
     );
     format!(
@@ -200,7 +204,7 @@ struct Demo {
 }
 
 impl Demo {
-    /// Produces and lands. What was said to stop is stopped when this returns.
+    /// Produces and lands, until there is nothing more to land and the connectors are stopped.
     async fn play(
         &mut self,
         plan: Plan,
@@ -236,53 +240,47 @@ impl Demo {
     /// Waits until the connectors have read all, and stops them, which publishes what is in their open files.
     async fn land_the_rest(&mut self, mut lag: Lag) -> Result<(), String> {
         let mut before = u64::MAX;
+        // A task that was restarted reads some records again, so that more than these may be needed.
+        let mut wanted = self.generated.records.load(Ordering::Relaxed);
         loop {
-            self.resume().await?;
-            self.await_all_read().await;
-            let mut failed = String::new();
+            self.resume().await;
+            self.await_sent(wanted).await;
+            let failures = self.failures();
             for connector in CONNECTORS {
-                failed.push_str(&self.failures(connector.name));
-                let stopped = self.herder.set_target(connector.name, TargetState::Stopped).await;
-                stopped.map_err(|e| self.behind(&e.to_string()))?;
+                // One that was deleted is among the failures.
+                let _ = self.herder.set_target(connector.name, TargetState::Stopped).await;
             }
-            let looking: JoinHandle<(Lag, _)> = spawn_blocking(move || {
-                let looked = lag.look();
-                (lag, looked)
+            let looking: JoinHandle<Result<Lag, String>> = spawn_blocking(move || {
+                lag.look().map_err(|e| format!("the groups do not say what has landed: {e}"))?;
+                Ok(lag)
             });
-            let (looked_at, looked) = looking.await.map_err(|e| format!("the lag is not known: {e}"))?;
-            looked.map_err(|e| format!("the lag is not known: {e}"))?;
-            lag = looked_at;
-            if lag.records() == 0 {
+            lag = looking.await.map_err(|e| e.to_string())??;
+            let left = lag.records();
+            if left == 0 {
                 return Ok(());
             }
-            if !failed.is_empty() || lag.records() >= before {
-                return Err(self.behind(&failed));
+            if !failures.is_empty() || left >= before {
+                let why = if failures.is_empty() { String::new() } else { format!(": {}", failures.join("; ")) };
+                return Err(format!("{} records have not landed{why}", grouped(left)));
             }
-            before = lag.records();
+            before = left;
+            wanted = self.sum(|task| task.records_sent.get()) + left;
         }
-    }
-
-    fn behind(&self, why: &str) -> String {
-        let records = grouped(self.generated.lag.load(Ordering::Relaxed));
-        format!("{records} records have not landed{}{why}", if why.is_empty() { "" } else { ": " })
     }
 
     /// Starts the connectors that the user has paused or stopped, so that they can land the rest.
-    async fn resume(&mut self) -> Result<(), String> {
+    async fn resume(&mut self) {
         for connector in CONNECTORS {
-            let status = self.herder.status(connector.name).map_err(|e| self.behind(&e.to_string()))?;
-            if status.state != State::Running {
+            let is_idle = self.herder.status(connector.name).is_ok_and(|status| status.state != State::Running);
+            if is_idle {
                 let _ = self.progress.say(&format!("{} is resumed, to land what is left", connector.name));
-                let started = self.herder.set_target(connector.name, TargetState::Started).await;
-                started.map_err(|e| self.behind(&e.to_string()))?;
+                let _ = self.herder.set_target(connector.name, TargetState::Started).await;
             }
         }
-        Ok(())
     }
 
-    /// Waits until as many records were put as were produced, or it is clear that no more will be.
-    async fn await_all_read(&mut self) {
-        let all = self.generated.records.load(Ordering::Relaxed);
+    /// Waits until the tasks have put `wanted` records, or it is clear that they will not.
+    async fn await_sent(&mut self, wanted: u64) {
         let (mut last, mut since) = (0, Instant::now());
         loop {
             let _ = self.show();
@@ -290,8 +288,7 @@ impl Demo {
             if sent != last {
                 (last, since) = (sent, Instant::now());
             }
-            let has_failed = CONNECTORS.iter().any(|connector| !self.failures(connector.name).is_empty());
-            if sent >= all || has_failed || since.elapsed() > SILENCE {
+            if sent >= wanted || !self.failures().is_empty() || since.elapsed() > SILENCE {
                 return;
             }
             tokio::time::sleep(TICK).await;
@@ -343,11 +340,15 @@ impl Demo {
         notes.join(", ")
     }
 
-    /// Why tasks of a connector failed; empty if none has.
-    fn failures(&self, name: &str) -> String {
-        let status = self.herder.status(name);
-        let failed = status.into_iter().flat_map(|status| status.tasks).filter(|task| task.state == State::Failed);
-        failed.filter_map(|task| Some(format!("{name} has failed: {}. ", task.trace?))).collect()
+    /// Why connectors cannot land the rest.
+    fn failures(&self) -> Vec<String> {
+        let failures = CONNECTORS.iter().flat_map(|connector| {
+            let name = connector.name;
+            let Ok(status) = self.herder.status(name) else { return vec![format!("{name} was deleted")] };
+            let traces = status.tasks.into_iter().filter(|task| task.state == State::Failed).filter_map(|task| task.trace);
+            traces.map(|trace| format!("{name} has failed: {trace}")).collect()
+        });
+        failures.collect()
     }
 
     /// Counts what is in the directory and shows what it took; an error if it is not all that was produced.

@@ -101,7 +101,7 @@ fn parts(figures: &Figures, speed: u64, elapsed: Duration) -> Vec<String> {
     let mut parts = vec![
         format!("{}:{:02}", seconds / 60, seconds % 60),
         format!("{} records", grouped(*records)),
-        format!("{} rows/s landed", grouped(speed)),
+        format!("{} rows/s", grouped(speed)),
         format!("{} files", grouped(*files)),
         size(*bytes),
         format!("lag {}", grouped(*lag)),
@@ -173,10 +173,10 @@ mod tests {
             note: "bank-ledger is PAUSED".into(),
         };
         let parts = parts(&figures, 4_987, Duration::from_secs(65));
-        let whole = "1:05 | 12,000 records | 4,987 rows/s landed | 7 files | 1.2 MB | lag 3,000 | bank-ledger is PAUSED";
+        let whole = "1:05 | 12,000 records | 4,987 rows/s | 7 files | 1.2 MB | lag 3,000 | bank-ledger is PAUSED";
         assert_eq!(fit(&parts, 200), whole);
         assert_eq!(fit(&parts, whole.len()), whole);
-        assert_eq!(fit(&parts, whole.len() - 1), "1:05 | 12,000 records | 4,987 rows/s landed | 7 files | 1.2 MB | lag 3,000");
+        assert_eq!(fit(&parts, whole.len() - 1), "1:05 | 12,000 records | 4,987 rows/s | 7 files | 1.2 MB | lag 3,000");
         assert_eq!((fit(&parts, 10), fit(&parts, 3)), ("1:05".into(), String::new()));
     }
 }

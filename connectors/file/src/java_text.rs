@@ -141,7 +141,7 @@ impl<'a> Values<'a> {
             }
             DataType::Struct(_) if schemaless.is_some() => {
                 let fields = fields(array.as_struct())?;
-                let order = Order::of(fields.iter().map(|(name, _)| hash_of(name)).collect());
+                let order = Order::of(&fields.iter().map(|(name, _)| hash_of(name)).collect::<Vec<_>>());
                 Self::Object(fields, order)
             }
             DataType::Struct(_) => Self::Struct(fields(array.as_struct())?),

@@ -1,8 +1,9 @@
 //! The order in which Java's `HashMap` gives its entries.
 //!
 //! An entry's place in the table is what the table's size leaves of its spread hash; entries of one place come as they were put. The
-//! table has 16 places and doubles when three quarters of them are taken. (Java turns places with many entries into trees, and
-//! doubles a small table that has such a place: neither is followed here, since names do not come so by chance.)
+//! table has 16 places and doubles when the entries are more than three quarters of them, or, while it is small, when a ninth comes
+//! to one place. In a large table Java makes a tree of such a place; that is not followed here, nor are nine in one place by names
+//! of fields, which do not come so by chance.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,11 +13,29 @@ pub(super) fn hash_of(text: &str) -> u32 {
     text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
 }
 
-/// The size of the table that `entries` entries make.
+/// The most entries in one place of a small table.
+const CROWD: usize = 8;
+/// The size from which on a table is not small.
+const LARGE: usize = 64;
+
+/// The size of the table that `entries` entries make if they are spread well.
 fn table(entries: usize) -> usize {
     let mut size = 16;
     while entries > size / 4 * 3 {
         size *= 2;
+    }
+    size
+}
+
+/// The size of the table that entries with these hashes make, put in this order.
+fn crowded_table(hashes: &[u32]) -> usize {
+    let mut size = table(0);
+    for (n, &hash) in hashes.iter().enumerate() {
+        let beside = |other: &&u32| place(**other, size) == place(hash, size);
+        if size < LARGE && hashes[..n].iter().filter(beside).count() >= CROWD {
+            size *= 2;
+        }
+        size = size.max(table(n + 1));
     }
     size
 }
@@ -35,7 +54,7 @@ pub(super) struct Order {
 
 impl Order {
     /// The order of names with these hashes.
-    pub(super) fn of(hashes: Vec<u32>) -> Self {
+    pub(super) fn of(hashes: &[u32]) -> Self {
         let sorted = |size: usize| {
             let mut names: Vec<usize> = (0..hashes.len()).collect();
             names.sort_by_key(|&name| place(hashes[name], size));
@@ -103,7 +122,7 @@ impl Entries {
                 _ => entries.push((*hash, key, value)),
             }
         }
-        let size = table(entries.len());
+        let size = crowded_table(&entries.iter().map(|(hash, ..)| *hash).collect::<Vec<_>>());
         entries.sort_by_key(|(hash, ..)| place(*hash, size));
         out.push(b'{');
         for (n, (_, key, value)) in entries.iter().enumerate() {
@@ -156,7 +175,10 @@ mod tests {
     #[test]
     fn a_table_doubles_past_three_quarters() {
         assert_eq!([0, 12, 13, 24, 25, 48, 49].map(table), [16, 16, 32, 32, 64, 64, 128]);
-        let order = Order::of(["a", "p"].iter().cycle().take(30).map(|name| hash_of(name)).collect());
+        assert_eq!(crowded_table(&[16; 8]), 16);
+        assert_eq!(crowded_table(&[16; 9]), 32);
+        assert_eq!(crowded_table(&[16; 11]), 64, "a large table stays");
+        let order = Order::of(&["a", "p"].iter().cycle().take(30).map(|name| hash_of(name)).collect::<Vec<_>>());
         assert_eq!(order.of_size(12)[0], 1);
         assert_eq!(order.of_size(30)[0], 0);
     }

@@ -35,7 +35,7 @@ fn special(value: f64, out: &mut Vec<u8>) {
 }
 
 /// Appends a number above zero with the fewest digits that name it, or two if they are nearer than one.
-fn floating<T: LowerExp + FromStr + PartialEq>(value: T, negative: bool, out: &mut Vec<u8>) {
+fn floating<T: Copy + LowerExp + FromStr + PartialEq>(value: T, negative: bool, out: &mut Vec<u8>) {
     let mut text = format!("{value:e}");
     if text.as_bytes().get(1) == Some(&b'e') {
         let nearer = format!("{value:.1e}");
