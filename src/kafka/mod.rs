@@ -9,6 +9,7 @@ pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+pub mod pattern;
 mod raw;
 mod security;
 
