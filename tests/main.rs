@@ -11,6 +11,7 @@ mod memory;
 mod outage;
 mod storage;
 mod support;
+mod topics;
 
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {

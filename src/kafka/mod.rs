@@ -3,6 +3,7 @@
 //! - [`client`] turns Java's client configuration into librdkafka's,
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
+//! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
 //! - [`error`] names what can go wrong by what the caller does about it.
 
 pub mod client;
@@ -12,8 +13,10 @@ pub mod fetch;
 pub mod pattern;
 mod raw;
 mod security;
+pub mod topics;
 
 pub use client::{ConsumerSettings, consumer_properties};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use topics::{Looked, Topics, Wanted};
