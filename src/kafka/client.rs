@@ -100,6 +100,14 @@ pub fn consumer_properties(
     to
 }
 
+/// What is wrong with the keys that begin with `consumer.` in a worker's properties, whatever a connector adds.
+#[must_use]
+pub fn consumer_faults(worker: &Properties) -> Faults {
+    let faults = consumer_properties(worker, &Properties::new(), "", 0, 0).faults.0.into_iter();
+    // What is missing may be in the connectors' configurations.
+    Faults(faults.filter(|fault| worker.contains_key(&fault.key)).collect())
+}
+
 /// The settings of the worker's own admin client: its keys at the top of the worker's properties, which is where Java's worker has
 /// them too, and under `admin.`, which wins.
 #[must_use]

@@ -93,7 +93,9 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
     let mut converters = Vec::new();
     for role in [Role::Header, Role::Key, Role::Value] {
         let name = properties.get(convert::key(role)).map(|class| class.trim());
-        if let Some(Ok(class)) = name.map(|name| plugins.converter_for(role, name)) {
+        let faulty = |key: &str| checked.faults.0.iter().any(|fault| fault.key == key);
+        let faulty = faulty(convert::key(role)) || faulty(&format!("{}.plugin.version", convert::key(role)));
+        if let Some(Ok(class)) = name.filter(|_| !faulty).map(|name| plugins.converter_for(role, name)) {
             converters.extend(defined(&format!("{}.", convert::key(role)), &convert::keys(class)));
         }
     }
