@@ -10,6 +10,7 @@ use landfall::demo;
 use landfall::herder::Standalone;
 use landfall::herder::connector_config::converter_faults;
 use landfall::herder::connector_file::ConnectorFile;
+use landfall::kafka::consumer_faults;
 use landfall::plugins::Plugins;
 use landfall::rest::Sockets;
 use landfall::worker::Worker;
@@ -89,8 +90,12 @@ fn tell(End(code, message): End) -> ExitCode {
 
 fn standalone(worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
     let plugins = Plugins::BUILT_IN;
-    let converters = |given: &Properties| converter_faults(&plugins, given, &Properties::new());
-    let config = WorkerConfig::read(worker, converters).map_err(|e| End(1, e))?;
+    let others = |given: &Properties| {
+        let mut faults = converter_faults(&plugins, given, &Properties::new());
+        faults.0.extend(consumer_faults(given).0);
+        faults
+    };
+    let config = WorkerConfig::read(worker, others).map_err(|e| End(1, e))?;
     let connectors = connectors.iter().map(|path| ConnectorFile::read(path).map_err(|e| End(3, e)));
     let connectors = connectors.collect::<Result<Vec<_>, _>>()?;
     for warning in config.warnings.iter().chain(connectors.iter().flat_map(|c| &c.warnings)) {

@@ -16,6 +16,7 @@ mod reference;
 mod rotation;
 mod storage;
 mod support;
+mod topics;
 mod validation;
 
 #[test]

@@ -120,7 +120,8 @@ fn converters(all: &[&dyn ConverterClass]) -> String {
 fn client() -> String {
     let about = "A connector's consumer is librdkafka's, configured by the keys of Java's consumer (Kafka 4.3.1): in the worker's properties as \
                  `consumer.<key>`, in a connector's configuration as `consumer.override.<key>`, which wins. A default is Java's unless \
-                 another one is given after it, in bold; keys without one have librdkafka's or the one that Connect sets.";
+                 another one is given after it, in bold; keys without one have librdkafka's. Unless they are given, `group.id` is `connect-<name>`, `client.id` is \
+                 `connector-consumer-<name>-<task>`, `max.poll.records` is 20000 and `fetch.max.bytes` follows from the memory of the task.";
     let mut text = title("Keys of the Kafka consumer", about);
     text.push_str("\n| Key | Type | Default | Here |\n|---|---|---|---|\n");
     for key in java::CONSUMER {

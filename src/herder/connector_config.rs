@@ -9,6 +9,7 @@ use super::Error;
 use crate::config::{OverridePolicy, WorkerConfig, nearest, shows_secret, sounds_secret, unknown_key};
 use crate::convert;
 use crate::kafka;
+use crate::kafka::pattern::Pattern;
 use crate::plugins::{Plugins, simple_name};
 
 /// A configuration as a request brings it: JSON knows null values.
@@ -115,9 +116,10 @@ config! {
         };
         /// The topics to consume, separated by commas. Either this or `topics.regex` must be given.
         topics: Vec<String> = "topics" { default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics", order: Some(4) };
-        /// A regular expression of the topics to consume. Not supported yet.
+        /// A regular expression in Java's syntax: every topic whose whole name matches it is consumed, also one that appears later.
         topics_regex: String = "topics.regex" {
-            default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics regex", order: Some(4)
+            default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics regex", order: Some(4),
+            valid: By(regex)
         };
         /// The topic that records with tolerated errors go to; blank for none.
         dead_letter_topic: String = "errors.deadletterqueue.topic.name" {
@@ -156,6 +158,11 @@ fn printable(raw: &str) -> Result<(), String> {
     Err(format!("String may not contain control sequences but had the following ASCII chars: {}", control.join(", ")))
 }
 
+/// Java's `RegexValidator`.
+fn regex(raw: &str) -> Result<(), String> {
+    Pattern::compile(raw).map(drop).map_err(|why| format!("Invalid regex: {why}"))
+}
+
 /// A configuration that was looked at.
 pub struct Checked {
     /// Its class.
@@ -191,6 +198,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     topics(&properties, &mut faults);
     aliases("transforms", &properties, &mut faults);
     aliases("predicates", &properties, &mut faults);
+    dead_letter_topic(&properties, &mut faults);
     not_yet(&properties, &mut faults);
     version(plugins, sink, &properties, &mut faults);
     overrides(worker, &properties, &mut faults);
@@ -377,9 +385,7 @@ fn topics(properties: &Properties, faults: &mut Faults) {
     match (given("topics"), given("topics.regex")) {
         (true, true) => both(faults, "topics and topics.regex are mutually exclusive options, but both are set."),
         (false, false) => both(faults, "Must configure one of topics or topics.regex"),
-        (false, true) => {
-            faults.push("topics.regex", "Invalid value for configuration topics.regex: not supported yet, use topics");
-        }
+        (false, true) => {}
         (true, false) => {
             let items: Vec<_> = properties["topics"].trim().split(',').map(str::trim).collect();
             if items.iter().collect::<BTreeSet<_>>().len() < items.len() {
@@ -393,6 +399,28 @@ fn topics(properties: &Properties, faults: &mut Faults) {
                 }
             }
         }
+    }
+}
+
+/// The dead letters of a connector are not to come back to it.
+fn dead_letter_topic(properties: &Properties, faults: &mut Faults) {
+    let given = |key: &str| properties.get(key).filter(|value| !value.trim().is_empty());
+    let Some(topic) = given("errors.deadletterqueue.topic.name").map(|topic| topic.trim()) else { return };
+    if given("topics").is_some() && topics_of(properties).iter().any(|consumed| consumed == topic) {
+        let topics = topics_of(properties).join(", ");
+        let message = format!(
+            "The DLQ topic '{topic}' may not be included in the list of topics ('topics=[{topics}]') consumed by the connector"
+        );
+        faults.push("topics", message);
+    }
+    // Java answers a regex that it cannot read with an internal error here; it has a fault of its own already
+    let regex = given("topics.regex").and_then(|regex| Pattern::compile(regex).ok());
+    if let Some(regex) = regex.filter(|regex| regex.matches(topic) == Ok(true)) {
+        let message = format!(
+            "The DLQ topic '{topic}' may not be matched by the regex for the topics ('topics.regex={}') consumed by the connector",
+            regex.as_str()
+        );
+        faults.push("topics.regex", message);
     }
 }
 

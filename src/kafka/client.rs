@@ -25,6 +25,10 @@ pub struct ConsumerSettings {
     pub max_poll_records: usize,
     /// How long a commit waits for the group's answer (`default.api.timeout.ms`).
     pub api_timeout: Duration,
+    /// Whether Kafka's own topics are left out where topics are matched (`exclude.internal.topics`).
+    pub exclude_internal_topics: bool,
+    /// How often topics are looked at (`metadata.max.age.ms`).
+    pub metadata_max_age: Duration,
     /// What the user wrote that has no effect here, or another one than in Java; each names its key.
     pub warnings: Vec<String>,
     /// What is wrong; a consumer is only made if this is empty.
@@ -42,6 +46,8 @@ impl fmt::Debug for ConsumerSettings {
             .field("librdkafka", &self.librdkafka.iter().map(shown).collect::<BTreeMap<_, _>>())
             .field("max_poll_records", &self.max_poll_records)
             .field("api_timeout", &self.api_timeout)
+            .field("exclude_internal_topics", &self.exclude_internal_topics)
+            .field("metadata_max_age", &self.metadata_max_age)
             .field("warnings", &self.warnings)
             .field("faults", &self.faults)
             .finish()
@@ -92,6 +98,14 @@ pub fn consumer_properties(
     reconcile_group(&given, &mut to);
     reconcile(&mut to);
     to
+}
+
+/// What is wrong with the keys that begin with `consumer.` in a worker's properties, whatever a connector adds.
+#[must_use]
+pub fn consumer_faults(worker: &Properties) -> Faults {
+    let faults = consumer_properties(worker, &Properties::new(), "", 0, 0).faults.0.into_iter();
+    // What is missing may be in the connectors' configurations.
+    Faults(faults.filter(|fault| worker.contains_key(&fault.key)).collect())
 }
 
 /// The settings of the worker's own admin client: its keys at the top of the worker's properties, which is where Java's worker has
@@ -225,7 +239,7 @@ const KEYS: &[Key] = &[
     key("default.api.timeout.ms", Some("60000"), To::By(default_api_timeout_ms, "milliseconds that a commit of offsets waits for its answer")),
     key("enable.auto.commit", None, To::By(enable_auto_commit, "no effect: offsets are committed when their records are visible")),
     key("enable.metrics.push", Some("true"), To::Switch("enable.metrics.push")),
-    key("exclude.internal.topics", None, To::Unused("topics are subscribed by name")),
+    key("exclude.internal.topics", Some("true"), To::By(exclude_internal_topics, "whether `topics.regex` leaves out the topics that Kafka keeps for itself")),
     key("fetch.max.bytes", None, int("fetch.max.bytes", 0, 1_000_000, 2_147_483_135)),
     key("fetch.max.wait.ms", Some("500"), int("fetch.wait.max.ms", 0, 0, 300_000)),
     key("fetch.min.bytes", Some("1"), int("fetch.min.bytes", 0, 1, 100_000_000)),
@@ -357,6 +371,13 @@ fn enable_auto_commit(written: &str, value: &str, to: &mut ConsumerSettings) {
     }
 }
 
+fn exclude_internal_topics(written: &str, value: &str, to: &mut ConsumerSettings) {
+    match value.to_ascii_lowercase().parse() {
+        Ok(on) => to.exclude_internal_topics = on,
+        Err(_) => to.refuse(written, value, "Expected value to be either true or false"),
+    }
+}
+
 fn max_poll_records(written: &str, value: &str, to: &mut ConsumerSettings) {
     if let Some(number) = number(written, value, Number::Int, 1, to) {
         to.max_poll_records = number as usize;
@@ -440,8 +461,10 @@ fn reconcile(to: &mut ConsumerSettings) {
         let least = to.number(most).max(to.number(first));
         to.set(most, &least.to_string());
     }
+    let refresh = to.number("topic.metadata.refresh.interval.ms");
+    to.metadata_max_age = Duration::from_millis(refresh.unsigned_abs());
     // what is known of a topic lives as long as three refreshes, librdkafka's own proportion
-    let age = (to.number("topic.metadata.refresh.interval.ms") * 3).clamp(1, DAY);
+    let age = (refresh * 3).clamp(1, DAY);
     to.set("metadata.max.age.ms", &age.to_string());
 }
 

@@ -5,6 +5,7 @@
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`produce`] sends records,
+//! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
 //! - [`error`] names what can go wrong by what the caller does about it.
 
 pub mod client;
@@ -12,13 +13,16 @@ pub mod cluster;
 pub mod error;
 pub mod fetch;
 pub mod java;
+pub mod pattern;
 pub mod produce;
 mod raw;
 mod security;
+pub mod topics;
 
-pub use client::{ConsumerSettings, becomes, consumer_properties};
+pub use client::{ConsumerSettings, becomes, consumer_faults, consumer_properties};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
 pub use produce::{Delivery, Producer, Record};
 pub(crate) use raw::MockCluster;
+pub use topics::{Looked, Topics, Wanted};

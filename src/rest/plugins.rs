@@ -93,7 +93,9 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
     let mut converters = Vec::new();
     for role in [Role::Header, Role::Key, Role::Value] {
         let name = properties.get(convert::key(role)).map(|class| class.trim());
-        if let Some(Ok(class)) = name.map(|name| plugins.converter_for(role, name)) {
+        let faulty = |key: &str| checked.faults.0.iter().any(|fault| fault.key == key);
+        let faulty = faulty(convert::key(role)) || faulty(&format!("{}.plugin.version", convert::key(role)));
+        if let Some(Ok(class)) = name.filter(|_| !faulty).map(|name| plugins.converter_for(role, name)) {
             converters.extend(defined(&format!("{}.", convert::key(role)), &convert::keys(class)));
         }
     }
@@ -138,20 +140,21 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
 fn connector_keys(herder: &Standalone, sink: &dyn SinkConnector, properties: &Properties) -> Vec<Defined> {
     let plugins = herder.plugins();
     let mut all = defined("", ConnectorKeys::KEYS);
-    let version = |all: &mut Vec<Defined>, name: &str, version: Option<&str>| {
+    let version = |all: &mut Vec<Defined>, name: &str, version: Option<&str>, visible: bool| {
         if let Some(defined) = all.iter_mut().find(|d| d.info.name == name) {
             defined.info.default_value = version.map(str::to_owned);
             defined.recommended = version.map(str::to_owned).into_iter().collect();
-            defined.visible = version.is_some();
+            defined.visible = visible;
         }
     };
-    version(&mut all, "connector.plugin.version", Some(sink.version()));
+    version(&mut all, "connector.plugin.version", Some(sink.version()), true);
     for role in [Role::Key, Role::Value, Role::Header] {
         let key = convert::key(role);
         let (worker, _) = convert::configured(role, herder.worker(), &Properties::new());
         let (class, _) = convert::configured(role, herder.worker(), properties);
         let known = plugins.converter(&class);
-        version(&mut all, &format!("{key}.plugin.version"), known.map(convert::version));
+        let able = known.filter(|class| class.roles().contains(&role));
+        version(&mut all, &format!("{key}.plugin.version"), able.map(convert::version), known.is_some());
         let Some(defined) = all.iter_mut().find(|d| d.info.name == key) else { continue };
         defined.info.default_value = Some(plugins.converter(&worker).map_or(worker, |class| class.class().to_owned()));
         let mut able: Vec<_> =

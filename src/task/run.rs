@@ -1,11 +1,14 @@
 //! The loop of a sink task: fetch, convert, put, commit, and answer the group.
 
-use std::collections::BTreeMap;
+mod topics;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Converter, Faults, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicPartition,
+    Committed, Converter, Faults, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicId,
+    TopicPartition,
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -13,7 +16,8 @@ use rustix::time::{ClockId, clock_gettime};
 use super::{Control, TaskEvent, TaskSpec};
 use crate::config::WorkerKeys;
 use crate::convert::{self, Converted};
-use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Start, consumer_properties};
+use crate::kafka::topics::UNKNOWN_TOPIC;
+use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Topics, Wanted, consumer_properties};
 
 /// How long a poll waits for records; each turn of the loop also looks after commits.
 const POLL: Duration = Duration::from_millis(250);
@@ -58,6 +62,9 @@ struct Runner {
     spec: TaskSpec,
     metrics: Arc<TaskMetrics>,
     consumer: Consumer,
+    topics: Topics,
+    /// What the consumer is subscribed to; None before topics were matched for the first time.
+    subscribed: Option<BTreeSet<String>>,
     sink: Box<dyn SinkTask>,
     key: Box<dyn Converter>,
     value: Box<dyn Converter>,
@@ -81,6 +88,10 @@ struct Runner {
 
 #[derive(Default)]
 struct Partition {
+    /// The topic's, if the broker gives ids.
+    id: Option<TopicId>,
+    /// The offset up to which it was fetched, since it was assigned or rewound.
+    end: Option<i64>,
     committed: Option<Committed>,
     /// The next offset to put; known once it is open.
     next: Option<i64>,
@@ -95,7 +106,9 @@ impl Runner {
         let fatal = |e: String| TaskError::Fatal(e);
         let properties = &spec.properties;
         let queue = (spec.memory / 4).min(MOST_QUEUE);
-        let settings = consumer_properties(&spec.worker, properties, &spec.id.connector, spec.id.task, queue);
+        let wanted = Wanted::of(properties).map_err(fatal)?;
+        let mut settings = consumer_properties(&spec.worker, properties, &spec.id.connector, spec.id.task, queue);
+        wanted.adapt(&mut settings);
         for warning in &settings.warnings {
             tracing::warn!("task {}: {warning}", spec.id);
         }
@@ -110,14 +123,19 @@ impl Runner {
         };
         let sink = spec.sink.task(properties, context)?;
         let consumer = Consumer::new(&settings).map_err(|e| fatal(e.to_string()))?;
-        let topics: Vec<String> =
-            properties.get("topics").into_iter().flat_map(|t| t.split(',')).map(|t| t.trim().to_owned()).collect();
-        consumer.subscribe(&topics).map_err(|e| fatal(e.to_string()))?;
+        let mut subscribed = None;
+        if let Wanted::Named(topics) = &wanted {
+            consumer.subscribe(topics).map_err(|e| fatal(e.to_string()))?;
+            subscribed = Some(topics.iter().cloned().collect());
+        }
+        let topics = Topics::new(wanted, &consumer, &settings, spec.runtime.clone());
         let _ = control.waker.set(consumer.waker());
         let graceful = milliseconds(&spec.worker, "task.shutdown.graceful.timeout.ms");
         Ok(Self {
             metrics: spec.metrics.clone(),
             consumer,
+            topics,
+            subscribed,
             sink,
             key,
             value,
@@ -153,6 +171,7 @@ impl Runner {
                 self.event(event)?;
             }
             self.answer()?;
+            self.look()?;
             self.reopen()?;
             self.rewind()?;
             self.commit(control)?;
@@ -184,6 +203,10 @@ impl Runner {
         self.metrics.bytes_read.add(raw.bytes() as u64);
         let origin = raw.origin.clone();
         let Some(partition) = self.partitions.get_mut(&origin) else { return Ok(()) };
+        if let Some(reached) = partition.reached().filter(|reached| *reached > raw.offset.value(0)) {
+            return self.went_back(&origin, reached, raw.offset.value(0));
+        }
+        partition.end = Some(fetched.end);
         if partition.retry.is_some() {
             partition.parked.push(fetched);
             return Ok(());
@@ -289,6 +312,7 @@ impl Runner {
             }
             Event::Error(error) if error.is_fatal() => return Err(kafka(error)),
             Event::Error(error) => {
+                self.hurry_for(&error);
                 // librdkafka says the same at each try
                 let text = error.to_string();
                 if self.last_error.as_ref() != Some(&text) {
@@ -313,14 +337,15 @@ impl Runner {
             Err(error) if error.class == Class::Fenced => Vec::new(),
             Err(error) => return Err(kafka(error)),
         };
-        let starts: Vec<_> = committed.iter().map(|(tp, c)| (tp.clone(), Start::from(c.as_ref()))).collect();
+        let Some((starts, assigned)) = self.identified(committed)? else {
+            self.unanswered = Some(partitions);
+            return Ok(());
+        };
         self.consumer.assign(&starts).map_err(kafka)?;
         self.last_error = None;
         let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
         tracing::info!("task {} takes {} partitions: {}", self.spec.id, names.len(), names.join(", "));
-        for (tp, committed) in committed {
-            self.partitions.insert(tp, Partition { committed, ..Partition::default() });
-        }
+        self.partitions.extend(assigned);
         self.metrics.partitions.set(self.partitions.len() as u64);
         if self.held { self.pause(&partitions, true) } else { Ok(()) }
     }
@@ -333,7 +358,8 @@ impl Runner {
             return Ok(());
         }
         for tp in rewinds.keys() {
-            self.partitions.insert(tp.clone(), Partition::default());
+            let id = self.partitions.get(tp).and_then(|p| p.id);
+            self.partitions.insert(tp.clone(), Partition { id, ..Partition::default() });
         }
         self.consumer.rewind(&rewinds).map_err(kafka)
     }
@@ -357,7 +383,7 @@ impl Runner {
         if self.uncommitted.is_empty() {
             return;
         }
-        match self.consumer.commit_unless(&self.uncommitted, timeout, given_up) {
+        match self.consumer.commit_unless(&self.stamped(), timeout, given_up) {
             Ok(()) => {
                 self.metrics.commits.add(1);
                 self.uncommitted.clear();
@@ -368,6 +394,10 @@ impl Runner {
                 // one that is fenced may go on owning its partitions after a rebalance: those that it lost are let go, and forgotten
                 if error.class == Class::Fatal {
                     self.uncommitted.clear();
+                }
+                // its topic is gone
+                if let (UNKNOWN_TOPIC, Some(tp)) = (error.code, &error.partition) {
+                    self.uncommitted.retain(|other, _| other.topic != tp.topic);
                 }
             }
         }

@@ -130,6 +130,17 @@ impl Broker {
         assert!(made.iter().all(Result::is_ok), "create topic {name}: {made:?}");
     }
 
+    /// Deletes a topic and returns when nobody sees it any more.
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let gone = block_on(self.admin().delete_topics(&[name], &AdminOptions::new())).expect("delete topics");
+        assert!(gone.iter().all(Result::is_ok), "delete topic {name}: {gone:?}");
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        wait_until("the topic to be gone", PATIENCE, || {
+            let all = consumer.fetch_metadata(None, PATIENCE).expect("metadata");
+            all.topics().iter().all(|topic| topic.name() != name).then_some(())
+        });
+    }
+
     /// Raises the number of partitions of a topic to `partitions`.
     pub(crate) fn grow_topic(&self, name: &str, partitions: usize) {
         let grown = block_on(self.admin().create_partitions([&NewPartitions::new(name, partitions)], &AdminOptions::new()));

@@ -4,7 +4,7 @@ use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused, without_effect};
+use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
@@ -50,26 +50,26 @@ config! {
 config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// The bytes of the blocks that Java uploads. Here a block is what the encoder hands over.
-        block_size: i32 = "azblob.block.size" { default: Some("26214400"), importance: Low, group: "Azure", width: Width::Long, display: "Block Size" };
-        /// How the waits between Java's tries grow: EXPONENTIAL or FIXED. Here `retry.backoff.ms` counts.
-        retry_type: String = "azblob.retry.type" { default: Some("EXPONENTIAL"), importance: Low, group: "Azure", width: Width::Long, display: "Retry Type" };
-        /// How often Java tries a request. Here it is tried until it succeeds or the task stops.
-        retry_retries: i32 = "azblob.retry.retries" { default: Some("3"), importance: Low, group: "Azure", width: Width::Long, display: "Retries" };
-        /// Milliseconds of Java's first wait between tries. Here `retry.backoff.ms` counts.
-        retry_backoff_ms: i64 = "azblob.retry.backoff.ms" { default: Some("4000"), importance: Low, group: "Azure", width: Width::Long, display: "Retry Backoff (ms)" };
+        /// The bytes of the blocks that Java uploads.
+        block_size: i32 = "azblob.block.size" { default: Some("26214400"), importance: Low, group: "Azure", width: Width::Long, display: "Block Size", effect: Nothing("a block is what the encoder hands over") };
+        /// How the waits between Java's tries grow: EXPONENTIAL or FIXED.
+        retry_type: String = "azblob.retry.type" { default: Some("EXPONENTIAL"), importance: Low, group: "Azure", width: Width::Long, display: "Retry Type", effect: Nothing("what fails is tried again after retry.backoff.ms, until the task stops") };
+        /// How often Java tries a request again.
+        retry_retries: i32 = "azblob.retry.retries" { default: Some("3"), importance: Low, group: "Azure", width: Width::Long, display: "Retries", effect: Nothing("what fails is tried again after retry.backoff.ms, until the task stops") };
+        /// Milliseconds of Java's first wait between tries.
+        retry_backoff_ms: i64 = "azblob.retry.backoff.ms" { default: Some("4000"), importance: Low, group: "Azure", width: Width::Long, display: "Retry Backoff (ms)", effect: Nothing("what fails is tried again after retry.backoff.ms, until the task stops") };
         /// Milliseconds of Java's longest wait between tries.
-        retry_max_backoff_ms: i64 = "azblob.retry.max.backoff.ms" { default: Some("120000"), importance: Low, group: "Azure", width: Width::Long, display: "Maximum Retry Backoff (ms)" };
+        retry_max_backoff_ms: i64 = "azblob.retry.max.backoff.ms" { default: Some("120000"), importance: Low, group: "Azure", width: Width::Long, display: "Maximum Retry Backoff (ms)", effect: Nothing("what fails is tried again after retry.backoff.ms, until the task stops") };
         /// Milliseconds that Java waits for a connection.
-        connection_timeout_ms: i64 = "azblob.connection.timeout.ms" { default: Some("30000"), importance: Low, group: "Azure", width: Width::Long, display: "Connection Timeout (ms)" };
+        connection_timeout_ms: i64 = "azblob.connection.timeout.ms" { default: Some("30000"), importance: Low, group: "Azure", width: Width::Long, display: "Connection Timeout (ms)", effect: Nothing("time limits are the client's own") };
         /// Milliseconds that Java waits for the answer to a request.
-        write_timeout_ms: i64 = "azblob.write.timeout.ms" { default: Some("60000"), importance: Low, group: "Azure", width: Width::Long, display: "Write Timeout (ms)" };
+        write_timeout_ms: i64 = "azblob.write.timeout.ms" { default: Some("60000"), importance: Low, group: "Azure", width: Width::Long, display: "Write Timeout (ms)", effect: Nothing("time limits are the client's own") };
         /// The secondary host that Java tries reads at.
-        retry_secondary_host: Option<String> = "azblob.retry.secondary.host" { importance: Low, group: "Azure", width: Width::Long, display: "Secondary Host" };
-        /// Whether Java never overwrites a file. Here no file is ever overwritten.
-        enable_conditional_writes: bool = "enable.conditional.writes" { default: Some("true"), importance: Low, group: "Azure", width: Width::Long, display: "Enable Conditional Writes" };
+        retry_secondary_host: Option<String> = "azblob.retry.secondary.host" { importance: Low, group: "Azure", width: Width::Long, display: "Secondary Host", effect: Nothing("the primary host is tried until it answers") };
+        /// Whether Java never overwrites a file.
+        enable_conditional_writes: bool = "enable.conditional.writes" { default: Some("true"), importance: Low, group: "Azure", width: Width::Long, display: "Enable Conditional Writes", effect: Nothing("no file is ever overwritten") };
         /// What Java's requests call themselves.
-        useragent: Option<String> = "connect.azblob.useragent" { importance: Low, group: "Azure", width: Width::Long, display: "User Agent" };
+        useragent: Option<String> = "connect.azblob.useragent" { importance: Low, group: "Azure", width: Width::Long, display: "User Agent", effect: Nothing("requests call themselves as Azure's client does") };
     }
 }
 
@@ -84,7 +84,7 @@ impl SinkConnector for AzureBlobStorageSink {
             .copied()
             .chain(LakeConfig::keys())
             .chain(refused(NotYet::KEYS))
-            .chain(without_effect(NoEffect::KEYS))
+            .chain(NoEffect::KEYS.iter().copied())
             .collect()
     }
 

@@ -4,7 +4,7 @@ use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, check_folder, no_effect, without_effect};
+use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
@@ -49,12 +49,12 @@ config! {
 config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// The bytes of the blocks that Java uploads. Here a block is what the encoder hands over.
-        block_size: i32 = "azure.datalake.gen2.block.size" { default: Some("5242880"), importance: Low, group: "Azure", width: Width::Long, display: "Block Size" };
+        /// The bytes of the blocks that Java uploads.
+        block_size: i32 = "azure.datalake.gen2.block.size" { default: Some("5242880"), importance: Low, group: "Azure", width: Width::Long, display: "Block Size", effect: Nothing("a block is what the encoder hands over") };
         /// The name of the deprecated key.
-        sas_keyname: Option<String> = "azure.datalake.gen2.sas.keyname" { importance: Low, group: "Azure", width: Width::Long, display: "SAS Key Name" };
+        sas_keyname: Option<String> = "azure.datalake.gen2.sas.keyname" { importance: Low, group: "Azure", width: Width::Long, display: "SAS Key Name", effect: Nothing("the key has what is needed") };
         /// What Java's requests call themselves.
-        useragent: Option<String> = "connect.azure.datalake.gen2.useragent" { importance: Low, group: "Azure", width: Width::Long, display: "User Agent" };
+        useragent: Option<String> = "connect.azure.datalake.gen2.useragent" { importance: Low, group: "Azure", width: Width::Long, display: "User Agent", effect: Nothing("requests call themselves as Azure's client does") };
     }
 }
 
@@ -64,7 +64,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        Gen2Config::KEYS.iter().copied().chain(LakeConfig::keys()).chain(without_effect(NoEffect::KEYS)).collect()
+        Gen2Config::KEYS.iter().copied().chain(LakeConfig::keys()).chain(NoEffect::KEYS.iter().copied()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -275,7 +275,10 @@ mod tests {
         let other = "azure.datalake.gen2.sas.keyname azure.datalake.gen2.block.size connect.azure.datalake.gen2.useragent";
         assert_keys_known(&AzureDataLakeGen2Sink, GOOD, honoured, other);
         let set = given(GOOD, &[("azure.datalake.gen2.block.size", "1"), ("locale", "en")]);
-        let warned = ["locale has no effect in Landfall", "azure.datalake.gen2.block.size has no effect in Landfall"];
+        let warned = [
+            "locale has no effect in Landfall: the partitioner is DefaultPartitioner",
+            "azure.datalake.gen2.block.size has no effect in Landfall: a block is what the encoder hands over",
+        ];
         assert_eq!(AzureDataLakeGen2Sink.warnings(&set), warned);
     }
 }

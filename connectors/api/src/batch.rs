@@ -1,7 +1,9 @@
 //! What flows through the worker: records as columns.
 
 use std::fmt;
+use std::num::NonZeroU128;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow_array::{Array as _, ArrayRef, BinaryArray, Int64Array, ListArray, TimestampMillisecondArray};
@@ -27,6 +29,45 @@ impl fmt::Display for TopicPartition {
     /// As Java prints it: `topic-partition`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// Which of the topics that have had a name one after the other it is: Kafka gives each topic that is created an id of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicId(NonZeroU128);
+
+impl TopicId {
+    /// The id with these bits; None for zero, by which Kafka says that it is not known.
+    #[must_use]
+    pub fn new(bits: u128) -> Option<Self> {
+        NonZeroU128::new(bits).map(Self)
+    }
+}
+
+const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+impl fmt::Display for TopicId {
+    /// As Kafka prints it: 22 characters of base64.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.0.get();
+        let sixes = (0..21).map(|i| bits >> (122 - 6 * i) & 63).chain([(bits & 3) << 4]);
+        sixes.map(|six| char::from(BASE64URL[six as usize])).try_for_each(|c| write!(f, "{c}"))
+    }
+}
+
+impl FromStr for TopicId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let six = |c: u8| BASE64URL.iter().position(|b| *b == c).map(|six| six as u128);
+        let bits = match text.as_bytes() {
+            [most @ .., last] if most.len() == 21 => {
+                let high = most.iter().try_fold(0_u128, |bits, c| Some(bits << 6 | six(*c)?));
+                high.zip(six(*last)).map(|(high, last)| high << 2 | last >> 4)
+            }
+            _ => None,
+        };
+        bits.and_then(Self::new).ok_or_else(|| format!("{text} is no topic id"))
     }
 }
 
@@ -142,5 +183,20 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_id_is_written_as_kafka_writes_it() {
+        let id = TopicId::new(0x0123_4567_89ab_cdef_0f1e_2d3c_4b5a_6978).expect("an id");
+        assert_eq!(id.to_string(), "ASNFZ4mrze8PHi08S1ppeA");
+        assert_eq!("ASNFZ4mrze8PHi08S1ppeA".parse(), Ok(id));
+        for none in ["", "AAAAAAAAAAAAAAAAAAAAAA", "ASNFZ4mrze8PHi08S1ppe", "ASNFZ4mrze8PHi08S1pp+A"] {
+            assert!(none.parse::<TopicId>().is_err(), "{none}");
+        }
     }
 }

@@ -10,7 +10,7 @@ pub mod error;
 pub mod metrics;
 pub mod sink;
 
-pub use batch::{Batch, Column, RawBatch, TopicPartition};
+pub use batch::{Batch, Column, RawBatch, TopicId, TopicPartition};
 pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
 pub use convert::{Converter, ConverterClass, Records, Role, Run};
 pub use error::{RecordError, Stage, TaskError};

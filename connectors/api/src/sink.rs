@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_schema::FieldRef;
 use tokio::runtime::Handle;
 
-use crate::{Batch, Faults, Key, Properties, TaskError, TaskMetrics, TopicPartition};
+use crate::{Batch, Faults, Key, Properties, TaskError, TaskMetrics, TopicId, TopicPartition};
 
 /// What the worker lends to a task.
 #[derive(Clone, Debug)]
@@ -48,6 +48,12 @@ pub struct Opened {
 
 /// Receives batches. All calls come from the task's own thread.
 pub trait SinkTask: Send + fmt::Debug {
+    /// Says which topic has the name `topic` from now on: called before its partitions are opened, where the broker gives ids. A
+    /// topic that was deleted and created again has another id, and its offsets are other records.
+    fn identify(&mut self, topic: &Arc<str>, id: TopicId) {
+        let _ = (topic, id);
+    }
+
     /// Takes a partition; called before its first batch, with that batch's first offset.
     ///
     /// # Errors

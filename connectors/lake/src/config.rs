@@ -82,41 +82,41 @@ config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
         /// The number of schemas that Java's Avro converter keeps.
-        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema", width: Width::Long, display: "Schema Cache Size" };
+        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema", width: Width::Long, display: "Schema Cache Size", effect: Nothing("files are neither Avro nor raw bytes") };
         /// Whether Java keeps package names and enums in Avro files.
-        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Enhanced Avro Support" };
+        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Enhanced Avro Support", effect: Nothing("files are neither Avro nor raw bytes") };
         /// Whether Java puts Connect's metadata into the schema of Avro files.
-        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Connect Metadata" };
-        /// Milliseconds that Java waits for a task to stop. Here the worker's `task.shutdown.graceful.timeout.ms` counts.
-        shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector", width: Width::Medium, display: "Shutdown Timeout (ms)" };
+        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Connect Metadata", effect: Nothing("files are neither Avro nor raw bytes") };
+        /// Milliseconds that Java waits for a task to stop.
+        shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector", width: Width::Medium, display: "Shutdown Timeout (ms)", effect: Nothing("task.shutdown.graceful.timeout.ms of the worker counts") };
         /// The compression of Avro files.
-        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector", width: Width::Long, display: "Avro Compression Codec" };
+        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector", width: Width::Long, display: "Avro Compression Codec", effect: Nothing("files are neither Avro nor raw bytes") };
         /// The extension of the names of raw files.
-        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector", width: Width::Long, display: "Output file extension for ByteArrayFormat" };
+        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector", width: Width::Long, display: "Output file extension for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
         /// What is between the records of raw files.
-        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat" };
-        /// The number of names that Java tries when one is taken. Here the file that has the name is read.
-        max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit" };
+        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
+        /// The number of names that Java tries when one is taken.
+        max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit", effect: Nothing("the file that has the name is read") };
         /// Whether a time-based partitioner publishes its file when the folder changes.
-        rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner", width: Width::Short, display: "Rotate File on Partition Change" };
+        rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner", width: Width::Short, display: "Rotate File on Partition Change", effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The fields whose values FieldPartitioner makes folders of.
-        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Partition Field Name", visible: |given| partitioned_by(given, &["Field"]) };
+        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Partition Field Name", visible: |given| partitioned_by(given, &["Field"]), effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The milliseconds of record time that one folder of TimeBasedPartitioner holds.
-        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner", width: Width::Medium, display: "Partition Duration (ms)", visible: |given| partitioned_by(given, &["TimeBased"]) };
+        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner", width: Width::Medium, display: "Partition Duration (ms)", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The pattern of the folders of TimeBasedPartitioner.
-        path_format: String = "path.format" { default: Some(""), group: "Partitioner", width: Width::Long, display: "Path Format", visible: |given| partitioned_by(given, &["TimeBased"]) };
+        path_format: String = "path.format" { default: Some(""), group: "Partitioner", width: Width::Long, display: "Path Format", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The locale that time-based partitioners print dates in.
-        locale: String = "locale" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Locale", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]) };
+        locale: String = "locale" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Locale", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The time zone that time-based partitioners print dates in.
-        timezone: String = "timezone" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Timezone", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]) };
+        timezone: String = "timezone" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Timezone", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
         /// Where time-based partitioners take the time from: Wallclock, Record, RecordField or a Java class.
-        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner", width: Width::Long, display: "Timestamp Extractor" };
+        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner", width: Width::Long, display: "Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The field that RecordField takes the time from.
-        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner", width: Width::Long, display: "Record Field for Timestamp Extractor" };
+        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner", width: Width::Long, display: "Record Field for Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
         /// Whether tables are made in Hive.
-        hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive", width: Width::Short, display: "Hive Integration" };
+        hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive", width: Width::Short, display: "Hive Integration", effect: Nothing("no tables are made") };
         /// The Java class that makes schemas of partition fields.
-        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner", width: Width::Long, display: "Schema Generator Class" };
+        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner", width: Width::Long, display: "Schema Generator Class", effect: Nothing("the partitioner is DefaultPartitioner") };
     }
 }
 
@@ -184,7 +184,7 @@ impl LakeConfig {
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        Self::KEYS.iter().copied().chain(refused(NotYet::KEYS)).chain(without_effect(NoEffect::KEYS))
+        Self::KEYS.iter().copied().chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
     }
 
     /// Warnings about shared keys that are set and have no effect.
@@ -209,14 +209,12 @@ pub fn refused(keys: &[Key]) -> impl Iterator<Item = Key> {
     keys.iter().map(|key| Key { effect: Effect::Refused, ..*key })
 }
 
-/// `keys`, each said to do nothing here.
-pub fn without_effect(keys: &[Key]) -> impl Iterator<Item = Key> {
-    keys.iter().map(|key| Key { effect: Effect::Nothing("what it is about is not done here"), ..*key })
-}
-
 /// A warning for each of `keys` that has another value than its default.
 pub fn no_effect<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = String> + 'a {
-    changed(keys, properties).map(|(key, _)| format!("{} has no effect in Landfall", key.name))
+    changed(keys, properties).map(|(key, _)| match key.effect {
+        Effect::Nothing(why) => format!("{} has no effect in Landfall: {why}", key.name),
+        _ => format!("{} has no effect in Landfall", key.name),
+    })
 }
 
 /// Adds the fault of a value that Java takes and this does not.
@@ -377,8 +375,11 @@ mod tests {
     #[test]
     fn what_has_no_effect_is_warned_about_by_name() {
         let set = given(&[("confluent.license", "x"), ("locale", "en"), ("timezone", ""), ("shutdown.timeout.ms", "1")]);
-        let warned: Vec<_> =
-            ["shutdown.timeout.ms", "locale", "confluent.license"].map(|key| format!("{key} has no effect in Landfall")).into();
+        let warned = [
+            "shutdown.timeout.ms has no effect in Landfall: task.shutdown.graceful.timeout.ms of the worker counts",
+            "locale has no effect in Landfall: the partitioner is DefaultPartitioner",
+            "confluent.license has no effect in Landfall",
+        ];
         assert_eq!(LakeConfig::warnings(&set), warned);
         assert_eq!(LakeConfig::keys().filter(|key| key.name == "locale").count(), 1);
     }

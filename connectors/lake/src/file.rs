@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use landfall_api::{TaskError, TaskMetrics, TopicPartition};
+use landfall_api::{TaskError, TaskMetrics, TopicId, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::encode::{Codec, EncodeError, Encoder};
@@ -184,6 +184,7 @@ impl Drop for Report {
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) origin: TopicPartition,
+    pub(crate) topic: Option<TopicId>,
     pub(crate) file: u64,
     pub(crate) path: String,
     pub(crate) schema: SchemaRef,
@@ -280,7 +281,8 @@ async fn land(
     mut queue: mpsc::UnboundedReceiver<Work>,
     turn: Option<oneshot::Receiver<()>>,
 ) -> Option<Outcome> {
-    let mut encoder = Encoder::new(id.schema.clone(), shared.codec, &id.origin.topic, id.origin.partition, id.first);
+    let mut encoder =
+        Encoder::new(id.schema.clone(), shared.codec, &id.origin.topic, id.origin.partition, id.first).of_topic(id.topic);
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
@@ -346,7 +348,7 @@ async fn land(
         }
         Ok(Published::Exists) => {
             staged.discard().await;
-            match existing(shared, &id.path, id.first).await {
+            match existing(shared, id).await {
                 Ok(Some(last)) => Outcome::Taken { first: id.first, last },
                 Ok(None) => Outcome::Failed(TaskError::Retriable(format!("{} was there and is gone", id.path))),
                 Err(error) => Outcome::Failed(error),
@@ -412,11 +414,12 @@ async fn stage(
 }
 
 async fn publish(id: &Identity, shared: &Shared, staged: &mut dyn Staged, last: i64, rows: u64) -> Result<Published, TaskError> {
-    let metadata = Metadata::from([
+    let mut metadata = Metadata::from([
         (facts::FIRST.into(), id.first.to_string()),
         (facts::LAST.into(), last.to_string()),
         (facts::ROWS.into(), rows.to_string()),
     ]);
+    metadata.extend(id.topic.map(|topic| (facts::TOPIC_ID.into(), topic.to_string())));
     let begun = Instant::now();
     loop {
         match staged.publish(&metadata).await {
@@ -429,11 +432,13 @@ async fn publish(id: &Identity, shared: &Shared, staged: &mut dyn Staged, last: 
     }
 }
 
-/// The last offset of the visible file at `path`, that begins with offset `first`; None if there is none. Asks until it knows.
-async fn existing(shared: &Shared, path: &str, first: i64) -> Result<Option<i64>, TaskError> {
+/// The last offset of the visible file that has the name of `id`; None if there is none. Asks until it knows.
+async fn existing(shared: &Shared, id: &Identity) -> Result<Option<i64>, TaskError> {
+    let path = &id.path;
     loop {
-        match landed::span(&*shared.storage, path).await {
-            Ok(Some(span)) if span.first != first => {
+        let span = landed::span(&*shared.storage, path).await;
+        match span.and_then(|span| span.map_or(Ok(()), |span| span.is_of(id.topic, path)).map(|()| span)) {
+            Ok(Some(span)) if span.first != id.first => {
                 let begins = span.first;
                 return Err(TaskError::Fatal(format!("{path} begins with offset {begins}, which its name does not say")));
             }
@@ -469,8 +474,14 @@ mod tests {
         let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as _)]).expect("columns");
         for file in 0..300 {
             let (done, reports) = std::sync::mpsc::channel();
-            let id =
-                Identity { origin: TopicPartition::new("t", 0), file, path: file.to_string(), schema: rows.schema(), first: 0 };
+            let id = Identity {
+                origin: TopicPartition::new("t", 0),
+                topic: None,
+                file,
+                path: file.to_string(),
+                schema: rows.schema(),
+                first: 0,
+            };
             let (mut open, mut running) = OpenFile::begin(id, shared.clone(), runtime.handle(), None, done, Instant::now());
             open.add(rows.clone(), 8, 0, Instant::now());
             open.end();

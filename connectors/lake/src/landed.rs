@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::FieldRef;
 use bytes::Bytes;
+use landfall_api::TopicId;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
@@ -20,11 +21,15 @@ pub mod facts {
     pub const LAST: &str = "landfall_last";
     /// The number of rows.
     pub const ROWS: &str = "landfall_rows";
+    /// The source topic's id, if it was known.
+    pub const TOPIC_ID: &str = "landfall_topic_id";
 }
 
 /// The offsets of a file's first and last rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
+    /// The id of the topic that they are of, if it was known.
+    pub topic: Option<TopicId>,
     /// The first row's.
     pub first: i64,
     /// The last row's.
@@ -39,7 +44,8 @@ pub async fn span(storage: &dyn Storage, path: &str) -> Result<Option<Span>, Sto
     let Some(object) = storage.head(path).await? else { return Ok(None) };
     let number = |text: Option<&String>| text.and_then(|t| t.parse().ok());
     if let (Some(first), Some(last)) = (number(object.metadata.get(facts::FIRST)), number(object.metadata.get(facts::LAST))) {
-        return Ok(Some(Span { first, last }));
+        let topic = object.metadata.get(facts::TOPIC_ID).and_then(|id| id.parse().ok());
+        return Ok(Some(Span { topic, first, last }));
     }
     let foreign = |why: &str| {
         StorageError::Fatal(format!(
@@ -50,8 +56,28 @@ pub async fn span(storage: &dyn Storage, path: &str) -> Result<Option<Span>, Sto
     let footer = footer_of(storage, &object).await?.map_err(|e| foreign(&e.to_string()))?;
     let fact = |key| number(value(footer.file_metadata(), key));
     match (fact(footer::FIRST), fact(footer::LAST)) {
-        (Some(first), Some(last)) => Ok(Some(Span { first, last })),
+        (Some(first), Some(last)) => {
+            let topic = value(footer.file_metadata(), footer::TOPIC_ID).and_then(|id| id.parse().ok());
+            Ok(Some(Span { topic, first, last }))
+        }
         _ => Err(foreign("its footer names no offsets")),
+    }
+}
+
+impl Span {
+    /// Fails if the span is of another topic than `topic`, one that was deleted since: its offsets are other records, and what has
+    /// its name now has not landed.
+    ///
+    /// # Errors
+    /// [`StorageError::Fatal`] with both ids, and what to do.
+    pub fn is_of(&self, topic: Option<TopicId>, path: &str) -> Result<(), StorageError> {
+        match (self.topic, topic) {
+            (Some(then), Some(now)) if then != now => Err(StorageError::Fatal(format!(
+                "{path} holds records of a topic that was deleted and created again since (its id was {then} and is now {now}); \
+                 nothing is overwritten: move that topic's files away, or choose another topics.dir, and restart the task"
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_schema::FieldRef;
-use landfall_api::{Batch, Committed, Offset, Opened, RecordError, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
+use landfall_api::{
+    Batch, Committed, Offset, Opened, RecordError, SinkTask, Stage, TaskContext, TaskError, TopicId, TopicPartition,
+};
 
 use crate::columns;
 use crate::commit::{self, Ledger};
@@ -49,6 +51,8 @@ pub struct LakeTask {
     context: TaskContext,
     shared: Arc<Shared>,
     checked: bool,
+    /// The ids of topics, as far as they are known.
+    topics: BTreeMap<Arc<str>, TopicId>,
     partitions: BTreeMap<TopicPartition, Partition>,
     rewinds: BTreeMap<TopicPartition, i64>,
     /// Where the file of another owner begins after which a partition is to be opened again.
@@ -97,6 +101,7 @@ impl LakeTask {
             context,
             shared,
             checked: false,
+            topics: BTreeMap::new(),
             partitions: BTreeMap::new(),
             rewinds: BTreeMap::new(),
             taken: BTreeMap::new(),
@@ -232,7 +237,9 @@ impl LakeTask {
         let schema = columns::file_schema(value)?;
         let file = self.files;
         self.files += 1;
-        let identity = Identity { origin: origin.clone(), file, path: self.path(origin, first), schema: schema.clone(), first };
+        let topic = self.topics.get(&origin.topic).copied();
+        let identity =
+            Identity { origin: origin.clone(), topic, file, path: self.path(origin, first), schema: schema.clone(), first };
         if let Some(partition) = self.partitions.get_mut(origin) {
             let turn = partition.running.last_entry().and_then(|mut before| before.get_mut().next.take());
             let (open, running) =
@@ -267,7 +274,9 @@ impl LakeTask {
         }
         // what has landed since the commit: the files that begin where the one before ended
         let (mut resume, mut last_file) = (first, None);
+        let topic = self.topics.get(&origin.topic).copied();
         while let Some(span) = landed::span(storage, &self.path(origin, resume)).await.map_err(retriable)? {
+            span.is_of(topic, &self.path(origin, resume)).map_err(retriable)?;
             last_file = Some(span.first);
             resume = span.last + 1;
         }
@@ -291,6 +300,10 @@ fn retriable(error: StorageError) -> TaskError {
 }
 
 impl SinkTask for LakeTask {
+    fn identify(&mut self, topic: &Arc<str>, id: TopicId) {
+        self.topics.insert(topic.clone(), id);
+    }
+
     fn open(&mut self, partition: &TopicPartition, committed: Option<&Committed>, first: i64) -> Result<Opened, TaskError> {
         let runtime = self.context.runtime.clone();
         let (opened, last_file) = runtime.block_on(self.opened(partition, committed, first))?;

@@ -36,8 +36,46 @@ fn what_changes_the_fate_of_records_and_is_not_here_yet_is_refused_by_name() {
     {
         assert_eq!(faults(&worker, &[(key, value)]), "", "{key}={value}");
     }
-    let regex = faults(&worker, &[("topics", ""), ("topics.regex", "t.*")]);
-    assert!(regex.contains("topics.regex: not supported yet"), "{regex}");
+}
+
+#[test]
+fn topics_regex_is_javas() {
+    let worker = worker(&[]);
+    let of = |regex: &str| faults(&worker, &[("topics", ""), ("topics.regex", regex)]);
+    for regex in ["t.*", r"(?!__)[\w.-]++", r"\Qa.b\E|\p{Lower}+", "[a-z&&[^q]]+", " "] {
+        let neither = if regex == " " {
+            "Must configure one of topics or topics.regex\nMust configure one of topics or topics.regex"
+        } else {
+            ""
+        };
+        assert_eq!(of(regex), neither, "{regex}");
+    }
+    let bad = "Invalid value [( for configuration topics.regex: Invalid regex: Unclosed character class near index 1\n[(\n ^";
+    assert_eq!(of("[("), bad);
+    assert!(of(r"\p{IsGreek}").contains(r"for configuration topics.regex: Invalid regex: \p{IsGreek} is not supported"));
+    let both = faults(&worker, &[("topics.regex", "t.*")]);
+    let mutually = "topics and topics.regex are mutually exclusive options, but both are set.";
+    assert_eq!(both, format!("{mutually}\n{mutually}"));
+}
+
+#[test]
+fn the_dead_letter_topic_is_not_one_of_the_topics() {
+    let worker = worker(&[]);
+    let dlq = ("errors.deadletterqueue.topic.name", " dlq ");
+    let listed = faults(&worker, &[("topics", "t, dlq"), dlq]);
+    assert!(
+        listed.contains(
+            "The DLQ topic 'dlq' may not be included in the list of topics ('topics=[t, dlq]') consumed by the connector"
+        ),
+        "{listed}"
+    );
+    let matched = faults(&worker, &[("topics", ""), ("topics.regex", "d.*"), dlq]);
+    let text =
+        "The DLQ topic 'dlq' may not be matched by the regex for the topics ('topics.regex=d.*') consumed by the connector";
+    assert!(matched.contains(text), "{matched}");
+    for harmless in [[("topics", "t"), dlq], [("topics.regex", "x.*"), dlq]] {
+        assert!(!faults(&worker, &harmless).contains("The DLQ topic"), "{harmless:?}");
+    }
 }
 
 #[test]

@@ -127,6 +127,18 @@ const MAPPED: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
+fn topics_are_looked_at_as_in_java() {
+    let of = |more: &[(&str, &str)]| {
+        let s = overridden(more);
+        (s.exclude_internal_topics, s.metadata_max_age.as_millis(), s.faults.0.len())
+    };
+    assert_eq!(of(&[]), (true, 300_000, 0));
+    let own = [("consumer.override.exclude.internal.topics", "False"), ("consumer.override.metadata.max.age.ms", "700")];
+    assert_eq!(of(&own), (false, 700, 0));
+    assert_eq!(of(&[("consumer.override.exclude.internal.topics", "no")]).2, 1);
+}
+
+#[test]
 fn every_key_of_javas_is_mapped_or_warned_about() {
     for (java, value, name, expected) in MAPPED {
         let s = overridden(&[(&format!("consumer.override.{java}"), value)]);
@@ -138,6 +150,7 @@ fn every_key_of_javas_is_mapped_or_warned_about() {
         "group.id",
         "group.remote.assignor",
         "enable.auto.commit",
+        "exclude.internal.topics",
         "max.poll.records",
         "default.api.timeout.ms",
     ];

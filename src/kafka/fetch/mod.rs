@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_api::{Committed, RawBatch, TopicPartition};
+use landfall_api::{Committed, RawBatch, TopicId, TopicPartition};
 
 use self::columns::{Columns, Size};
 use super::raw::{self, Client, Mail, Message};
@@ -32,6 +32,8 @@ pub enum Start {
     At(i64),
     /// From where `auto.offset.reset` says, because the group has no offset.
     Reset,
+    /// From the first record that is there.
+    Beginning,
 }
 
 impl Start {
@@ -45,9 +47,13 @@ impl Start {
         match self {
             Self::At(offset) => offset,
             Self::Reset => RD_KAFKA_OFFSET_STORED,
+            Self::Beginning => RD_KAFKA_OFFSET_BEGINNING,
         }
     }
 }
+
+/// The first offset that a partition has.
+const RD_KAFKA_OFFSET_BEGINNING: i64 = -2;
 
 /// librdkafka asks the group for the offset, and falls back to `auto.offset.reset`.
 const RD_KAFKA_OFFSET_STORED: i64 = -1000;
@@ -127,7 +133,7 @@ impl Consumer {
         })
     }
 
-    /// Joins the group for `topics`, which replace those of an earlier call. Topics need not exist yet.
+    /// Joins the group for `topics`, which replace those of an earlier call; leaves it if there are none. Topics need not exist yet.
     ///
     /// # Errors
     /// If a name is empty.
@@ -207,6 +213,14 @@ impl Consumer {
             self.expected.remove(tp);
         }
         Ok(())
+    }
+
+    /// Reads partitions from the first record that they have now; nothing of before comes out of a later poll.
+    ///
+    /// # Errors
+    /// As [`rewind`](Self::rewind).
+    pub fn begin_anew(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
+        self.rewind(&partitions.iter().map(|tp| (tp.clone(), RD_KAFKA_OFFSET_BEGINNING)).collect())
     }
 
     /// Reads partitions again from other offsets; the others go on where they are. Nothing of before comes out of a later poll.
@@ -324,6 +338,19 @@ impl Consumer {
     #[must_use]
     pub fn member_id(&self) -> String {
         self.client.member_id()
+    }
+
+    /// The ids of those of `topics` that exist, as far as the broker gives ids; waits for the answer up to `timeout`.
+    ///
+    /// # Errors
+    /// If the brokers do not answer.
+    pub fn topic_ids(&self, topics: &[&str], timeout: Duration) -> Result<BTreeMap<String, TopicId>, KafkaError> {
+        let Some(directory) = self.client.directory() else { return Ok(BTreeMap::new()) };
+        directory.ids(topics, timeout).map(|ids| ids.into_iter().collect())
+    }
+
+    pub(super) fn directory(&self) -> Option<raw::Directory> {
+        self.client.directory()
     }
 
     /// Ends a waiting [`poll`](Self::poll) from another thread.

@@ -9,6 +9,7 @@
 #![expect(unsafe_code, reason = "rdkafka's safe API has no batch call, and its consumer cannot share a queue with one")]
 
 mod cluster;
+mod directory;
 mod list;
 mod message;
 mod mock;
@@ -28,6 +29,7 @@ use self::list::{List, read};
 use crate::kafka::error::{KafkaError, class_of};
 
 pub(super) use self::cluster::Inquiry;
+pub(super) use self::directory::Directory;
 pub(super) use self::list::Entry;
 pub(super) use self::message::Message;
 pub(crate) use self::mock::MockCluster;
@@ -194,6 +196,8 @@ impl Waker {
 /// A consumer of librdkafka. One thread at a time: batch calls need `&mut`.
 pub(super) struct Client {
     rk: NonNull<rd::rd_kafka_t>,
+    /// Destroys it, when the last [`Directory`] is done too. Taken by drop.
+    alive: Option<Arc<Alive>>,
     queue: NonNull<rd::rd_kafka_queue_t>,
     waker: Waker,
     mailbox: Arc<Mailbox>,
@@ -230,8 +234,14 @@ impl Client {
             };
             mailbox.queue.store(queue.as_ptr(), Ordering::Release);
             let waker = Waker(Arc::new(Mutex::new(Some(Queue(queue)))));
-            Ok(Self { rk, queue, waker, mailbox, buffer: Box::new([ptr::null_mut(); CHUNK]), closed: false })
+            let alive = Some(Arc::new(Alive { rk, _mailbox: mailbox.clone() }));
+            Ok(Self { rk, alive, queue, waker, mailbox, buffer: Box::new([ptr::null_mut(); CHUNK]), closed: false })
         }
+    }
+
+    /// For questions about topics, from other threads.
+    pub(super) fn directory(&self) -> Option<Directory> {
+        self.alive.clone().map(Directory::new)
     }
 
     pub(super) fn waker(&self) -> Waker {
@@ -271,7 +281,12 @@ impl Client {
         }
     }
 
+    /// Joins the group for `topics`, or leaves it if there are none.
     pub(super) fn subscribe(&self, topics: &[String]) -> Result<(), KafkaError> {
+        if topics.is_empty() {
+            // SAFETY: rk lives.
+            return check(unsafe { rd::rd_kafka_unsubscribe(self.rk.as_ptr()) });
+        }
         let mut list = List::empty();
         for topic in topics {
             list.add(topic, -1, 0, "");
@@ -472,25 +487,27 @@ impl Drop for Client {
             }
             rd::rd_kafka_consumer_closed(self.rk.as_ptr()) != 0
         };
-        let ended = Ended { rk: self.rk, _mailbox: self.mailbox.clone() };
+        let alive = self.alive.take();
         if !left {
             // Its requests without an answer hold the end up, for as long as request.timeout.ms. Nobody has to wait for that.
-            let _ = thread::Builder::new().name("left-client".into()).spawn(move || drop(ended));
+            let _ = thread::Builder::new().name("left-client".into()).spawn(move || drop(alive));
         }
     }
 }
 
-/// A client that nobody uses any more. Dropped, it is destroyed, which waits for librdkafka's threads.
-struct Ended {
+/// A client that lives as long as anybody uses it. Dropped, it is destroyed, which waits for librdkafka's threads.
+struct Alive {
     rk: NonNull<rd::rd_kafka_t>,
     /// Callbacks may come until the client is destroyed.
     _mailbox: Arc<Mailbox>,
 }
 
-// SAFETY: any thread may destroy a client that no other uses.
-unsafe impl Send for Ended {}
+// SAFETY: librdkafka's client is locked inside, and any thread may destroy one that no other uses.
+unsafe impl Send for Alive {}
+// SAFETY: as above.
+unsafe impl Sync for Alive {}
 
-impl Drop for Ended {
+impl Drop for Alive {
     fn drop(&mut self) {
         // SAFETY: rk is used by nobody else, and its queue is destroyed; the mailbox is dropped after it.
         unsafe {

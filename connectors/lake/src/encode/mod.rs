@@ -10,6 +10,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMillisecond
 use arrow_array::{Array, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use bytes::Bytes;
+use landfall_api::TopicId;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -27,6 +28,8 @@ pub mod footer {
     pub const TOPIC: &str = "landfall.topic";
     /// The source partition.
     pub const PARTITION: &str = "landfall.partition";
+    /// The source topic's id, if it was known.
+    pub const TOPIC_ID: &str = "landfall.topic.id";
 }
 
 /// A page compression, by its name in `parquet.codec`.
@@ -84,6 +87,13 @@ impl Encoder {
             fact(footer::PARTITION, partition.to_string()),
         ];
         Self { schema, codec, writer: None, held: 0, facts }
+    }
+
+    /// Says in the file which topic its records are of, where the name could stand for several.
+    #[must_use]
+    pub fn of_topic(mut self, id: Option<TopicId>) -> Self {
+        self.facts.extend(id.map(|id| KeyValue::new(footer::TOPIC_ID.to_owned(), id.to_string())));
+        self
     }
 
     /// Adds rows of `bytes` bytes; closes the row group when it holds about `row_group` encoded bytes. What the writer says of

@@ -1,0 +1,93 @@
+//! Questions about topics, asked beside a consumer through its own connections.
+
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfall_api::TopicId;
+use rdkafka_sys as rd;
+
+use super::{Alive, check, error, milliseconds, owned, text, timed_out};
+use crate::kafka::error::KafkaError;
+
+/// A consumer's brokers, asked about their topics. Its calls wait for the answer: they are for threads that may.
+#[derive(Clone)]
+pub(in crate::kafka) struct Directory(Arc<Alive>);
+
+impl Directory {
+    pub(super) const fn new(client: Arc<Alive>) -> Self {
+        Self(client)
+    }
+
+    /// Every topic that the consumer may see, each with its error code: 0 if there is nothing wrong with it.
+    pub(in crate::kafka) fn topics(&self, timeout: Duration) -> Result<Vec<(String, i32)>, KafkaError> {
+        let mut metadata = ptr::null();
+        // SAFETY: the metadata is ours when there is no error; it has topic_cnt topics. Codes are read as numbers, see `read`.
+        unsafe {
+            check(rd::rd_kafka_metadata(self.0.rk.as_ptr(), 1, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
+            let topics = slice::from_raw_parts((*metadata).topics, (*metadata).topic_cnt as usize);
+            let topics = topics.iter().map(|t| (owned(text(t.topic)), (&raw const t.err).cast::<i32>().read())).collect();
+            rd::rd_kafka_metadata_destroy(metadata);
+            Ok(topics)
+        }
+    }
+
+    /// The ids of those of `topics` that exist and whose broker gives ids.
+    pub(in crate::kafka) fn ids(&self, topics: &[&str], timeout: Duration) -> Result<Vec<(String, TopicId)>, KafkaError> {
+        if topics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
+        let mut names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+        let rk = self.0.rk.as_ptr();
+        // SAFETY: the names live until they are copied into the collection; collection, options, queue and event are ours. What
+        // is read belongs to the event.
+        unsafe {
+            let collection = rd::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+            let options = rd::rd_kafka_AdminOptions_new(rk, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+            rd::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds(timeout), ptr::null_mut(), 0);
+            let queue = rd::rd_kafka_queue_new(rk);
+            rd::rd_kafka_DescribeTopics(rk, collection, options, queue);
+            let event = rd::rd_kafka_queue_poll(queue, milliseconds(timeout));
+            let answer = if event.is_null() {
+                Err(timed_out(format!("topics were not described within {} ms", timeout.as_millis())))
+            } else {
+                described(event)
+            };
+            rd::rd_kafka_event_destroy(event);
+            rd::rd_kafka_queue_destroy(queue);
+            rd::rd_kafka_AdminOptions_destroy(options);
+            rd::rd_kafka_TopicCollection_destroy(collection);
+            answer
+        }
+    }
+}
+
+/// The ids that the answer to DescribeTopics has.
+///
+/// # Safety
+/// `event` is one.
+unsafe fn described(event: *mut rd::rd_kafka_event_t) -> Result<Vec<(String, TopicId)>, KafkaError> {
+    // SAFETY: as the caller promises; the result has count topics, which live as long as the event.
+    unsafe {
+        let code = rd::rd_kafka_event_error(event) as i32;
+        if code != 0 {
+            return Err(KafkaError { message: owned(text(rd::rd_kafka_event_error_string(event))), ..error(code) });
+        }
+        let mut count = 0;
+        let topics = rd::rd_kafka_DescribeTopics_result_topics(rd::rd_kafka_event_DescribeTopics_result(event), &raw mut count);
+        let id = |topic: *const rd::rd_kafka_TopicDescription_t| {
+            let id = rd::rd_kafka_TopicDescription_topic_id(topic);
+            if rd::rd_kafka_error_code(rd::rd_kafka_TopicDescription_error(topic)) as i32 != 0 || id.is_null() {
+                return None;
+            }
+            let high = rd::rd_kafka_Uuid_most_significant_bits(id) as u64;
+            let low = rd::rd_kafka_Uuid_least_significant_bits(id) as u64;
+            let id = TopicId::new(u128::from(high) << 64 | u128::from(low))?;
+            Some((owned(text(rd::rd_kafka_TopicDescription_name(topic))), id))
+        };
+        Ok((0..count).filter_map(|i| id(*topics.add(i))).collect())
+    }
+}

@@ -1,0 +1,207 @@
+//! What a task does about topics that come, go and come again.
+//!
+//! A topic that is deleted and created again has the same name and the same offsets, and other records. Only its id tells; so the
+//! id goes into each commit, and a partition whose log begins anew is not taken for one whose records have landed before.
+
+use std::sync::Arc;
+
+use landfall_api::{Committed, Offset, TaskError, TopicId, TopicPartition};
+
+use super::{COMMITTED, PUBLISHING, Partition, Runner, kafka, part};
+use crate::kafka::topics::UNKNOWN_TOPIC;
+use crate::kafka::{Class, KafkaError, Start};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What stands before the topic's id in the metadata of a commit.
+const STAMP: &str = " topic=";
+/// The names of topics that a line of the log has, at most.
+const MOST_NAMES: usize = 20;
+/// Codes that say that a topic is not what it was: OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID, _UNKNOWN_TOPIC,
+/// _UNKNOWN_PARTITION, _AUTO_OFFSET_RESET.
+const CHANGED: [i32; 6] = [1, 100, 103, -188, -190, -140];
+
+type Assigned = (Vec<(TopicPartition, Start)>, Vec<(TopicPartition, Partition)>);
+
+impl Partition {
+    /// The offset before which nothing is to come any more.
+    pub(super) fn reached(&self) -> Option<i64> {
+        self.end.or_else(|| self.committed.as_ref().map(|c| c.offset))
+    }
+}
+
+impl Runner {
+    /// Takes up what has become of the topics since the last look.
+    pub(super) fn look(&mut self) -> Result<(), TaskError> {
+        if self.unanswered.is_some() {
+            return Ok(()); // a subscription would cross the answer
+        }
+        let looked = match self.topics.take() {
+            Ok(Some(looked)) => looked,
+            Ok(None) => return Ok(()),
+            Err(error) if error.class == Class::Retriable => {
+                self.say_once(&format!("cannot look at its topics: {error}; trying again"));
+                return Ok(());
+            }
+            Err(error) => return Err(TaskError::Fatal(error.message)),
+        };
+        if self.subscribed.as_ref() != Some(&looked.topics) {
+            self.subscribe(looked.topics)?;
+        }
+        let changed: BTreeMap<Arc<str>, TopicId> = self
+            .partitions
+            .iter()
+            .filter_map(|(tp, p)| {
+                let now = looked.ids.get(&*tp.topic).copied()?;
+                p.id.is_some_and(|id| id != now).then(|| (tp.topic.clone(), now))
+            })
+            .collect();
+        changed.iter().try_for_each(|(topic, id)| self.begin_anew(topic, *id))
+    }
+
+    fn subscribe(&mut self, topics: BTreeSet<String>) -> Result<(), TaskError> {
+        let before = self.subscribed.take().unwrap_or_default();
+        let names = |some: &mut dyn Iterator<Item = &String>| {
+            let some: Vec<&str> = some.map(String::as_str).collect();
+            let more = if some.len() > MOST_NAMES { ", …" } else { "" };
+            format!("{}{more}", some[..some.len().min(MOST_NAMES)].join(", "))
+        };
+        let id = &self.spec.id;
+        if topics.is_empty() {
+            tracing::info!("task {id} finds no topic that matches topics.regex; it waits for one");
+        } else {
+            let (new, gone) = (names(&mut topics.difference(&before)), names(&mut before.difference(&topics)));
+            tracing::info!("task {id} subscribes to {} topics; new: {new}; gone: {gone}", topics.len());
+        }
+        let list: Vec<String> = topics.iter().cloned().collect();
+        self.consumer.subscribe(&list).map_err(kafka)?;
+        self.subscribed = Some(topics);
+        Ok(())
+    }
+
+    /// What was assigned, each partition with its topic's id and where it starts; None if the brokers cannot be asked now.
+    pub(super) fn identified(
+        &mut self,
+        committed: Vec<(TopicPartition, Option<Committed>)>,
+    ) -> Result<Option<Assigned>, TaskError> {
+        let topics: BTreeSet<&str> = committed.iter().map(|(tp, _)| &*tp.topic).collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        let ids = match self.consumer.topic_ids(&topics, COMMITTED) {
+            Ok(ids) => ids,
+            Err(error) if error.class == Class::Retriable => {
+                tracing::warn!("task {} cannot read the ids of its topics: {error}; trying again", self.spec.id);
+                return Ok(None);
+            }
+            // as with a broker that has none
+            Err(_) => BTreeMap::new(),
+        };
+        let (mut starts, mut assigned) = (Vec::new(), Vec::new());
+        for (tp, committed) in committed {
+            let id = ids.get(&*tp.topic).copied();
+            let (mut committed, of) = committed.map_or((None, None), |c| {
+                let (committed, of) = unstamped(c);
+                (Some(committed), of)
+            });
+            let mut start = Start::from(committed.as_ref());
+            if let (Some(id), Some(of)) = (id, of)
+                && id != of
+            {
+                tracing::warn!(
+                    "the group's offset of {tp} is of topic {of}, and the topic is now {id}; it is read from its beginning"
+                );
+                (committed, start) = (None, Start::Beginning);
+            }
+            if let Some(id) = id {
+                self.sink.identify(&tp.topic, id);
+            }
+            starts.push((tp.clone(), start));
+            assigned.push((tp, Partition { id, committed, ..Partition::default() }));
+        }
+        Ok(Some((starts, assigned)))
+    }
+
+    /// Looks at the topics soon, if `error` says that one has changed.
+    pub(super) fn hurry_for(&mut self, error: &KafkaError) {
+        if error.code == UNKNOWN_TOPIC || CHANGED.contains(&error.code) {
+            self.topics.hurry();
+        }
+    }
+
+    /// A record came from before what was read: either the topic is another one, or its log was cut off.
+    pub(super) fn went_back(&mut self, origin: &TopicPartition, reached: i64, first: i64) -> Result<(), TaskError> {
+        let before = self.partitions.get(origin).and_then(|p| p.id);
+        let now = self.consumer.topic_ids(&[&origin.topic], COMMITTED).map_err(kafka)?.get(&*origin.topic).copied();
+        match now {
+            Some(now) if before.is_some_and(|before| before != now) => self.begin_anew(&origin.topic, now),
+            _ => Err(TaskError::Fatal(format!(
+                "{origin} goes on with offset {first} after it was read up to {reached}: its log was cut off, or the topic was \
+                 deleted and created again where no topic id tells; to read it from its beginning, move its files away and reset \
+                 the offsets of group {}",
+                self.group()
+            ))),
+        }
+    }
+
+    fn group(&self) -> String {
+        let given = self.spec.properties.get("consumer.override.group.id");
+        given.cloned().unwrap_or_else(|| format!("connect-{}", self.spec.id.connector))
+    }
+
+    /// Goes over to the topic that has taken the place of one that was deleted.
+    fn begin_anew(&mut self, topic: &Arc<str>, id: TopicId) -> Result<(), TaskError> {
+        tracing::warn!("topic {topic} was deleted and created again, its id is now {id}; it is read from its beginning");
+        let partitions: Vec<_> = self.partitions.keys().filter(|tp| tp.topic == *topic).cloned().collect();
+        // What is not visible yet cannot be read again. The offsets are the old topic's: committed, they would hide new records.
+        if let Err(error) = self.sink.close(&partitions, false, part(self.graceful, PUBLISHING)) {
+            tracing::warn!("task {}: {error}", self.spec.id);
+        }
+        for tp in &partitions {
+            self.uncommitted.remove(tp);
+            self.partitions.insert(tp.clone(), Partition { id: Some(id), ..Partition::default() });
+        }
+        self.sink.identify(topic, id);
+        self.consumer.begin_anew(&partitions).map_err(kafka)?;
+        if self.held { Ok(()) } else { self.pause(&partitions, false) }
+    }
+
+    /// What waits to be committed, with the topics' ids.
+    pub(super) fn stamped(&self) -> BTreeMap<TopicPartition, Offset> {
+        let stamp = |(tp, offset): (&TopicPartition, &Offset)| {
+            let id = self.partitions.get(tp).and_then(|p| p.id);
+            (tp.clone(), id.map_or_else(|| offset.clone(), |id| stamped(offset, id)))
+        };
+        self.uncommitted.iter().map(stamp).collect()
+    }
+
+    fn say_once(&mut self, text: &str) {
+        if self.last_error.as_deref() != Some(text) {
+            tracing::warn!("task {} {text}", self.spec.id);
+            self.last_error = Some(text.to_owned());
+        }
+    }
+}
+
+fn stamped(offset: &Offset, id: TopicId) -> Offset {
+    Offset { metadata: format!("{}{STAMP}{id}", offset.metadata), ..offset.clone() }
+}
+
+/// What the sink gave, and the id of the topic that it was given for.
+fn unstamped(committed: Committed) -> (Committed, Option<TopicId>) {
+    let Some((metadata, id)) = committed.metadata.split_once(STAMP) else { return (committed, None) };
+    (Committed { metadata: metadata.to_owned(), ..committed }, id.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_says_which_topic_it_is_of() {
+        let id = TopicId::new(77).expect("an id");
+        for metadata in ["", "lf0:12"] {
+            let offset = Offset { offset: 20, metadata: metadata.into() };
+            assert_eq!(unstamped(stamped(&offset, id)), (offset.clone(), Some(id)));
+            assert_eq!(unstamped(offset.clone()), (offset, None));
+        }
+    }
+}
