@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .NOTPARALLEL:
-.PHONY: setup test test-long lint run bench release
+.PHONY: setup test test-long lint run reference bench release
 
 # Everything that building and testing need.
 setup:
@@ -21,9 +21,14 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-# A broker with sample records and a worker that lands them in ./run/landing, until Ctrl-C.
-run: setup
-	cargo bench --bench end_to_end --profile demo -- demo
+# See it work: a bank's change events land as Parquet in ./landing, until Ctrl-C. ARGS="--help" tells what can be said.
+run:
+	scripts/setup.sh build
+	cargo run --profile demo --bin landfall -- demo $(ARGS)
+
+# The pages of docs/reference anew, from the configuration keys as the code declares them.
+reference:
+	UPDATE=1 cargo test --test it reference
 
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup

@@ -2,9 +2,10 @@
 # Brings in what building and testing Landfall need; quick when it is all there.
 #
 #   setup.sh build   the Debian packages that a build needs
-#   setup.sh         these, and what the tests run: a Kafka broker, Azurite, Python readers of Parquet
+#   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Azurite, Python
+#                   readers of Parquet
 #
-# The broker's jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
+# The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,8 +44,8 @@ once() {
 }
 
 jars() {
-  rm -rf "$cache/jars"
-  mvn -q -B -f tests/support/broker/pom.xml dependency:copy-dependencies -DoutputDirectory="$cache/jars"
+  rm -rf "${cache:?}/$1"
+  mvn -q -B -f "$2" dependency:copy-dependencies -DoutputDirectory="$cache/$1"
 }
 
 npm_packages() {
@@ -78,6 +79,7 @@ command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust 1.9
 mkdir -p "$cache"
 exec 9>"$cache/setup.lock"
 flock 9
-once jars "$(cat tests/support/broker/pom.xml)" jars
+once jars "$(cat tests/support/broker/pom.xml)" jars jars tests/support/broker/pom.xml
+once java-worker "$(cat tests/support/java_worker/pom.xml)" jars java-worker tests/support/java_worker/pom.xml
 once npm "$azurite" npm_packages
 once venv "$(cat tests/data/requirements.txt)" venv

@@ -9,13 +9,19 @@
 //! - [`config`] reads the worker's properties,
 //! - [`herder`] keeps connectors and their tasks,
 //! - [`rest`] is how users talk to it,
-//! - [`metrics`] is how dashboards do.
+//! - [`metrics`] is how dashboards do,
+//! - [`worker`] is all of this together,
+//! - [`broker`] is a Kafka for those who have none,
+//! - [`demo`] is the first thing to try.
 
+pub mod broker;
 pub mod config;
 pub mod convert;
+pub mod demo;
 pub mod herder;
 pub mod kafka;
 pub mod metrics;
 pub mod plugins;
 pub mod rest;
 pub mod task;
+pub mod worker;

@@ -1,24 +1,22 @@
 //! The worker as a program: arguments in, an exit code out. Only this file prints and exits.
 
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use futures::FutureExt as _;
-use landfall::config::{LOG_VARIABLE, WorkerConfig, log_level};
+use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, log_level};
+use landfall::demo;
 use landfall::herder::Standalone;
 use landfall::herder::connector_config::converter_faults;
 use landfall::herder::connector_file::ConnectorFile;
-use landfall::kafka;
 use landfall::plugins::Plugins;
 use landfall::rest::Sockets;
-use landfall::task::TaskHandle;
+use landfall::worker::Worker;
 use landfall_api::Properties;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -30,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What to log, such as `info` or `landfall=debug`. Default: the variable `LANDFALL_LOG`, else `info`.
+    /// What to log, such as `info` or `landfall=debug`. Default: the variable `LANDFALL_LOG`, else `info`, and `warn` in the demo.
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
 }
@@ -46,6 +44,8 @@ enum Command {
         #[arg(value_name = "CONNECTOR")]
         connectors: Vec<PathBuf>,
     },
+    /// See it work without Kafka and Azure: land change events of a small bank in a directory, until Ctrl-C.
+    Demo(demo::Options),
 }
 
 /// How the program ends when it cannot go on: an exit code and what the user is told.
@@ -55,13 +55,27 @@ fn main() -> ExitCode {
     // Huge pages are zeroed whole for buffers that live for milliseconds: measured, a third more CPU time and memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let Arguments { command, log_level: level } = Arguments::parse();
-    let level = log_level(level);
+    let is_demo = matches!(command, Command::Demo(_));
+    let level = log_level(level, if is_demo { DEMO_LOG } else { WORKER_LOG });
+    // The demo's progress may stand where the log is about to write.
+    let clear = is_demo && stdout().is_terminal() && stderr().is_terminal();
+    let log = move || {
+        if clear {
+            let _ = stderr().write_all(b"\r\x1b[2K");
+        }
+        stderr()
+    };
     match EnvFilter::try_new(&level) {
-        Ok(filter) => tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init(),
+        Ok(filter) => tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).init(),
         Err(e) => return tell(End(2, format!("not a log level in --log-level or {LOG_VARIABLE}: {level}: {e}"))),
     }
-    let Command::Standalone { worker, connectors } = command;
-    match standalone(&worker, &connectors) {
+    let result = match command {
+        Command::Standalone { worker, connectors } => standalone(&worker, &connectors),
+        Command::Demo(options) => {
+            block_on(|interrupted| async { demo::run(options, stdout(), interrupted).await.map_err(|e| End(1, e)) })
+        }
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => tell(end),
     }
@@ -82,73 +96,56 @@ fn standalone(worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
     for warning in config.warnings.iter().chain(connectors.iter().flat_map(|c| &c.warnings)) {
         tracing::warn!("{warning}");
     }
+    block_on(|interrupted| run(plugins, config, connectors, interrupted))
+}
+
+/// Runs `work` with a future that ends with the first SIGTERM or SIGINT. A second one ends the program at once, as does the first
+/// when nobody waits for it any more.
+fn block_on<W: Future<Output = Result<(), End>>>(work: impl FnOnce(oneshot::Receiver<()>) -> W) -> Result<(), End> {
     let runtime = Runtime::new().map_err(|e| End(1, format!("cannot start threads: {e}")))?;
-    let result = runtime.block_on(run(plugins, config, connectors));
+    let result = runtime.block_on(async {
+        let mut signals = Signals::new().map_err(|e| End(1, format!("cannot listen for signals: {e}")))?;
+        let (interrupt, interrupted) = oneshot::channel();
+        tokio::spawn(async move {
+            signals.next().await;
+            if interrupt.send(()).is_ok() {
+                signals.next().await;
+            }
+            std::process::exit(signals.code());
+        });
+        work(interrupted).await
+    });
     // A task that was left to itself must not keep the program.
     runtime.shutdown_background();
     result
 }
 
-async fn run(plugins: Plugins, config: WorkerConfig, connectors: Vec<ConnectorFile>) -> Result<(), End> {
-    let mut signals = Signals::new().map_err(|e| End(1, format!("cannot listen for signals: {e}")))?;
+async fn run(
+    plugins: Plugins,
+    config: WorkerConfig,
+    connectors: Vec<ConnectorFile>,
+    mut interrupted: oneshot::Receiver<()>,
+) -> Result<(), End> {
     let sockets = Sockets::bind(&config.keys.listeners).await.map_err(|e| End(1, e))?;
-    let worker_id = config.advertised(sockets.port());
-    let given = config.given.clone();
-    let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
-    let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
-    let herder = Standalone::start(plugins, config, worker_id, starter).map_err(|e| End(1, e))?;
-
-    let (end, ended) = watch::channel(false);
-    let ended = async move {
-        let mut ended = ended;
-        let _ = ended.wait_for(|ended| *ended).await;
-    };
-    let ended = ended.boxed().shared();
-    let mut server = tokio::spawn(sockets.serve(herder.clone(), ended.clone()));
-    let identified = tokio::spawn(identify(herder.clone(), given, ended));
-
+    let mut worker = Worker::start(plugins, config, sockets).map_err(|e| End(1, e))?;
+    let herder = worker.herder().clone();
     let result = tokio::select! {
         result = create(&herder, connectors) => match result {
             Ok(()) => {
                 herder.set_ready();
                 tracing::info!("landfall {} started as {}", env!("CARGO_PKG_VERSION"), herder.worker_id());
                 tokio::select! {
-                    () = signals.next() => Ok(()),
-                    failed = &mut server => Err(End(1, format!("the REST server ended: {failed:?}"))),
+                    _ = &mut interrupted => Ok(()),
+                    why = worker.failed() => Err(End(1, why)),
                 }
             }
             Err(end) => Err(end),
         },
-        () = signals.next() => Ok(()),
+        _ = &mut interrupted => Ok(()),
     };
-
-    tracing::info!("stopping");
-    tokio::spawn(async move {
-        signals.next().await;
-        std::process::exit(signals.code());
-    });
-    let _ = end.send(true);
-    herder.stop().await;
-    if !server.is_finished() && tokio::time::timeout(grace, server).await.is_err() {
-        tracing::warn!("requests under way are left without an answer");
-    }
-    let _ = tokio::time::timeout(grace, identified).await;
-    tracing::info!("stopped");
+    drop(interrupted);
+    worker.stop().await;
     result
-}
-
-/// Tells the herder the id of the Kafka cluster once it is known. Ends with `ended`.
-async fn identify(herder: Standalone, worker: Arc<Properties>, ended: impl Future<Output = ()>) {
-    tokio::select! {
-        id = kafka::cluster_id(&worker) => match id {
-            Ok(id) => {
-                tracing::info!("Kafka cluster ID: {id}");
-                herder.set_cluster_id(id);
-            }
-            Err(e) => tracing::error!("the brokers cannot be asked for the id of their cluster: {e}"),
-        },
-        () = ended => {}
-    }
 }
 
 /// Creates the connectors of the command line. Those that the state file restored are as they were left.

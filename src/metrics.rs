@@ -3,9 +3,9 @@
 //! Names are those that the usual JMX exporters make of Java's metrics, so that dashboards find them
 //! (`kafka_connect_<group>_<attribute>`); what Java does not count begins with `landfall_`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use landfall_api::TaskMetrics;
+use landfall_api::{FilesEnded, TaskMetrics};
 
 use crate::herder::{Standalone, State, TaskCounts};
 
@@ -34,6 +34,24 @@ const TASK_METRICS: &[TaskMetric] = &[
     ("landfall_task_landed_bytes_total", "counter", "Bytes in files made visible.", |m| m.bytes_landed.get()),
     ("landfall_task_open_files", "gauge", "Files that receive rows now.", |m| m.open_files.get()),
     ("landfall_task_buffered_bytes", "gauge", "Bytes handed to the sink that are not yet staged.", |m| m.buffered_bytes.get()),
+];
+
+/// The times of a task, in nanoseconds as it counts them and in seconds as Prometheus wants them.
+const TASK_TIMES: &[TaskMetric] = &[
+    ("landfall_task_convert_cpu_seconds_total", "counter", "CPU time spent in converters.", |m| m.convert_cpu.get()),
+    ("landfall_task_put_cpu_seconds_total", "counter", "CPU time spent in handing rows to files.", |m| m.put_cpu.get()),
+];
+
+/// Why a file ended, and how often one did.
+type Ended = (&'static str, fn(&FilesEnded) -> u64);
+
+const ENDED: &[Ended] = &[
+    ("flush_size", |ended| ended.flush_size.get()),
+    ("size", |ended| ended.size.get()),
+    ("open", |ended| ended.open.get()),
+    ("idle", |ended| ended.idle.get()),
+    ("schema", |ended| ended.schema.get()),
+    ("stop", |ended| ended.stop.get()),
 ];
 
 /// All metrics of a worker.
@@ -82,10 +100,20 @@ pub fn render(herder: &Standalone) -> String {
         let (task, state) = (id.task.to_string(), state.to_string().to_lowercase());
         text.sample(status, &[("connector", &id.connector), ("task", &task), ("status", &state)], 1);
     }
-    for (name, kind, help, read) in TASK_METRICS {
+    let mut of_tasks = |(name, kind, help, read): &TaskMetric, unit: f64| {
         text.family(name, kind, help);
         for TaskCounts { id, metrics, .. } in &tasks {
-            text.sample(name, &[("connector", &id.connector), ("task", &id.task.to_string())], read(metrics));
+            text.sample(name, &[("connector", &id.connector), ("task", &id.task.to_string())], read(metrics) as f64 / unit);
+        }
+    };
+    TASK_METRICS.iter().for_each(|metric| of_tasks(metric, 1.0));
+    TASK_TIMES.iter().for_each(|metric| of_tasks(metric, 1e9));
+    let ended = "landfall_task_ended_files_total";
+    text.family(ended, "counter", "Files that ended to be published, by why they did.");
+    for TaskCounts { id, metrics, .. } in &tasks {
+        for (reason, read) in ENDED {
+            let labels = [("connector", &*id.connector), ("task", &id.task.to_string()), ("reason", reason)];
+            text.sample(ended, &labels, read(&metrics.files_ended));
         }
     }
     text.0
@@ -100,7 +128,7 @@ impl Text {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.0.push_str(name);
         for (i, (label, of)) in labels.iter().enumerate() {
             let escaped = of.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");

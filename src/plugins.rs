@@ -2,11 +2,13 @@
 
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
 use landfall_api::{ConverterClass, Role, SinkConnector};
+use landfall_file::FileStreamSink;
 
+use crate::config::nearest;
 use crate::convert::{self, CONVERTERS};
 
 /// Every connector class; adding one is one file in its family and one line here.
-pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink];
+pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink, &FileStreamSink];
 
 /// The plugins that a worker works with.
 #[derive(Clone, Copy)]
@@ -46,7 +48,13 @@ impl Plugins {
     pub fn converter_for(&self, role: Role, name: &str) -> Result<&'static dyn ConverterClass, String> {
         let key = convert::key(role);
         let Some(found) = self.converter(name) else {
-            return Err(format!("Invalid value {name} for configuration {key}: Class {name} could not be found."));
+            let able = self.converters.iter().filter(|converter| converter.roles().contains(&role));
+            let able: Vec<_> = able.map(|converter| simple_name(converter.class())).collect();
+            let hint = match nearest(simple_name(name), able.iter().copied()) {
+                Some(meant) => format!("Did you mean {meant}?"),
+                None => format!("There are {}", able.join(", ")),
+            };
+            return Err(format!("Invalid value {name} for configuration {key}: Class {name} could not be found. {hint}"));
         };
         if !found.roles().contains(&role) {
             let interface = if role == Role::Header { "HeaderConverter" } else { "Converter" };
@@ -56,9 +64,15 @@ impl Plugins {
     }
 }
 
+/// A class's name without its package.
+#[must_use]
+pub fn simple_name(class: &str) -> &str {
+    class.rsplit('.').next().unwrap_or(class)
+}
+
 /// Whether `name` is `class` or one of its aliases, as Java's plugin aliases go.
 fn means(name: &str, class: &str, suffix: &str) -> bool {
-    let simple = class.rsplit('.').next().unwrap_or(class);
+    let simple = simple_name(class);
     name == class || name == simple || Some(name) == simple.strip_suffix(suffix)
 }
 
@@ -73,6 +87,8 @@ pub(crate) mod tests {
     };
 
     use super::*;
+    use crate::config::WorkerKeys;
+    use crate::herder::connector_config::ConnectorKeys;
 
     config! {
         /// What the sink of the tests reads.
@@ -129,6 +145,38 @@ pub(crate) mod tests {
     }
 
     pub(crate) const FAKE: Plugins = Plugins { sinks: &[&FakeSink], converters: CONVERTERS };
+
+    /// Every key that a user can give, by whose it is.
+    fn declared() -> Vec<(&'static str, Vec<Key>)> {
+        let sinks = SINKS.iter().map(|sink| (sink.class(), [ConnectorKeys::KEYS, &sink.keys()].concat()));
+        let converters = CONVERTERS.iter().map(|converter| (converter.class(), convert::keys(*converter)));
+        sinks.chain(converters).chain([("the worker", WorkerKeys::KEYS.to_vec())]).collect()
+    }
+
+    #[test]
+    fn every_key_says_what_a_form_and_the_reference_show() {
+        let mut bad = Vec::new();
+        for (whose, keys) in declared() {
+            for key in &keys {
+                let mut must = |holds: bool, what: &str| {
+                    if !holds {
+                        bad.push(format!("{whose}: {}: {what}", key.name));
+                    }
+                };
+                let doc = key.documentation();
+                must(!doc.is_empty() && doc.ends_with('.'), "a documentation that ends with a full stop");
+                must(!key.display.is_empty() && !key.group.is_empty(), "a name to display and a group");
+                must(!doc.to_lowercase().contains("not supported yet"), "its effect says what is not supported yet");
+                for value in key.default.iter().chain(key.recommended) {
+                    must(key.check(value).is_ok(), &format!("{value:?} is a default or recommended, and not valid"));
+                }
+                must(!key.required || key.default.is_none(), "either required or with a default");
+                must(keys.iter().filter(|other| other.name == key.name).count() == 1, "one declaration");
+                must(key.dependents.iter().all(|name| keys.iter().any(|other| other.name == *name)), "dependents that are there");
+            }
+        }
+        assert!(bad.is_empty(), "these must have:\n{}", bad.join("\n"));
+    }
 
     #[test]
     fn classes_are_known_by_name_and_alias() {

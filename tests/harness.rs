@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::broker::{Broker, Record};
+use crate::support::java_worker;
 use crate::support::read;
 use crate::support::records::{FIELDS, Orders};
 use crate::support::store::Store;
@@ -45,6 +46,12 @@ fn the_worker_names_the_brokers_cluster() {
     let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
     let id = wait_until("the cluster's id", secs(30), || worker.get("/").1["kafka_cluster_id"].as_str().map(str::to_owned));
     assert_eq!(id, "bGFuZGZhbGwtdGVzdC1pdA");
+}
+
+#[test]
+fn the_java_worker_answers() {
+    let (status, root) = java_worker::shared().get("/");
+    assert_eq!((status, root["kafka_cluster_id"].as_str()), (200, Some("bGFuZGZhbGwtdGVzdC1pdA")));
 }
 
 #[test]

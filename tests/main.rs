@@ -2,16 +2,22 @@
 
 mod bad_input;
 mod crash;
+mod demo;
+mod documents;
 mod fetch_group;
+mod file_stream;
 mod group;
 mod harness;
 mod idle;
 mod landing;
 mod memory;
 mod outage;
+mod reference;
+mod rotation;
 mod storage;
 mod support;
 mod topics;
+mod validation;
 
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {

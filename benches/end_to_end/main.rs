@@ -11,7 +11,6 @@ mod limit;
 mod support;
 
 use std::env;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -62,8 +61,6 @@ enum Action {
     },
     /// The limit alone, as the process that is measured: prints what it took.
     Limit { bootstrap: String, topic: String, records: usize, folder: String },
-    /// A broker with sample records and a worker that lands them in run/landing, until stopped.
-    Demo,
 }
 
 fn main() {
@@ -74,7 +71,6 @@ fn main() {
             limit::land(&bootstrap, &topic, partitions(), records, Path::new(&folder));
             println!("{}", json!({"cpu": process::cpu_seconds("self"), "peak": process::memory_mb("self", "VmHWM")}));
         }
-        Action::Demo => demo(),
     }
 }
 
@@ -83,13 +79,34 @@ fn partitions() -> i32 {
 }
 
 /// What one landing took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Cost {
     /// Of the process from its start on.
     cpu_seconds: f64,
     peak_rss_mb: f64,
     wall_seconds: f64,
+    /// CPU seconds of each of [`STAGES`]; nothing is known of the limit's.
+    stages: [f64; STAGES.len()],
 }
+
+/// What the worker's CPU time goes to: librdkafka's threads, taking records from them into columns, converters, handing rows to
+/// files, the encoders' threads, staging and publishing, and all else (its start, REST, commits).
+const STAGES: [&str; 7] = ["fetch", "poll", "decode", "put", "encode", "stage", "other"];
+
+/// One comparison: what lands, from which topic.
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    name: &'static str,
+    topic: &'static str,
+    /// `landfall.columns`.
+    columns: &'static str,
+}
+
+const CASES: [Case; 3] = [
+    Case { name: "json", topic: "json", columns: "" },
+    Case { name: "json, system columns", topic: "json", columns: "__topic,__partition,__offset,__timestamp,__key" },
+    Case { name: "env", topic: "env", columns: "" },
+];
 
 /// The landed rows, as far as two programs have to agree on them.
 #[derive(Debug, PartialEq, Default)]
@@ -104,38 +121,53 @@ fn compare(records: usize, runs: usize, with_worker: bool) {
     let whole = PARTITIONS * FILES * 4;
     let records = (records / whole).max(1) * whole;
     let broker = Broker::private();
-    let topics = [("json", records, Orders::schemaless(SEED)), ("env", records / 4, Orders::with_schema(SEED))];
+    for (topic, records, events) in [("json", records, Orders::schemaless(SEED)), ("env", records / 4, Orders::with_schema(SEED))]
+    {
+        fill(&broker, topic, records, events);
+    }
+    let mut breakdown = Vec::new();
     println!("| records | what | CPU-s/M median (min–max) | × limit | peak RSS MB | records/s |");
     println!("|---|---|---|---|---|---|");
-    for (topic, records, events) in topics {
-        fill(&broker, topic, records, events);
+    for (n, case) in CASES.iter().enumerate() {
+        let records = if case.topic == "env" { records / 4 } else { records };
         let (mut limits, mut workers) = (Vec::new(), Vec::new());
         for run in 0..runs {
             let out = TempDir::with_prefix("landfall-bench-").expect("a folder");
-            limits.push(run_limit(&broker, topic, records, out.path()));
+            limits.push(run_limit(&broker, case.topic, records, out.path()));
             if with_worker {
                 let store = Store::directory();
-                workers.push(run_worker(&broker, topic, records, &store, &format!("{topic}-{run}")));
-                assert_eq!(rows(out.path()), rows(&store.folder(topic)), "{topic}: the limit's rows and the worker's");
+                workers.push(run_worker(&broker, case, records, &store, &format!("bench-{n}-{run}")));
+                assert_eq!(rows(out.path()), rows(&store.folder(case.topic)), "{}: the limit's rows and the worker's", case.name);
             } else {
                 assert_eq!(rows(out.path()).count, records);
             }
         }
         let limit = per_million(&limits, records);
-        for (what, costs) in [("limit", limits), ("landfall", workers)] {
+        for (what, costs) in [("limit", &limits), ("landfall", &workers)] {
             if costs.is_empty() {
                 continue;
             }
-            let cpu = per_million(&costs, records);
+            let cpu = per_million(costs, records);
             let peak = median(costs.iter().map(|c| c.peak_rss_mb));
             let speed = records as f64 / median(costs.iter().map(|c| c.wall_seconds));
             println!(
-                "| {topic} | {what} | {:.2} ({:.2}–{:.2}) | {:.2} | {peak:.0} | {speed:.0} |",
+                "| {} | {what} | {:.2} ({:.2}–{:.2}) | {:.2} | {peak:.0} | {speed:.0} |",
+                case.name,
                 cpu[1],
                 cpu[0],
                 cpu[2],
                 cpu[1] / limit[1]
             );
+        }
+        if with_worker {
+            let of = |stage: usize| median(workers.iter().map(|c| c.stages[stage] * 1e6 / records as f64));
+            breakdown.push((case.name, std::array::from_fn::<f64, { STAGES.len() }, _>(of)));
+        }
+    }
+    if with_worker {
+        println!("\n| CPU-s/M of landfall | {} |\n|---|{}", STAGES.join(" | "), "---|".repeat(STAGES.len()));
+        for (name, stages) in breakdown {
+            println!("| {name} | {} |", stages.map(|s| format!("{s:.2}")).join(" | "));
         }
     }
 }
@@ -168,23 +200,51 @@ fn run_limit(broker: &Broker, topic: &str, records: usize, out: &Path) -> Cost {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let took: Value = serde_json::from_slice(&done.stdout).expect("what it took");
     let figure = |key: &str| took[key].as_f64().expect("a figure");
-    Cost { cpu_seconds: figure("cpu"), peak_rss_mb: figure("peak"), wall_seconds: start.elapsed().as_secs_f64() }
+    Cost {
+        cpu_seconds: figure("cpu"),
+        peak_rss_mb: figure("peak"),
+        wall_seconds: start.elapsed().as_secs_f64(),
+        stages: [0.0; STAGES.len()],
+    }
 }
 
 /// Every run needs a connector name of its own, and with it a group that reads the topic from its beginning.
-fn run_worker(broker: &Broker, topic: &str, records: usize, store: &Store, connector: &str) -> Cost {
+fn run_worker(broker: &Broker, case: &Case, records: usize, store: &Store, connector: &str) -> Cost {
     let worker = Worker::start(&broker.bootstrap(), &[]);
     let start = Instant::now();
-    let mut config = store.connector(topic, records / PARTITIONS / FILES);
+    let mut config = store.connector(case.topic, records / PARTITIONS / FILES);
     config["value.converter"] = "org.apache.kafka.connect.json.JsonConverter".into();
-    config["value.converter.schemas.enable"] = (topic == "env").to_string().into();
+    config["value.converter.schemas.enable"] = (case.topic == "env").to_string().into();
+    config["landfall.columns"] = case.columns.into();
     worker.create(connector, &config);
     wait_until("all files of the worker", PATIENCE, || {
-        let landed = store.files(topic).len();
+        let landed = store.files(case.topic).len();
         (landed == PARTITIONS * FILES).then_some(())
     });
     let process: &Process = worker.process();
-    Cost { cpu_seconds: process.cpu_seconds(), peak_rss_mb: process.peak_rss_mb(), wall_seconds: start.elapsed().as_secs_f64() }
+    let cpu_seconds = process.cpu_seconds();
+    Cost {
+        cpu_seconds,
+        peak_rss_mb: process.peak_rss_mb(),
+        wall_seconds: start.elapsed().as_secs_f64(),
+        stages: stages(&worker, cpu_seconds),
+    }
+}
+
+/// The CPU seconds of each of [`STAGES`], by the names of the worker's threads and by what a task counts of its own.
+fn stages(worker: &Worker, cpu_seconds: f64) -> [f64; STAGES.len()] {
+    let threads = fs::read_dir(format!("/proc/{}/task", worker.process().pid())).expect("threads of a live process");
+    let cpu = |thread: fs::DirEntry| {
+        let read = |file| fs::read_to_string(thread.path().join(file)).ok();
+        Some((read("comm")?, process::ticks(&read("stat")?)))
+    };
+    let threads: Vec<_> = threads.flatten().filter_map(cpu).collect();
+    let of = |prefix: &str| threads.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, cpu)| cpu).sum::<f64>();
+    let (fetch, encode, stage) = (of("rdk:"), of("encode-"), of("tokio-"));
+    let (decode, put) =
+        (worker.metric("landfall_task_convert_cpu_seconds_total"), worker.metric("landfall_task_put_cpu_seconds_total"));
+    let poll = of("task-") - decode - put;
+    [fetch, poll, decode, put, encode, stage, cpu_seconds - fetch - poll - decode - put - encode - stage]
 }
 
 fn rows(folder: &Path) -> Rows {
@@ -197,27 +257,4 @@ fn rows(folder: &Path) -> Rows {
             characters_of_notes: all.characters_of_notes + read::strings(&file, "note").iter().map(String::len).sum::<usize>(),
         }
     })
-}
-
-fn demo() {
-    const RECORDS: usize = 80_000;
-    let landing = Path::new(env!("CARGO_MANIFEST_DIR")).join("run/landing");
-    // What an earlier demo landed has the names of what this one lands.
-    let _ = fs::remove_dir_all(&landing);
-    fs::create_dir_all(&landing).expect("a folder to land in");
-    let broker = Broker::private();
-    fill(&broker, "orders", RECORDS, Orders::schemaless(SEED));
-    let worker = Worker::start(&broker.bootstrap(), &[]);
-    let mut config = Store::directory().connector("orders", RECORDS / PARTITIONS / FILES);
-    config["store.url"] = format!("file://{}", landing.display()).into();
-    worker.create("orders", &config);
-    println!("Kafka at {}, Landfall at {}", broker.bootstrap(), worker.url("/"));
-    println!(
-        "Connector orders lands in {}; Ctrl-C ends it all. Try: curl {}",
-        landing.display(),
-        worker.url("/connectors/orders/status")
-    );
-    loop {
-        std::thread::park();
-    }
 }

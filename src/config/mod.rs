@@ -1,21 +1,32 @@
 //! The worker's properties, by their Java names. Only this module reads files of properties and the environment.
 
+mod nearest;
 mod properties;
 mod worker;
 
+pub use nearest::nearest;
 pub use properties::{PropertiesError, PropertiesFile};
 pub use worker::{WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.
 pub const LOG_VARIABLE: &str = "LANDFALL_LOG";
 
-/// What to log unless the user says it. Azure's client tells of each failed request, and the worker tells of it as well.
-const LOG_DEFAULT: &str = "info,typespec_client_core=warn,azure_core=warn";
+/// What a worker logs unless the user says it. Azure's client tells of each failed request, and the worker tells of it as well.
+pub const WORKER_LOG: &str = "info,typespec_client_core=warn,azure_core=warn";
 
-/// What to log: the argument if there is one, else the environment, else `info` of the worker itself.
+/// What the demo logs unless the user says it: what it shows is its progress.
+pub const DEMO_LOG: &str = "warn";
+
+/// What to log: the argument if there is one, else the environment, else `default`.
 #[must_use]
-pub fn log_level(argument: Option<String>) -> String {
-    argument.or_else(|| std::env::var(LOG_VARIABLE).ok()).filter(|l| !l.is_empty()).unwrap_or_else(|| LOG_DEFAULT.into())
+pub fn log_level(argument: Option<String>, default: &str) -> String {
+    argument.or_else(|| std::env::var(LOG_VARIABLE).ok()).filter(|l| !l.is_empty()).unwrap_or_else(|| default.into())
+}
+
+/// The warning about a key that is none of `known`: Java's words, and what may have been meant.
+pub fn unknown_key<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let meant = nearest(key, known).map(|meant| format!(" Did you mean '{meant}'?")).unwrap_or_default();
+    format!("The configuration '{key}' was supplied but isn't a known config.{meant}")
 }
 
 /// An address on which the REST API listens.

@@ -5,99 +5,108 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_api::config::Class;
-use landfall_api::{Faults, Key, Properties, config};
+use landfall_api::{Effect, Faults, Properties, Width, config};
 
 use super::properties::PropertiesFile;
 
 config! {
     /// What the worker reads from its properties file.
     pub struct WorkerKeys {
-        /// Host and port pairs of brokers, separated by commas, from which the clients learn all others.
-        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, valid: By(distinct_and_not_empty) };
-        /// How clients use the addresses that a name resolves to.
+        /// Brokers, as `host:port` separated by commas, from which the clients learn of all others.
+        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(distinct_and_not_empty) };
+        /// How clients use the addresses that a name resolves to: use_all_dns_ips tries each, resolve_canonical_bootstrap_servers_only first
+        /// resolves the bootstrap servers to their canonical names.
         client_dns_lookup: String = "client.dns.lookup" {
-            default: Some("use_all_dns_ips"), valid: OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"])
+            default: Some("use_all_dns_ips"), group: "Cluster", width: Width::Medium, display: "DNS Lookup", valid: OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"])
         };
-        /// Class that converts keys, for connectors that name none.
-        key_converter: Class = "key.converter" { required: true, importance: High };
-        /// Version of the key converter.
-        key_converter_version: Option<String> = "key.converter.plugin.version" { importance: Low };
-        /// Class that converts values, for connectors that name none.
-        value_converter: Class = "value.converter" { required: true, importance: High };
-        /// Version of the value converter.
-        value_converter_version: Option<String> = "value.converter.plugin.version" { importance: Low };
-        /// Milliseconds that all tasks together have to end when they are asked to.
-        task_shutdown_graceful_timeout_ms: i64 = "task.shutdown.graceful.timeout.ms" { default: Some("5000"), importance: Low };
-        /// Milliseconds between commits of offsets.
-        offset_flush_interval_ms: i64 = "offset.flush.interval.ms" { default: Some("60000"), importance: Low };
+        /// The class that converts keys, for connectors that name none: a Java class name or an alias, which is the name without its
+        /// package, with or without `Converter`. Keys that begin with `key.converter.` are the converter's own.
+        key_converter: Class = "key.converter" { required: true, importance: High, group: "Converters", width: Width::Long, display: "Key Converter" };
+        /// The version of the key converter. There is one of each converter, so it has no effect.
+        key_converter_version: Option<String> = "key.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Key Converter Version", effect: Nothing("there is one version of each converter") };
+        /// The class that converts values, for connectors that name none, as for `key.converter`.
+        value_converter: Class = "value.converter" { required: true, importance: High, group: "Converters", width: Width::Long, display: "Value Converter" };
+        /// The version of the value converter. There is one of each converter, so it has no effect.
+        value_converter_version: Option<String> = "value.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Value Converter Version", effect: Nothing("there is one version of each converter") };
+        /// Milliseconds that all tasks together have to end when they are asked to. Then they are left to themselves.
+        task_shutdown_graceful_timeout_ms: i64 = "task.shutdown.graceful.timeout.ms" { default: Some("5000"), importance: Low, group: "Tasks", width: Width::Medium, display: "Graceful Shutdown Timeout (ms)" };
+        /// Milliseconds between two commits of a task's offsets.
+        offset_flush_interval_ms: i64 = "offset.flush.interval.ms" { default: Some("60000"), importance: Low, group: "Tasks", width: Width::Medium, display: "Offset Commit Interval (ms)" };
         /// Milliseconds that a commit of offsets may take before it is given up and tried again later.
-        offset_flush_timeout_ms: i64 = "offset.flush.timeout.ms" { default: Some("5000"), importance: Low };
-        /// Directories of Java plugins. Accepted and unused: plugins are built in.
-        plugin_path: Option<Vec<String>> = "plugin.path" { importance: Low };
-        /// How Java plugins are found. Accepted and unused: plugins are built in.
+        offset_flush_timeout_ms: i64 = "offset.flush.timeout.ms" { default: Some("5000"), importance: Low, group: "Tasks", width: Width::Medium, display: "Offset Commit Timeout (ms)" };
+        /// Directories of Java plugins, separated by commas.
+        plugin_path: Option<Vec<String>> = "plugin.path" { importance: Low, group: "Plugins", width: Width::Long, display: "Plugin Path", effect: Nothing("plugins are built in") };
+        /// How Java plugins are found: only_scan, hybrid_warn, hybrid_fail or service_load.
         plugin_discovery: String = "plugin.discovery" {
             default: Some("hybrid_warn"), importance: Low,
-            valid: OneOfIgnoreCase(&["only_scan", "hybrid_warn", "hybrid_fail", "service_load"])
+            valid: OneOfIgnoreCase(&["only_scan", "hybrid_warn", "hybrid_fail", "service_load"]), group: "Plugins", width: Width::Medium, display: "Plugin Discovery",
+            effect: Nothing("plugins are built in")
         };
-        /// Milliseconds over which metrics of clients are sampled.
-        metrics_sample_window_ms: i64 = "metrics.sample.window.ms" { default: Some("30000"), importance: Low, valid: AtLeast(0) };
-        /// Samples that metrics of clients are made of.
-        metrics_num_samples: i32 = "metrics.num.samples" { default: Some("2"), importance: Low, valid: AtLeast(1) };
-        /// The level at which metrics of clients are recorded.
+        /// Milliseconds over which Java samples the metrics of clients.
+        metrics_sample_window_ms: i64 = "metrics.sample.window.ms" { default: Some("30000"), importance: Low, group: "Metrics", width: Width::Medium, display: "Metrics Sample Window (ms)", valid: AtLeast(0), effect: Nothing("metrics are at /metrics, as they are at that moment") };
+        /// The samples that Java makes the metrics of clients of.
+        metrics_num_samples: i32 = "metrics.num.samples" { default: Some("2"), importance: Low, group: "Metrics", width: Width::Short, display: "Metrics Samples", valid: AtLeast(1), effect: Nothing("metrics are at /metrics, as they are at that moment") };
+        /// The level from which Java records metrics: INFO or DEBUG.
         metrics_recording_level: String = "metrics.recording.level" {
-            default: Some("INFO"), importance: Low, valid: OneOf(&["INFO", "DEBUG"])
+            default: Some("INFO"), importance: Low, group: "Metrics", width: Width::Short, display: "Metrics Recording Level", valid: OneOf(&["INFO", "DEBUG"]),
+            effect: Nothing("metrics are at /metrics, as they are at that moment")
         };
-        /// Java classes that report metrics. Accepted and unused: `/metrics` reports them.
+        /// Java classes that report metrics.
         metric_reporters: Vec<String> = "metric.reporters" {
-            default: Some("org.apache.kafka.common.metrics.JmxReporter"), importance: Low, valid: By(distinct)
+            default: Some("org.apache.kafka.common.metrics.JmxReporter"), importance: Low, group: "Metrics", width: Width::Long, display: "Metrics Reporters", valid: By(distinct),
+            effect: Nothing("Java classes cannot be loaded, metrics are at /metrics")
         };
-        /// Class that converts headers, for connectors that name none.
+        /// The class that converts the values of headers, for connectors that name none, as for `key.converter`.
         header_converter: Class = "header.converter" {
-            default: Some("org.apache.kafka.connect.storage.SimpleHeaderConverter"), importance: Low
+            default: Some("org.apache.kafka.connect.storage.SimpleHeaderConverter"), importance: Low, group: "Converters", width: Width::Long, display: "Header Converter"
         };
-        /// Version of the header converter.
-        header_converter_version: Option<String> = "header.converter.plugin.version" { importance: Low };
-        /// Names of the providers that replace `${provider:path:key}` in values. Not supported yet.
-        config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, valid: By(no_providers) };
-        /// Which client properties a connector may override: `All`, `None`, `Principal` or `Allowlist`.
-        connector_client_policy: String = "connector.client.config.override.policy" { default: Some("All"), valid: By(known_policy) };
-        /// Client properties that connectors may override if the policy is `Allowlist`.
-        connector_client_allowlist: Vec<String> = "connector.client.config.override.allowlist" { default: Some(""), importance: Low };
-        /// Whether topics of source connectors are created. Accepted and unused: there are no source connectors.
-        topic_creation_enable: bool = "topic.creation.enable" { default: Some("true"), importance: Low };
+        /// The version of the header converter. There is one of each converter, so it has no effect.
+        header_converter_version: Option<String> = "header.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Header Converter Version", effect: Nothing("there is one version of each converter") };
+        /// Names of the providers that replace `${provider:path:key}` in values.
+        config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, group: "Plugins", width: Width::Medium, display: "Config Providers", valid: By(no_providers), effect: Refused };
+        /// Which client properties a connector may override by `consumer.override.`: All, None, Principal (`security.protocol`,
+        /// `sasl.mechanism`, `sasl.jaas.config`) or Allowlist; or the Java class of that name.
+        connector_client_policy: String = "connector.client.config.override.policy" { default: Some("All"), group: "Connectors", width: Width::Medium, display: "Client Override Policy", valid: By(known_policy) };
+        /// The client properties, separated by commas, that a connector may override if the policy is Allowlist.
+        connector_client_allowlist: Vec<String> = "connector.client.config.override.allowlist" { default: Some(""), importance: Low, group: "Connectors", width: Width::Long, display: "Client Override Allowlist" };
+        /// Whether topics of source connectors are created.
+        topic_creation_enable: bool = "topic.creation.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Creation", effect: Nothing("there are no source connectors") };
         /// Whether the topics that a connector uses are tracked.
-        topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low };
+        topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking", effect: Nothing("topics are not tracked") };
         /// Whether users may reset the tracked topics of a connector.
-        topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low };
-        /// URIs on which the REST API listens, separated by commas. An empty host or 0.0.0.0 means all interfaces.
-        listeners: Vec<String> = "listeners" { default: Some("http://:8083"), importance: Low, valid: By(legal_listeners) };
-        /// Host name that others are told to reach this worker by.
-        rest_advertised_host_name: Option<String> = "rest.advertised.host.name" { importance: Low };
-        /// Port that others are told to reach this worker by.
-        rest_advertised_port: Option<i32> = "rest.advertised.port" { importance: Low };
-        /// The protocol of the listener that others are told, http or https.
-        rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low };
-        /// Value of the header Access-Control-Allow-Origin. Not supported yet.
-        access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low };
-        /// Value of the header Access-Control-Allow-Methods. Not supported yet.
-        access_control_allow_methods: String = "access.control.allow.methods" { default: Some(""), importance: Low };
-        /// Rules for headers of answers. Not supported yet.
-        response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low };
-        /// Whether clients of a https listener show a certificate.
+        topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking Reset", effect: Nothing("topics are not tracked") };
+        /// URIs on which the REST API listens, separated by commas: `http://host:port`. An empty host or 0.0.0.0 means all interfaces, port
+        /// 0 one that is free.
+        listeners: Vec<String> = "listeners" { default: Some("http://:8083"), importance: Low, group: "REST", width: Width::Long, display: "Listeners", valid: By(legal_listeners) };
+        /// The host by which statuses name this worker. Default: that of the first listener, else the name of the machine.
+        rest_advertised_host_name: Option<String> = "rest.advertised.host.name" { importance: Low, group: "REST", width: Width::Long, display: "Advertised Host" };
+        /// The port by which statuses name this worker. Default: the one that it listens on.
+        rest_advertised_port: Option<i32> = "rest.advertised.port" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Port", valid: Between(0, 65535) };
+        /// The protocol of the listener that other workers are told, http or https.
+        rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Listener", effect: Nothing("there are no other workers") };
+        /// The header Access-Control-Allow-Origin of answers.
+        access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Origin", effect: Nothing("not supported yet") };
+        /// The header Access-Control-Allow-Methods of answers.
+        access_control_allow_methods: String = "access.control.allow.methods" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Methods", effect: Nothing("not supported yet") };
+        /// Rules for other headers of answers.
+        response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Response Headers", effect: Nothing("not supported yet") };
+        /// Whether clients of a https listener show a certificate: required, requested or none.
         ssl_client_auth: String = "ssl.client.auth" {
-            default: Some("none"), importance: Low, valid: OneOf(&["required", "requested", "none"])
+            default: Some("none"), importance: Low, group: "REST", width: Width::Short, display: "Client Authentication", valid: OneOf(&["required", "requested", "none"]),
+            effect: Nothing("https listeners are not supported yet")
         };
-        /// Java classes that extend the REST API. Cannot be loaded.
-        rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, valid: By(distinct) };
-        /// URIs on which the admin API listens. There is none yet.
-        admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low };
-        /// File to which offsets of source connectors are written. Required as in Java, and unused: sinks keep offsets in Kafka.
-        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High };
-        /// Bytes that open files and fetch queues of all tasks may hold. Default: half of the memory limit of the control
-        /// group, else 512 MiB.
-        memory_bytes: Option<i64> = "landfall.memory.bytes" { importance: Medium, valid: AtLeast(16 << 20) };
-        /// File in which connectors made or changed by REST survive a restart of the worker. Without it they do not, as in Java.
-        state_file: Option<String> = "landfall.state.file" { importance: Medium, valid: NonEmpty };
+        /// Java classes that extend the REST API.
+        rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "REST Extensions", valid: By(distinct), effect: Nothing("Java classes cannot be loaded") };
+        /// URIs on which the admin API listens.
+        admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", effect: Nothing("there is no admin API yet") };
+        /// The file to which Java writes the offsets of source connectors. Required as in Java.
+        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
+        /// Bytes that the open files and fetch queues of all tasks may hold, at least 16777216. Default: half of the memory limit of the
+        /// control group, else 512 MiB.
+        memory_bytes: Option<i64> = "landfall.memory.bytes" { importance: Medium, group: "Memory and state", width: Width::Medium, display: "Memory (bytes)", valid: AtLeast(16 << 20) };
+        /// The file in which connectors that were made or changed by REST survive a restart of the worker. Without it they do not, as in
+        /// Java.
+        state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty };
     }
 }
 
@@ -130,16 +139,6 @@ const PASSED_ON: &[&str] = &[
     "retries",
     "security.",
     "send.buffer.bytes",
-];
-
-/// Keys that mean something in Java and nothing here. Each is warned about if it is given.
-const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("rest.extension.classes", "Java classes cannot be loaded"),
-    ("access.control.allow.origin", "not supported yet"),
-    ("access.control.allow.methods", "not supported yet"),
-    ("response.http.headers.config", "not supported yet"),
-    ("admin.listeners", "there is no admin API yet"),
-    ("metric.reporters", "Java classes cannot be loaded, metrics are at /metrics"),
 ];
 
 /// The worker's properties: what the user wrote and what it means.
@@ -207,14 +206,18 @@ impl WorkerConfig {
 }
 
 fn warnings(given: &Properties) -> Vec<String> {
-    let known: BTreeSet<&str> = WorkerKeys::KEYS.iter().map(|key: &Key| key.name).collect();
+    let known: BTreeSet<&str> = WorkerKeys::KEYS.iter().map(|key| key.name).collect();
     let passed_on = |key: &str| PASSED_ON.iter().any(|p| if p.ends_with('.') { key.starts_with(p) } else { key == *p });
     let unknown = given.keys().filter(|key| !known.contains(key.as_str()) && !passed_on(key));
-    let mut warnings: Vec<_> =
-        unknown.map(|key| format!("The configuration '{key}' was supplied but isn't a known config.")).collect();
-    for (key, why) in WITHOUT_EFFECT {
-        if given.get(*key).is_some_and(|value| !value.trim().is_empty()) {
-            warnings.push(format!("The configuration '{key}' has no effect: {why}"));
+    let mut warnings: Vec<_> = unknown.map(|key| super::unknown_key(key, known.iter().copied())).collect();
+    for key in WorkerKeys::KEYS {
+        let value = given.get(key.name).map(|value| value.trim()).filter(|value| !value.is_empty());
+        // What Java requires, or what says no more than the default, is no reason to warn.
+        if let (Effect::Nothing(why), Some(value)) = (key.effect, value)
+            && !key.required
+            && !key.default.is_some_and(|default| default.eq_ignore_ascii_case(value))
+        {
+            warnings.push(format!("The configuration '{}' has no effect: {why}", key.name));
         }
     }
     warnings

@@ -9,7 +9,7 @@ mod string;
 pub use batch::{Converted, convert_batch};
 
 use landfall_api::config::with_prefix;
-use landfall_api::{Column, Converter, ConverterClass, Fault, Faults, Properties, Role, Run};
+use landfall_api::{Column, Converter, ConverterClass, Fault, Faults, Importance, Key, Properties, Role, Run, Valid, Width};
 
 use crate::config::WorkerKeys;
 use crate::plugins::Plugins;
@@ -55,6 +55,42 @@ pub const fn key(role: Role) -> &'static str {
     }
 }
 
+/// The key that tells a converter its role: the worker gives it, as Java's does.
+pub const TYPE: Key = Key {
+    name: "converter.type",
+    required: true,
+    importance: Importance::Low,
+    group: "Role",
+    width: Width::None,
+    display: "converter.type",
+    doc: "The role of the converter: key, value or header. The worker sets it.",
+    valid: Valid::OneOf(&["key", "value", "header"]),
+    ..Key::EMPTY
+};
+
+/// The keys of a converter class, with [`TYPE`] if Java declares it.
+#[must_use]
+pub fn keys(class: &dyn ConverterClass) -> Vec<Key> {
+    let untyped = class.roles() == [Role::Header];
+    class.keys().iter().copied().chain((!untyped).then_some(TYPE)).collect()
+}
+
+/// The version of a converter class: Kafka's for those that are a part of Kafka, as configurations mean it.
+#[must_use]
+pub fn version(class: &dyn ConverterClass) -> &'static str {
+    if class.class().starts_with("org.apache.kafka.") { "4.3.1" } else { env!("CARGO_PKG_VERSION") }
+}
+
+/// The name of a role, as [`TYPE`] has it.
+#[must_use]
+pub const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Key => "key",
+        Role::Value => "value",
+        Role::Header => "header",
+    }
+}
+
 /// What the column is called that a converter makes in a role.
 const fn column_name(role: Role) -> &'static str {
     match role {
@@ -89,8 +125,10 @@ mod tests {
         let faults = build("com.example.MyConverter", &Properties::new(), Role::Value).expect_err("refused");
         assert_eq!(
             faults.to_string(),
-            "Invalid value com.example.MyConverter for configuration value.converter: Class com.example.MyConverter could not be found."
+            "Invalid value com.example.MyConverter for configuration value.converter: Class com.example.MyConverter could not be found. There are JsonConverter, StringConverter, ByteArrayConverter"
         );
+        let faults = build("org.example.JsonConvertor", &Properties::new(), Role::Value).expect_err("refused");
+        assert!(faults.to_string().ends_with("could not be found. Did you mean JsonConverter?"), "{faults}");
         let faults = build("SimpleHeaderConverter", &Properties::new(), Role::Key).expect_err("refused");
         assert_eq!(faults.0[0].key, "key.converter");
         let bad = Properties::from([("schemas.enable".into(), "maybe".into()), ("decimal.format".into(), "x".into())]);

@@ -10,8 +10,9 @@ use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, R
 config! {
     /// What `StringConverterConfig` declares.
     pub struct StringConverterConfig {
-        /// The name of the Java character set to use for encoding strings as byte arrays: UTF-8, US-ASCII or ISO-8859-1.
-        encoding: String = "converter.encoding" { default: Some("UTF-8"), importance: High, display: "Encoding", valid: By(|name| {
+        /// The character set of the bytes: UTF-8, US-ASCII or ISO-8859-1, by any of Java's names for them. What it has no character for
+        /// becomes U+FFFD.
+        encoding: String = "converter.encoding" { default: Some("UTF-8"), importance: High, group: "Encoding", display: "Encoding", valid: By(|name| {
             Encoding::named(name).map(drop).ok_or_else(|| "Encoding must be one of: UTF-8, US-ASCII, ISO-8859-1".to_owned())
         }) };
     }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_api::config::{Class, with_prefix};
-use landfall_api::{Faults, Key, Kind, Properties, Role, SinkConnector, config};
+use landfall_api::config::{Class, Value as _, with_prefix};
+use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Valid, Width, config};
 
 use super::Error;
-use crate::config::{OverridePolicy, WorkerConfig, shows_secret, sounds_secret};
+use crate::config::{OverridePolicy, WorkerConfig, nearest, shows_secret, sounds_secret, unknown_key};
 use crate::convert;
+use crate::kafka;
 use crate::kafka::pattern::Pattern;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, simple_name};
 
 /// A configuration as a request brings it: JSON knows null values.
 pub type Submitted = BTreeMap<String, Option<String>>;
@@ -35,92 +36,103 @@ pub const HIDDEN: &str = "[hidden]";
 config! {
     /// The keys that every sink connector has.
     pub struct ConnectorKeys {
-        /// The connector's name, unique in the cluster.
+        /// The connector's name, unique in the cluster, without control characters. Its consumer group is `connect-<name>`.
         name: String = "name" { required: true, importance: High, group: "Common", display: "Connector name", valid: By(printable) };
-        /// The connector's class, by its Java name or an alias: the name without its package, with or without `Connector`.
-        class: String = "connector.class" { required: true, importance: High, group: "Common", width: landfall_api::Width::Long, display: "Connector class" };
-        /// The connector's version.
+        /// The connector's class: a Java class name, or an alias, which is the name without its package, with or without `Connector`.
+        class: String = "connector.class" { required: true, importance: High, group: "Common", width: Width::Long, display: "Connector class" };
+        /// The version of the class. There is one of each: its number or `latest`.
         version: Option<String> = "connector.plugin.version" { group: "Common", display: "Connector version" };
-        /// The most tasks that the connector runs.
+        /// The number of tasks that the connector runs, 1 to 1000. Tasks share the partitions, so more tasks than partitions are idle.
         tasks_max: i32 = "tasks.max" {
-            default: Some("1"), importance: High, group: "Common", width: landfall_api::Width::Short, display: "Tasks max", valid: By(task_count)
+            default: Some("1"), importance: High, group: "Common", width: Width::Short, display: "Tasks max", valid: By(task_count)
         };
-        /// Whether tasks.max is enforced. Deprecated in Kafka; no connector here makes more tasks.
+        /// Whether more tasks than `tasks.max` fail. Deprecated in Kafka.
         tasks_max_enforce: bool = "tasks.max.enforce" {
-            default: Some("true"), importance: Low, group: "Common", width: landfall_api::Width::Short, display: "Enforce tasks max"
+            default: Some("true"), importance: Low, group: "Common", width: Width::Short, display: "Enforce tasks max",
+            effect: Nothing("no connector here makes more tasks")
         };
-        /// Class that converts keys; the worker's if it is not given.
+        /// The class that converts keys: a Java class name or an alias, which is the name without its package, with or without `Converter`.
+        /// Keys that begin with `key.converter.` are its own. Default: the worker's, with the worker's keys for it.
         key_converter: Option<Class> = "key.converter" {
-            importance: Low, group: "Common", width: landfall_api::Width::Short, display: "Key converter class"
+            importance: Low, group: "Common", width: Width::Short, display: "Key converter class"
         };
-        /// Version of the key converter.
+        /// The version of the key converter. There is one of each: its number or `latest`.
         key_converter_version: Option<String> = "key.converter.plugin.version" {
-            importance: Low, group: "Common", width: landfall_api::Width::Short, display: "Key converter version"
+            importance: Low, group: "Common", width: Width::Short, display: "Key converter version"
         };
-        /// Class that converts values; the worker's if it is not given.
+        /// The class that converts values: a Java class name or an alias, which is the name without its package, with or without `Converter`.
+        /// Keys that begin with `value.converter.` are its own. Default: the worker's, with the worker's keys for it.
         value_converter: Option<Class> = "value.converter" {
-            importance: Low, group: "Common", width: landfall_api::Width::Short, display: "Value converter class"
+            importance: Low, group: "Common", width: Width::Short, display: "Value converter class"
         };
-        /// Version of the value converter.
+        /// The version of the value converter. There is one of each: its number or `latest`.
         value_converter_version: Option<String> = "value.converter.plugin.version" {
-            importance: Low, group: "Common", width: landfall_api::Width::Short, display: "Value converter version"
+            importance: Low, group: "Common", width: Width::Short, display: "Value converter version"
         };
-        /// Class that converts headers; the worker's if it is not given.
+        /// The class that converts the values of headers: a Java class name or an alias, which is the name without its package, with or without `Converter`.
+        /// Keys that begin with `header.converter.` are its own. Default: the worker's, with the worker's keys for it.
         header_converter: Option<Class> = "header.converter" {
-            importance: Low, group: "Common", width: landfall_api::Width::Short, display: "Header converter class"
+            importance: Low, group: "Common", width: Width::Short, display: "Header converter class"
         };
-        /// Version of the header converter.
+        /// The version of the header converter. There is one of each: its number or `latest`.
         header_converter_version: Option<String> = "header.converter.plugin.version" {
-            importance: Low, group: "Common", width: landfall_api::Width::Short, display: "Header converter version"
+            importance: Low, group: "Common", width: Width::Short, display: "Header converter version"
         };
-        /// Aliases of the transforms that records go through. Not supported yet.
+        /// Aliases, separated by commas, of the transforms that records go through. `transforms.<alias>.type` names the class of each.
         transforms: Vec<String> = "transforms" {
-            default: Some(""), importance: Low, group: "Transforms", width: landfall_api::Width::Long, display: "Transforms"
+            default: Some(""), importance: Low, group: "Transforms", width: Width::Long, display: "Transforms",
+            order: Some(12), effect: Refused
         };
-        /// Aliases of the predicates that transforms use. Not supported yet.
+        /// Aliases, separated by commas, of the predicates that transforms use. `predicates.<alias>.type` names the class of each.
         predicates: Vec<String> = "predicates" {
-            default: Some(""), importance: Low, group: "Predicates", width: landfall_api::Width::Long, display: "Predicates"
+            default: Some(""), importance: Low, group: "Predicates", width: Width::Long, display: "Predicates",
+            order: Some(13), effect: Refused
         };
-        /// What happens when a value of a config provider changes.
+        /// What happens when a value of a config provider changes: none, or restart of the connector.
         config_action_reload: String = "config.action.reload" {
-            default: Some("restart"), importance: Low, group: "Common", display: "Reload Action", valid: OneOf(&["none", "restart"])
+            default: Some("restart"), importance: Low, group: "Common", display: "Reload Action", valid: OneOf(&["none", "restart"]),
+            order: Some(14), effect: Nothing("there are no config providers yet")
         };
-        /// Milliseconds for which a failed operation is tried again; -1 for ever. Not supported yet.
-        errors_retry_timeout: i64 = "errors.retry.timeout" { default: Some("0"), group: "Error Handling", display: "Retry Timeout for Errors" };
-        /// The most milliseconds between tries. Not supported yet.
+        /// Milliseconds for which an operation on a record that failed is tried again; -1 for ever, 0 for not at all.
+        errors_retry_timeout: i64 = "errors.retry.timeout" { default: Some("0"), group: "Error Handling", display: "Retry Timeout for Errors", effect: Refused };
+        /// The most milliseconds between two of those tries.
         errors_retry_delay_max_ms: i64 = "errors.retry.delay.max.ms" {
-            default: Some("60000"), group: "Error Handling", display: "Maximum Delay Between Retries for Errors"
+            default: Some("60000"), group: "Error Handling", display: "Maximum Delay Between Retries for Errors", effect: Refused
         };
-        /// What happens to a record with an error: none fails the task, all skips the record. Only none is supported yet.
+        /// What happens to a record with an error: none fails the task, all skips the record.
         errors_tolerance: String = "errors.tolerance" {
-            default: Some("none"), group: "Error Handling", width: landfall_api::Width::Short, display: "Error Tolerance", valid: OneOf(&["none", "all"])
+            default: Some("none"), group: "Error Handling", width: Width::Short, display: "Error Tolerance", valid: OneOf(&["none", "all"]),
+            effect: Refused
         };
-        /// Whether errors that are tolerated are logged. Not supported yet.
+        /// Whether errors that are tolerated are logged.
         errors_log_enable: bool = "errors.log.enable" {
-            default: Some("false"), group: "Error Handling", width: landfall_api::Width::Short, display: "Log Errors"
+            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Errors",
+            effect: Refused
         };
-        /// Whether what is logged of an error has the record in it. Not supported yet.
+        /// Whether what is logged of an error names the record's topic, partition, offset and timestamp.
         errors_log_include_messages: bool = "errors.log.include.messages" {
-            default: Some("false"), group: "Error Handling", width: landfall_api::Width::Short, display: "Log Error Details"
+            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Error Details",
+            effect: Refused
         };
-        /// The topics to consume, separated by commas.
-        topics: Vec<String> = "topics" { default: Some(""), importance: High, group: "Common", width: landfall_api::Width::Long, display: "Topics" };
-        /// A regular expression in Java's syntax: every topic whose whole name matches it is consumed, also one that appears later.
+        /// The topics to consume, separated by commas. Either this or `topics.regex` must be given.
+        topics: Vec<String> = "topics" { default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics", order: Some(4) };
+        /// A regular expression in Java's syntax. Every topic whose whole name matches it is consumed, also one that appears later; Kafka's
+        /// own are left out. Either this or `topics` must be given.
         topics_regex: String = "topics.regex" {
-            default: Some(""), importance: High, group: "Common", width: landfall_api::Width::Long, display: "Topics regex",
+            default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics regex", order: Some(4),
             valid: By(regex)
         };
-        /// The topic that refused records go to. Not supported yet.
+        /// The topic that records with tolerated errors go to; blank for none.
         dead_letter_topic: String = "errors.deadletterqueue.topic.name" {
-            default: Some(""), group: "Error Handling", display: "Dead Letter Queue Topic Name"
+            default: Some(""), group: "Error Handling", display: "Dead Letter Queue Topic Name", effect: Refused
         };
-        /// Replication factor with which that topic is created. Not supported yet.
+        /// The replication factor with which that topic is created if it is not there.
         dead_letter_replication: i16 = "errors.deadletterqueue.topic.replication.factor" {
-            default: Some("3"), group: "Error Handling", display: "Dead Letter Queue Topic Replication Factor"
+            default: Some("3"), group: "Error Handling", display: "Dead Letter Queue Topic Replication Factor", effect: Refused
         };
-        /// Whether refused records get headers that say why. Not supported yet.
+        /// Whether records that go there get headers, `__connect.errors.…`, that say why.
         dead_letter_headers: bool = "errors.deadletterqueue.context.headers.enable" {
-            default: Some("false"), group: "Error Handling", display: "Enable Error Context Headers"
+            default: Some("false"), group: "Error Handling", display: "Enable Error Context Headers", effect: Refused
         };
     }
 }
@@ -158,6 +170,8 @@ pub struct Checked {
     pub sink: &'static dyn SinkConnector,
     /// What it says.
     pub properties: Properties,
+    /// The keys that it gives null.
+    pub nulls: BTreeSet<String>,
     /// All that is wrong with it, in the order of the keys.
     pub faults: Faults,
     /// What the user should know and is no error.
@@ -182,28 +196,24 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
         *name = name.trim().to_owned();
     }
     ConnectorKeys::parse(&trimmed, &mut faults);
-    // Java's range validator complains of the null that a number which is none became.
-    if let Some(at) = faults.0.iter().position(|f| f.key == "tasks.max" && f.message.contains("Not a number")) {
-        let message = "Invalid value null for configuration tasks.max: Value must be non-null".into();
-        faults.0.insert(at + 1, landfall_api::Fault { key: "tasks.max".into(), message });
-    }
     topics(&properties, &mut faults);
     dead_letter_topic(&properties, &mut faults);
+    aliases("transforms", &properties, &mut faults);
+    aliases("predicates", &properties, &mut faults);
     not_yet(&properties, &mut faults);
-    version(sink, &properties, &mut faults);
+    version(plugins, sink, &properties, &mut faults);
     overrides(worker, &properties, &mut faults);
     faults.0.extend(sink.validate(&properties).0);
     faults.0.extend(converter_faults(plugins, &worker.given, &properties).0);
+    nulls(sink, submitted, &mut faults);
     for (key, value) in submitted {
-        if value.is_none() {
-            faults.0.retain(|fault| fault.key != *key || !fault.message.starts_with("Missing required"));
-            faults.push(key, "Null value can not be supplied as the configuration value.");
-        }
         if value.as_deref() == Some(HIDDEN) && Secrets::of(plugins, &properties).has(key) {
             faults.push(key, format!("Invalid value {HIDDEN} for configuration {key}: there is no stored value to keep"));
         }
     }
-    let keys: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).map(|key| key.name).collect();
+    let declared: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).collect();
+    numbers(&declared, &mut faults);
+    let keys: Vec<_> = declared.iter().map(|key| key.name).collect();
     faults.0.sort_by_key(|fault| keys.iter().position(|key| *key == fault.key).unwrap_or(usize::MAX));
 
     for secret in properties.values().map(|value| value.trim()).filter(|value| shows_secret(value)) {
@@ -212,15 +222,89 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
 
     let mut warnings = sink.warnings(&properties);
     warnings.extend(unknown(plugins, sink, &properties));
+    for key in ConnectorKeys::KEYS {
+        let given = properties.get(key.name).map(|value| value.trim());
+        if let (Effect::Nothing(why), Some(_)) = (key.effect, given.filter(|given| Some(*given) != key.default)) {
+            warnings.push(format!("The configuration '{}' has no effect: {why}", key.name));
+        }
+    }
     let without_effect = properties.keys().filter(|k| k.starts_with("producer.override.") || k.starts_with("admin.override."));
     warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: no dead letter queue yet")));
-    Ok(Checked { sink, properties, faults, warnings })
+    let nulls = submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
+    Ok(Checked { sink, properties, nulls, faults, warnings })
+}
+
+/// Java's range validator complains of the null that a number which is none became.
+fn numbers(declared: &[Key], faults: &mut Faults) {
+    let ranged = |key: &Key| matches!(key.valid, Valid::AtLeast(_) | Valid::Between(..)) || key.name == "tasks.max";
+    for key in declared.iter().filter(|key| ranged(key)) {
+        if let Some(at) = faults.0.iter().position(|f| f.key == key.name && f.message.contains("Not a number of type")) {
+            faults.0.insert(at + 1, Fault { key: key.name.into(), message: null_number(key.name) });
+        }
+    }
+}
+
+fn null_number(key: &str) -> String {
+    format!("Invalid value null for configuration {key}: Value must be non-null")
+}
+
+/// What is wrong with values that are null. Java's connectors look for themselves at null values of their own keys.
+fn nulls(sink: &dyn SinkConnector, submitted: &Submitted, faults: &mut Faults) {
+    let own = sink.keys();
+    for (key, _) in submitted.iter().filter(|(_, value)| value.is_none()) {
+        let before = faults.0.len();
+        faults.0.retain(|fault| fault.key != *key || !fault.message.starts_with("Missing required"));
+        if before == faults.0.len() && own.iter().any(|own| own.name == *key) {
+            continue;
+        }
+        match key.as_str() {
+            "tasks.max" => faults.push(key, null_number(key)),
+            "topics" => {
+                let fault = Fault { key: key.clone(), message: "Configuration 'topics' values must not be null.".into() };
+                faults.0.insert(0, fault);
+            }
+            _ => {}
+        }
+        faults.push(key, "Null value can not be supplied as the configuration value.");
+    }
+}
+
+/// The aliases that `key`, transforms or predicates, lists; each once.
+#[must_use]
+pub fn aliases_of(key: &str, properties: &Properties) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let all = properties.get(key).and_then(|raw| Vec::<String>::parse(raw).ok()).unwrap_or_default();
+    all.into_iter().filter(|alias| seen.insert(alias.clone())).collect()
+}
+
+/// What is wrong with the classes that the aliases of `key` stand for: none is there yet.
+fn aliases(key: &str, properties: &Properties, faults: &mut Faults) {
+    for alias in aliases_of(key, properties) {
+        let class = format!("{key}.{alias}.type");
+        match properties.get(&class) {
+            Some(given) => faults.push(&class, class_not_found(&class, given.trim())),
+            None => faults.push(&class, format!("Missing required configuration \"{class}\" which has no default value.")),
+        }
+    }
+    let given = properties.get(key).and_then(|raw| Vec::<String>::parse(raw).ok()).unwrap_or_default();
+    if given.iter().collect::<BTreeSet<_>>().len() < given.len() {
+        let given = given.join(", ");
+        faults.push(key, format!("Invalid value [{given}] for configuration {key}: Duplicate alias provided."));
+    }
+}
+
+/// Java's text for a class that is not there.
+fn class_not_found(key: &str, class: &str) -> String {
+    format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
 }
 
 /// Warnings about keys that nobody reads.
 fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
     let mut known: BTreeSet<String> =
         ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
+    for key in ["transforms", "predicates"] {
+        known.extend(aliases_of(key, properties).iter().map(|alias| format!("{key}.{alias}.type")));
+    }
     let mut idle = Vec::new();
     for role in [Role::Key, Role::Value, Role::Header] {
         let class = convert::key(role);
@@ -244,7 +328,7 @@ fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties)
     let unknown =
         properties.keys().filter(|key| !known.contains(*key) && !elsewhere.iter().any(|prefix| key.starts_with(prefix)));
     let unknown = unknown.filter(|key| !idle.iter().any(|(idle, _)| idle == key));
-    warnings.extend(unknown.map(|key| format!("The configuration '{key}' was supplied but isn't a known config.")));
+    warnings.extend(unknown.map(|key| unknown_key(key, known.iter().map(String::as_str))));
     warnings
 }
 
@@ -274,8 +358,15 @@ fn unknown_class(plugins: &Plugins, class: &str) -> String {
         )
     });
     let available = described.collect::<Vec<_>>().join(", ");
+    let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| [sink.class(), simple_name(sink.class())]).collect();
+    let hint = match nearest(class, names.iter().copied()) {
+        Some(meant) => format!(". Did you mean {meant}?"),
+        None if class.trim_end_matches("Connector").ends_with("Source") => ". Source connectors do not run here".to_owned(),
+        None => String::new(),
+    };
     format!(
-        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: {available}"
+        "Failed to find any class that implements Connector and which name matches {class}, available connectors are: \
+         {available}{hint}"
     )
 }
 
@@ -347,9 +438,7 @@ fn legal_topic(topic: &str) -> Result<(), &'static str> {
 
 /// Refuses what changes the fate of records and is not here yet, so that nobody takes it for done.
 fn not_yet(properties: &Properties, faults: &mut Faults) {
-    for key in
-        ConnectorKeys::KEYS.iter().filter(|k| k.name.starts_with("errors.") || ["transforms", "predicates"].contains(&k.name))
-    {
+    for key in ConnectorKeys::KEYS.iter().filter(|key| key.effect == Effect::Refused) {
         let Some(given) = properties.get(key.name).map(|v| v.trim()) else { continue };
         let default = key.default.unwrap_or_default();
         let faulty = faults.0.iter().any(|f| f.key == key.name);
@@ -361,19 +450,21 @@ fn not_yet(properties: &Properties, faults: &mut Faults) {
 }
 
 /// Versions of plugins (KIP-891): there is one of each.
-fn version(sink: &dyn SinkConnector, properties: &Properties, faults: &mut Faults) {
-    let ours = env!("CARGO_PKG_VERSION");
-    let versions = [
-        ("connector.plugin.version", sink.version()),
-        ("key.converter.plugin.version", ours),
-        ("value.converter.plugin.version", ours),
-        ("header.converter.plugin.version", ours),
-    ];
-    for (key, version) in versions {
-        let Some(wanted) = properties.get(key).map(|v| v.trim()).filter(|v| !["", "latest", version].contains(v)) else {
-            continue;
-        };
-        faults.push(key, format!("Plugin not found that matches the version range {wanted}, available versions: [{version}]"));
+fn version(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties, faults: &mut Faults) {
+    let converter = |role| {
+        let class = properties.get(convert::key(role)).and_then(|class| plugins.converter(class.trim()));
+        (convert::key(role), class.map(|class| (class.class(), convert::version(class))))
+    };
+    let connector = ("connector.class", Some((sink.class(), sink.version())));
+    let converters = [Role::Key, Role::Value, Role::Header].map(converter);
+    for (key, there) in std::iter::once(connector).chain(converters) {
+        let of_version = format!("{}.plugin.version", key.trim_end_matches(".class"));
+        let Some(wanted) = properties.get(&of_version).map(|v| v.trim()) else { continue };
+        let Some((class, version)) = there.filter(|(_, version)| !["", "latest", *version].contains(&wanted)) else { continue };
+        let range = format!("the version range [{wanted},{wanted}], available versions: [{version}]");
+        let message = format!("Plugin {class} not found that matches {range}");
+        faults.push(key, message.clone());
+        faults.push(of_version, message);
     }
 }
 
@@ -385,6 +476,11 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
             format!("The '{}' policy does not allow '{key}' to be overridden in the connector configuration.", policy.name());
         faults.push(format!("consumer.override.{key}"), message);
     }
+    // What the client refuses is better said now than by a task that fails.
+    let settings = kafka::consumer_properties(&worker.given, properties, "", 0, 0);
+    let own = settings.faults.0.into_iter().filter(|fault| properties.contains_key(&fault.key));
+    let own: Vec<_> = own.filter(|fault| faults.0.iter().all(|other| other.key != fault.key)).collect();
+    faults.0.extend(own);
 }
 
 /// All that is wrong with the converters that a connector would get.
@@ -398,7 +494,7 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
             Err(why) => faults.push(key, why),
             Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
-                faults.0.extend(own.0.into_iter().map(|f| landfall_api::Fault { key: format!("{key}.{}", f.key), ..f }));
+                faults.0.extend(own.0.into_iter().map(|f| Fault { key: format!("{key}.{}", f.key), ..f }));
             }
         }
     }

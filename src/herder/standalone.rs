@@ -196,6 +196,12 @@ impl Standalone {
         self.shared.plugins
     }
 
+    /// The worker's properties, as its user wrote them.
+    #[must_use]
+    pub fn worker(&self) -> &landfall_api::Properties {
+        &self.shared.worker.given
+    }
+
     /// How often connectors and tasks were started.
     #[must_use]
     pub fn starts(&self) -> &Starts {

@@ -176,8 +176,8 @@ enum To {
     Switch(&'static str),
     /// One of these in any case, written so for librdkafka.
     Choice(&'static str, &'static [&'static str]),
-    /// Something of its own.
-    By(fn(written: &str, value: &str, &mut ConsumerSettings)),
+    /// Something of its own, and what that is in words.
+    By(fn(written: &str, value: &str, &mut ConsumerSettings), &'static str),
     /// No effect here, for this reason.
     Unused(&'static str),
 }
@@ -220,18 +220,18 @@ const HOUR: i64 = 3_600_000;
 const KEYS: &[Key] = &[
     key("allow.auto.create.topics", Some("true"), To::Switch("allow.auto.create.topics")),
     key("auto.commit.interval.ms", None, To::Unused("the worker commits, at offset.flush.interval.ms")),
-    key("auto.offset.reset", Some("earliest"), To::By(auto_offset_reset)),
-    key("bootstrap.servers", None, To::By(bootstrap_servers)),
+    key("auto.offset.reset", Some("earliest"), To::By(auto_offset_reset, "`auto.offset.reset`: earliest or latest")),
+    key("bootstrap.servers", None, To::By(bootstrap_servers, "`bootstrap.servers`")),
     key("check.crcs", Some("true"), To::Switch("check.crcs")),
     key("client.dns.lookup", None, To::Choice("client.dns.lookup", &["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"])),
     key("client.id", None, To::Text("client.id")),
     key("client.rack", None, To::Text("client.rack")),
     key("config.providers", None, To::Unused("the worker's own config.providers resolve values")),
     key("connections.max.idle.ms", Some("540000"), long("connections.max.idle.ms", i64::MIN, 0, MAX)),
-    key("default.api.timeout.ms", Some("60000"), To::By(default_api_timeout_ms)),
-    key("enable.auto.commit", None, To::By(enable_auto_commit)),
+    key("default.api.timeout.ms", Some("60000"), To::By(default_api_timeout_ms, "milliseconds that a commit of offsets waits for its answer")),
+    key("enable.auto.commit", None, To::By(enable_auto_commit, "no effect: offsets are committed when their records are visible")),
     key("enable.metrics.push", Some("true"), To::Switch("enable.metrics.push")),
-    key("exclude.internal.topics", Some("true"), To::By(exclude_internal_topics)),
+    key("exclude.internal.topics", Some("true"), To::By(exclude_internal_topics, "whether topics.regex leaves out topics of Kafka's own")),
     key("fetch.max.bytes", None, int("fetch.max.bytes", 0, 1_000_000, 2_147_483_135)),
     key("fetch.max.wait.ms", Some("500"), int("fetch.wait.max.ms", 0, 0, 300_000)),
     key("fetch.min.bytes", Some("1"), int("fetch.min.bytes", 0, 1, 100_000_000)),
@@ -245,7 +245,7 @@ const KEYS: &[Key] = &[
     key("key.deserializer", None, To::Unused(BYTES)),
     key("max.partition.fetch.bytes", Some("1048576"), int("max.partition.fetch.bytes", 0, 1, 1_000_000_000)),
     key("max.poll.interval.ms", Some("300000"), int("max.poll.interval.ms", 1, 1, DAY)),
-    key("max.poll.records", None, To::By(max_poll_records)),
+    key("max.poll.records", None, To::By(max_poll_records, "the most records that are taken at once")),
     key("metadata.max.age.ms", Some("300000"), long("topic.metadata.refresh.interval.ms", 0, 1, HOUR)),
     key("metadata.recovery.rebootstrap.trigger.ms", Some("300000"), long("metadata.recovery.rebootstrap.trigger.ms", 0, 0, MAX)),
     key("metadata.recovery.strategy", Some("rebootstrap"), To::Choice("metadata.recovery.strategy", &["none", "rebootstrap"])),
@@ -254,7 +254,7 @@ const KEYS: &[Key] = &[
     key("metrics.recording.level", None, To::Unused(NO_METRICS)),
     key("metrics.sample.window.ms", None, To::Unused(NO_METRICS)),
     // range is what rolling groups of Java's default (range, cooperative-sticky) and librdkafka have in common
-    key("partition.assignment.strategy", Some("range"), To::By(partition_assignment_strategy)),
+    key("partition.assignment.strategy", Some("range"), To::By(partition_assignment_strategy, "`partition.assignment.strategy`: the names of RangeAssignor, RoundRobinAssignor and CooperativeStickyAssignor")),
     key("receive.buffer.bytes", None, int("socket.receive.buffer.bytes", -1, 0, 100_000_000)),
     key("reconnect.backoff.max.ms", Some("1000"), long("reconnect.backoff.max.ms", 0, 0, HOUR)),
     key("reconnect.backoff.ms", Some("50"), long("reconnect.backoff.ms", 0, 0, HOUR)),
@@ -292,10 +292,25 @@ impl Key {
                 Some(choice) => to.set(name, choice),
                 None => to.refuse(written, value, &format!("String must be one of: {}", choices.join(", "))),
             },
-            To::By(apply) => apply(written, value, to),
+            To::By(apply, _) => apply(written, value, to),
             To::Unused(reason) => to.warnings.push(format!("{written} is not used: {reason}")),
         }
     }
+}
+
+/// What becomes of a key of Java's consumer, in words: what librdkafka calls it and takes, or why it has no effect. With it, the
+/// default of a connector's consumer where it is not Java's.
+#[must_use]
+pub fn becomes(java: &str) -> (String, Option<&'static str>) {
+    let Some(key) = KEYS.iter().find(|key| key.java == java) else { return (security::becomes(java), None) };
+    let text = match key.to {
+        To::Text(name) | To::Switch(name) => format!("`{name}`"),
+        To::Number { name, low, high, .. } => format!("`{name}`, from {low} to {high}"),
+        To::Choice(name, choices) => format!("`{name}`: {}", choices.join(" or ")),
+        To::By(_, says) => says.to_owned(),
+        To::Unused(reason) => format!("no effect: {reason}"),
+    };
+    (text, key.default)
 }
 
 impl ConsumerSettings {

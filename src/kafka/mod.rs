@@ -1,22 +1,28 @@
 //! The clients of Kafka.
 //!
 //! - [`client`] turns Java's client configuration into librdkafka's,
+//! - [`java`] has what Java declares of it,
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
+//! - [`produce`] sends records,
 //! - [`error`] names what can go wrong by what the caller does about it.
 
 pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+pub mod java;
 pub mod pattern;
+pub mod produce;
 mod raw;
 mod security;
 pub mod topics;
 
-pub use client::{ConsumerSettings, consumer_properties};
+pub use client::{ConsumerSettings, becomes, consumer_properties};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use produce::{Delivery, Producer, Record};
+pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};

@@ -57,6 +57,32 @@ const TLS: &[&str] = &[
     "ssl.enabled.protocols",
 ];
 
+/// What becomes of a key of Java's, in words.
+pub(super) fn becomes(java: &str) -> String {
+    let text = match java {
+        "security.protocol" => "`security.protocol`",
+        "ssl.truststore.location" => "`ssl.ca.location`, if the type is PEM",
+        "ssl.truststore.certificates" => "`ssl.ca.pem`",
+        "ssl.truststore.type" => "PEM",
+        "ssl.keystore.location" => {
+            "`ssl.key.location` and `ssl.certificate.location` if the type is PEM, `ssl.keystore.location` if it is PKCS12"
+        }
+        "ssl.keystore.password" => "`ssl.keystore.password`, if the type is PKCS12",
+        "ssl.keystore.type" => "PEM or PKCS12",
+        "ssl.keystore.key" => "`ssl.key.pem`",
+        "ssl.keystore.certificate.chain" => "`ssl.certificate.pem`",
+        "ssl.key.password" => "`ssl.key.password`",
+        "ssl.endpoint.identification.algorithm" => "`ssl.endpoint.identification.algorithm`: https, or empty for none",
+        "ssl.protocol" | "ssl.enabled.protocols" => "no effect: the highest version that both sides have is negotiated",
+        "sasl.mechanism" => "`sasl.mechanism`: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+        "sasl.jaas.config" => "`sasl.username` and `sasl.password`",
+        "security.providers" => "no effect: Java classes cannot run here",
+        _ if java.starts_with("ssl.") => "refused, if the protocol has TLS",
+        _ => "refused, if the protocol has SASL",
+    };
+    text.to_owned()
+}
+
 fn refuse_others(given: &Given, prefix: &str, known: &[&str], to: &mut ConsumerSettings) {
     for (_, written) in given.keys().filter(|(java, _)| java.starts_with(prefix) && !known.contains(java)) {
         to.faults.push(written, format!("{written} is not supported"));

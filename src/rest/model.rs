@@ -122,7 +122,7 @@ pub struct ConfigInfos {
     /// The number of errors in all values.
     pub error_count: usize,
     /// The groups of the keys.
-    pub groups: Vec<&'static str>,
+    pub groups: Vec<String>,
     /// The keys and the values.
     pub configs: Vec<ConfigInfo>,
 }
@@ -145,8 +145,8 @@ pub struct ConfigKeyInfo {
     pub required: bool,
     pub default_value: Option<String>,
     pub importance: &'static str,
-    pub documentation: &'static str,
-    pub group: Option<&'static str>,
+    pub documentation: String,
+    pub group: Option<String>,
     pub order_in_group: i32,
     pub width: &'static str,
     pub display_name: String,

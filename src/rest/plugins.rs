@@ -1,16 +1,21 @@
 //! `/connector-plugins` (`ConnectorPluginsResource` of Kafka 4.3.1).
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use landfall_api::{Importance, Key, Role, Width};
+use landfall_api::{Importance, Key, Kind, Properties, Role, SinkConnector, Width};
 
 use super::model::{self, ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo};
 use super::{Answer, QueryPairs, RestError};
+use crate::config::shows_secret;
 use crate::convert;
-use crate::herder::connector_config::{Checked, ConnectorKeys, Secrets};
+use crate::herder::connector_config::{Checked, ConnectorKeys, HIDDEN, Secrets, aliases_of};
 use crate::herder::{Error, Standalone};
+use crate::kafka;
+use crate::plugins::Plugins;
 
 pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<QueryPairs>) -> Json<Vec<PluginInfo>> {
     let plugins = herder.plugins();
@@ -21,7 +26,7 @@ pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<Q
     if only.is_some_and(|(_, value)| !value.eq_ignore_ascii_case("true")) {
         for (role, r#type) in [(Role::Value, "converter"), (Role::Header, "header_converter")] {
             let able = plugins.converters.iter().filter(|c| c.roles().contains(&role));
-            all.extend(able.map(|c| PluginInfo { class: c.class(), r#type, version: env!("CARGO_PKG_VERSION") }));
+            all.extend(able.map(|c| PluginInfo { class: c.class(), r#type, version: convert::version(*c) }));
         }
     }
     Json(all)
@@ -30,10 +35,17 @@ pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<Q
 /// The keys of a plugin of any type.
 pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<String>) -> Answer<Vec<ConfigKeyInfo>> {
     let plugins = herder.plugins();
+    let infos = |keys: &[Key]| defined("", keys).into_iter().map(|defined| defined.info).collect();
     if let Some(sink) = plugins.sink(&class) {
-        return Ok(Json(definitions("", &[sink.keys().as_slice(), ConnectorKeys::KEYS].concat())));
+        let version = |key: Key| match key.name {
+            "connector.plugin.version" => Key { default: Some(sink.version()), ..key },
+            _ => key,
+        };
+        return Ok(Json(infos(
+            &sink.keys().into_iter().chain(ConnectorKeys::KEYS.iter().copied().map(version)).collect::<Vec<_>>(),
+        )));
     }
-    let converter = plugins.converter(&class).map(|c| definitions("", c.keys()));
+    let converter = plugins.converter(&class).map(|class| infos(&convert::keys(class)));
     converter.map(Json).ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")))
 }
 
@@ -57,76 +69,221 @@ pub(super) async fn validate(State(herder): State<Standalone>, Path(class): Path
     Ok(Json(infos(&herder, &checked)))
 }
 
-fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
-    let Checked { sink, properties, faults, .. } = checked;
-    let shown = Secrets::of(&herder.plugins(), properties).hide(properties);
-    let mut definitions = definitions("", ConnectorKeys::KEYS);
-    definitions.extend(self::definitions("", &sink.keys()));
-    for role in [Role::Key, Role::Value, Role::Header] {
-        let (class, _) = convert::configured(role, &Default::default(), properties);
-        if let Some(class) = herder.plugins().converter(&class) {
-            definitions.extend(self::definitions(&format!("{}.", convert::key(role)), class.keys()));
-        }
-    }
-    let mut groups = Vec::new();
-    for group in definitions.iter().filter_map(|d| d.group) {
-        if !groups.contains(&group) {
-            groups.push(group);
-        }
-    }
-    let errors = |key: &str| faults.0.iter().filter(|f| f.key == key).map(|f| f.message.clone()).collect::<Vec<_>>();
-    let recommended = |name: &str| {
-        let role = [Role::Key, Role::Value, Role::Header].into_iter().find(|role| convert::key(*role) == name);
-        let able =
-            |role| herder.plugins().converters.iter().filter(move |c| c.roles().contains(&role)).map(|c| c.class().to_owned());
-        role.map_or_else(Vec::new, |role| able(role).collect())
-    };
-    let value = |name: &str, default: Option<&String>| ConfigValueInfo {
-        name: name.to_owned(),
-        value: shown.get(name).or(default).cloned(),
-        recommended_values: recommended(name),
-        errors: errors(name),
-        visible: true,
-    };
-    let known: Vec<String> = definitions.iter().map(|d| d.name.clone()).collect();
-    let mut configs: Vec<_> = definitions
-        .into_iter()
-        .map(|d| ConfigInfo { value: value(&d.name, d.default_value.as_ref()), definition: Some(d) })
-        .collect();
-    let mut unknown: Vec<_> = faults.0.iter().map(|f| f.key.as_str()).filter(|key| !known.iter().any(|k| k == key)).collect();
-    unknown.dedup();
-    configs.extend(unknown.into_iter().map(|key| ConfigInfo { definition: None, value: value(key, None) }));
-    ConfigInfos { name: sink.class().to_owned(), error_count: faults.0.len(), groups, configs }
+/// A key as an answer shows it.
+struct Defined {
+    key: Key,
+    info: ConfigKeyInfo,
+    recommended: Vec<String>,
+    visible: bool,
 }
 
-fn definitions<'a>(prefix: &str, keys: impl IntoIterator<Item = &'a Key>) -> Vec<ConfigKeyInfo> {
-    let mut all: Vec<ConfigKeyInfo> = Vec::new();
-    for key in keys {
-        let group = Some(key.group).filter(|group| !group.is_empty());
-        let before = all.iter().filter(|other| group.is_some() && other.group == group).count();
-        let order_in_group = if group.is_none() { -1 } else { i32::try_from(before + 1).unwrap_or(i32::MAX) };
-        all.push(ConfigKeyInfo {
-            name: format!("{prefix}{}", key.name),
-            r#type: key.kind.name(),
-            required: key.required,
-            default_value: key.default.map(str::to_owned),
-            importance: match key.importance {
-                Importance::High => "HIGH",
-                Importance::Medium => "MEDIUM",
-                Importance::Low => "LOW",
-            },
-            documentation: key.doc,
-            group,
-            order_in_group,
-            width: match key.width {
-                Width::None => "NONE",
-                Width::Short => "SHORT",
-                Width::Medium => "MEDIUM",
-                Width::Long => "LONG",
-            },
-            display_name: if key.display.is_empty() { key.name.to_owned() } else { key.display.to_owned() },
-            dependents: Vec::new(),
-        });
+fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
+    let plugins = herder.plugins();
+    let Checked { sink, properties, .. } = checked;
+    let mut connector = connector_keys(herder, *sink, properties);
+    connector.extend(defined("", &sink.keys()));
+    let mut clients = Vec::new();
+    for (name, _) in properties.iter().filter(|(name, _)| name.starts_with("consumer.override.")) {
+        let java = &name["consumer.override.".len()..];
+        match kafka::java::CONSUMER.iter().find(|key| key.name == java) {
+            Some(key) => clients.push(Ok(client_key(name, *key))),
+            None => clients.push(Err(name.as_str())),
+        }
+    }
+    let mut converters = Vec::new();
+    for role in [Role::Header, Role::Key, Role::Value] {
+        let name = properties.get(convert::key(role)).map(|class| class.trim());
+        if let Some(Ok(class)) = name.map(|name| plugins.converter_for(role, name)) {
+            converters.extend(defined(&format!("{}.", convert::key(role)), &convert::keys(class)));
+        }
+    }
+
+    let shown = Shown { checked, plugins, secrets: Secrets::of(&plugins, properties) };
+    let mut groups: Vec<String> = Vec::new();
+    for group in connector.iter().chain(&converters).filter_map(|d| d.info.group.as_ref()) {
+        if !groups.contains(group) {
+            groups.push(group.clone());
+        }
+    }
+    let own = |name: &str| connector.iter().chain(&converters).any(|d| d.info.name == name);
+    let override_of = |name: &str| clients.iter().any(|c| c.as_ref().map_or_else(|name| *name, |d| &d.info.name) == name);
+    let mut unknown: Vec<&str> = Vec::new();
+    for fault in &checked.faults.0 {
+        if !own(&fault.key) && !override_of(&fault.key) && !unknown.contains(&&*fault.key) {
+            unknown.push(&fault.key);
+        }
+    }
+    // Java counts errors of the connector, but keys of clients and converters.
+    let of_parts: BTreeSet<_> = clients
+        .iter()
+        .map(|c| c.as_ref().map_or_else(|name| *name, |d| &d.info.name))
+        .chain(converters.iter().map(|d| &*d.info.name))
+        .collect();
+    let faults = || checked.faults.0.iter().map(|fault| &*fault.key);
+    let in_parts: BTreeSet<_> = faults().filter(|key| of_parts.contains(key)).collect();
+    let error_count = faults().filter(|key| !of_parts.contains(key)).count() + in_parts.len();
+
+    let mut configs: Vec<_> =
+        unknown.into_iter().map(|name| ConfigInfo { definition: None, value: shown.undefined(name) }).collect();
+    configs.extend(connector.into_iter().map(|d| shown.info(d)));
+    configs.extend(clients.into_iter().map(|client| match client {
+        Ok(defined) => shown.info(defined),
+        Err(name) => ConfigInfo { definition: None, value: shown.undefined(name) },
+    }));
+    configs.extend(converters.into_iter().map(|d| shown.info(d)));
+    ConfigInfos { name: properties.get("connector.class").cloned().unwrap_or_default(), error_count, groups, configs }
+}
+
+/// The keys that every connector has, with the defaults that the worker gives them, and those of transforms and predicates.
+fn connector_keys(herder: &Standalone, sink: &dyn SinkConnector, properties: &Properties) -> Vec<Defined> {
+    let plugins = herder.plugins();
+    let mut all = defined("", ConnectorKeys::KEYS);
+    let version = |all: &mut Vec<Defined>, name: &str, version: Option<&str>| {
+        if let Some(defined) = all.iter_mut().find(|d| d.info.name == name) {
+            defined.info.default_value = version.map(str::to_owned);
+            defined.recommended = version.map(str::to_owned).into_iter().collect();
+            defined.visible = version.is_some();
+        }
+    };
+    version(&mut all, "connector.plugin.version", Some(sink.version()));
+    for role in [Role::Key, Role::Value, Role::Header] {
+        let key = convert::key(role);
+        let (worker, _) = convert::configured(role, herder.worker(), &Properties::new());
+        let (class, _) = convert::configured(role, herder.worker(), properties);
+        let known = plugins.converter(&class);
+        version(&mut all, &format!("{key}.plugin.version"), known.map(convert::version));
+        let Some(defined) = all.iter_mut().find(|d| d.info.name == key) else { continue };
+        defined.info.default_value = Some(plugins.converter(&worker).map_or(worker, |class| class.class().to_owned()));
+        let mut able: Vec<_> =
+            plugins.converters.iter().filter(|c| c.roles().contains(&role)).map(|c| c.class().to_owned()).collect();
+        able.sort();
+        defined.recommended = able;
+    }
+    for (key, kind) in [("transforms", "Transformation"), ("predicates", "Predicate")] {
+        for alias in aliases_of(key, properties) {
+            all.extend(alias_keys(key, kind, &alias));
+        }
     }
     all
+}
+
+/// The keys of the transform or predicate that `alias` stands for.
+fn alias_keys(key: &str, kind: &str, alias: &str) -> [Defined; 2] {
+    let group = format!("{}{}: {alias}", key[..1].to_uppercase(), &key[1..]);
+    let what = format!("of the '{alias}' {}", kind.to_lowercase());
+    let of = |name: &str, declared: Key, display: &str, documentation: String, order| {
+        let mut defined = one("", &declared, order);
+        defined.info.name = format!("{key}.{alias}.{name}");
+        defined.info.display_name = format!("{kind} {display} for {alias}");
+        defined.info.documentation = documentation;
+        defined.info.group = Some(group.clone());
+        defined
+    };
+    let declared = Key { importance: Importance::High, width: Width::Long, ..Key::EMPTY };
+    [
+        of("type", Key { kind: Kind::Class, required: true, ..declared }, "type", format!("The class {what}."), 0),
+        of("plugin.version", declared, "version", format!("The version {what}."), 1),
+    ]
+}
+
+/// A key of a client as the connector names it.
+fn client_key(name: &str, key: Key) -> Defined {
+    let mut defined = one("", &key, -1);
+    defined.info.name = name.to_owned();
+    defined.info.documentation = format!("Here: {}.", kafka::becomes(key.name).0);
+    defined
+}
+
+/// The values of a configuration as an answer shows them.
+struct Shown<'a> {
+    checked: &'a Checked,
+    plugins: Plugins,
+    secrets: Secrets,
+}
+
+impl Shown<'_> {
+    fn info(&self, defined: Defined) -> ConfigInfo {
+        let Defined { key, info, recommended, visible } = defined;
+        let value = ConfigValueInfo {
+            value: self.value(&key, &info),
+            recommended_values: recommended,
+            errors: self.errors(&info.name),
+            visible: visible && (key.visible)(&self.checked.properties),
+            name: info.name.clone(),
+        };
+        ConfigInfo { definition: Some(info), value }
+    }
+
+    /// The value of a key that nobody declares.
+    fn undefined(&self, name: &str) -> ConfigValueInfo {
+        let value = self.checked.properties.get(name).map(|value| self.hidden(name, value.trim()));
+        let (name, errors) = (name.to_owned(), self.errors(name));
+        ConfigValueInfo { name, value, recommended_values: Vec::new(), errors, visible: true }
+    }
+
+    fn value(&self, key: &Key, info: &ConfigKeyInfo) -> Option<String> {
+        let name = &info.name;
+        let Some(given) = self.checked.properties.get(name) else {
+            if name.ends_with(convert::TYPE.name) {
+                return name.split('.').next().map(str::to_owned);
+            }
+            return info.default_value.clone().filter(|_| !self.checked.nulls.contains(name));
+        };
+        // A class that is not there has no value.
+        let converter = [Role::Key, Role::Value, Role::Header].into_iter().any(|role| convert::key(role) == name);
+        if converter {
+            return self.plugins.converter(given.trim()).map(|class| class.class().to_owned());
+        }
+        if key.kind == Kind::Class && ["transforms.", "predicates."].iter().any(|prefix| name.starts_with(prefix)) {
+            return None;
+        }
+        key.kind.canonical(given).ok().map(|value| self.hidden(name, &value))
+    }
+
+    fn hidden(&self, name: &str, value: &str) -> String {
+        let hide = !value.is_empty() && (self.secrets.has(name) || shows_secret(value));
+        if hide { HIDDEN.to_owned() } else { value.to_owned() }
+    }
+
+    fn errors(&self, name: &str) -> Vec<String> {
+        self.checked.faults.0.iter().filter(|fault| fault.key == name).map(|fault| fault.message.clone()).collect()
+    }
+}
+
+/// The keys as answers show them, each at its place in its group.
+fn defined(prefix: &str, keys: &[Key]) -> Vec<Defined> {
+    let mut all: Vec<Defined> = Vec::new();
+    for key in keys {
+        let before = all.iter().filter(|other| other.key.group == key.group).count();
+        let next = i32::try_from(before + 1).unwrap_or(i32::MAX);
+        let order = key.order.unwrap_or(if key.group.is_empty() { -1 } else { next });
+        all.push(one(prefix, key, order));
+    }
+    all
+}
+
+fn one(prefix: &str, key: &Key, order_in_group: i32) -> Defined {
+    let info = ConfigKeyInfo {
+        name: format!("{prefix}{}", key.name),
+        r#type: key.kind.name(),
+        required: key.required,
+        default_value: key.default.map(str::to_owned),
+        importance: match key.importance {
+            Importance::High => "HIGH",
+            Importance::Medium => "MEDIUM",
+            Importance::Low => "LOW",
+        },
+        documentation: key.documentation(),
+        group: Some(key.group.to_owned()).filter(|group| !group.is_empty()),
+        order_in_group,
+        width: match key.width {
+            Width::None => "NONE",
+            Width::Short => "SHORT",
+            Width::Medium => "MEDIUM",
+            Width::Long => "LONG",
+        },
+        display_name: if key.display.is_empty() { key.name.to_owned() } else { key.display.to_owned() },
+        dependents: key.dependents.iter().map(|&name| name.to_owned()).collect(),
+    };
+    Defined { key: *key, info, recommended: key.recommended.iter().map(|&value| value.to_owned()).collect(), visible: true }
 }

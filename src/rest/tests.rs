@@ -249,7 +249,7 @@ async fn a_bad_create_is_refused_in_javas_words() {
         (x(json!({"tasks.max": 1.5})), 400, invalid(&["Invalid value 1.5 for configuration tasks.max: Not a number of type INT", null])),
         (x(json!({"errors.tolerance": true})), 400, invalid(&["Invalid value true for configuration errors.tolerance: String must be one of: none, all"])),
         (x(json!({"a": null})), 400, invalid(&["Null value can not be supplied as the configuration value."])),
-        (x(json!({"key.converter": "Nope"})), 400, invalid(&["Invalid value Nope for configuration key.converter: Class Nope could not be found."])),
+        (x(json!({"key.converter": "Nope"})), 400, invalid(&["Invalid value Nope for configuration key.converter: Class Nope could not be found. There are JsonConverter, StringConverter, ByteArrayConverter"])),
         (
             request(json!(""), json!({"tasks.max": "abc", "topics": ""})),
             400,
@@ -397,7 +397,7 @@ async fn plugins_are_listed_and_configurations_validated() {
     let mut body = config(&json!({"name": "v", "flush.size": "0", "secret": "pssst", "my.null": null}));
     let reply = call(&herder, "PUT", path, Some(&body.to_string())).await;
     let infos = reply.json();
-    assert_eq!((reply.status, &infos["error_count"], &infos["name"]), (200, &json!(2), &json!("org.example.FakeSinkConnector")));
+    assert_eq!((reply.status, &infos["error_count"], &infos["name"]), (200, &json!(2), &json!("FakeSink")));
     assert!(!reply.text.contains("pssst"));
     let configs = infos["configs"].as_array().expect("configs");
     let of = |name: &str| configs.iter().find(|c| c["value"]["name"] == name).cloned().unwrap_or_default();

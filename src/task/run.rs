@@ -11,6 +11,8 @@ use landfall_api::{
     TopicPartition,
 };
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::{Control, TaskEvent, TaskSpec};
 use crate::config::WorkerKeys;
 use crate::convert::{self, Converted};
@@ -278,10 +280,14 @@ impl Runner {
         partition.next = Some(end);
         let landed = raw.row_of(next);
         let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw });
+        let begun = cpu_time();
         let Converted { batches, refused } =
             convert::convert_batch(&raw, next..end, &mut *self.key, &mut *self.value, &mut *self.header);
+        let converted = cpu_time();
         self.metrics.records_sent.add(batches.iter().map(|b| b.len() as u64).sum());
         let put = self.sink.put(batches);
+        self.metrics.convert_cpu.add(converted.saturating_sub(begun));
+        self.metrics.put_cpu.add(cpu_time().saturating_sub(converted));
         if matches!(put, Err(TaskError::Record { .. })) || refused.is_some() {
             self.metrics.record_errors.add(1);
         }
@@ -432,6 +438,12 @@ fn converter(role: Role, worker: &Properties, connector: &Properties) -> Result<
 
 fn part(of: Duration, percent: u32) -> Duration {
     of * percent / 100
+}
+
+/// The CPU time of this thread, in nanoseconds.
+fn cpu_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).unwrap_or(0)
 }
 
 /// What the worker's key `key` says, or its default.

@@ -1,6 +1,7 @@
 """Blobs of a container, for tests.
 
 blobs.py create CONNECTION_STRING CONTAINER        creates the container
+blobs.py list CONNECTION_STRING CONTAINER          does nothing more
 blobs.py copy CONNECTION_STRING CONTAINER FOLDER   copies every blob that FOLDER does not have yet to its name below FOLDER
 
 Prints the names and sizes of all blobs as JSON.

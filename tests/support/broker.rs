@@ -69,7 +69,7 @@ impl Broker {
         let (port, controller) = (free_port(), free_port());
         fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller))
             .expect("server.properties");
-        let format = java("kafka.tools.StorageTool")
+        let format = java("jars", "320m", "kafka.tools.StorageTool")
             .args(["format", "--cluster-id", "bGFuZGZhbGwtdGVzdC1pdA", "--config"])
             .arg(folder.path().join("server.properties"))
             .output()
@@ -90,7 +90,7 @@ impl Broker {
         let (folder, log) = (self.folder.path(), self.log());
         let started = || fs::read_to_string(&log).unwrap_or_default().matches("Kafka Server started").count();
         let before = started();
-        let mut server = java("kafka.Kafka");
+        let mut server = java("jars", "320m", "kafka.Kafka");
         let mut process = Process::spawn(server.arg(folder.join("server.properties")), &log, folder).expect("java");
         wait_until("the broker to start", PATIENCE, || {
             let ended = process.ended();
@@ -231,14 +231,16 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// A virtual machine for one of the broker's main classes: small and quick to start, since it shares the machine with the tests.
-fn java(class: &str) -> Command {
+/// A virtual machine for a main class among the `jars` of the cache: small and quick to start, since it shares the machine with the
+/// tests. Its clock is in UTC.
+pub(crate) fn java(jars: &str, heap: &str, class: &str) -> Command {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/broker");
     let mut java = Command::new("java");
-    java.args(["-Xms64m", "-Xmx320m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"])
+    java.args(["-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Duser.timezone=UTC"])
+        .arg(format!("-Xmx{heap}"))
         .arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()))
         .arg("-cp")
-        .arg(cache("jars").join("*"))
+        .arg(cache(jars).join("*"))
         .arg(class);
     java
 }

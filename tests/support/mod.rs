@@ -1,7 +1,8 @@
-//! What the tests stand on: a real broker, the real binary, and readers of what it lands.
+//! What the tests stand on: a real broker, the real binary, the Java worker, and readers of what it lands.
 
 pub(crate) mod azurite;
 pub(crate) mod broker;
+pub(crate) mod java_worker;
 pub(crate) mod process;
 pub(crate) mod read;
 pub(crate) mod records;

@@ -92,8 +92,11 @@ pub(crate) fn memory_mb(pid: &str, figure: &str) -> f64 {
 
 /// User and system time that a process has used, in seconds; `pid` may be `self`.
 pub(crate) fn cpu_seconds(pid: &str) -> f64 {
-    // proc_pid_stat(5): after the name in parentheses, utime and stime are the 12th and 13th, in hundredths of a second.
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat of a live process");
+    ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat of a live process"))
+}
+
+/// What a `stat` of a process or a thread counts, in seconds. proc_pid_stat(5): after the name in parentheses, utime and stime are the 12th and 13th, in hundredths of a second.
+pub(crate) fn ticks(stat: &str) -> f64 {
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     fields.skip(11).take(2).map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0).sum()
 }

@@ -1,8 +1,8 @@
-//! The real binary as a standalone worker, and a client of its REST interface.
+//! The real binary as a standalone worker, or another program in its place, and a client of its REST interface.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
@@ -21,6 +21,7 @@ const PATIENCE: Duration = secs(60);
 pub(crate) struct Worker {
     // Before its folder: the process ends first.
     process: Option<Process>,
+    program: fn(&Path) -> Command,
     folder: TempDir,
     port: u16,
     agent: ureq::Agent,
@@ -37,6 +38,11 @@ impl Worker {
 
     /// The same, but not started yet.
     pub(crate) fn stopped(bootstrap: &str, properties: &[(&str, &str)]) -> Self {
+        Self::of(landfall, bootstrap, properties)
+    }
+
+    /// The same for a `program`, which is the command for the path of the worker's properties.
+    pub(crate) fn of(program: fn(&Path) -> Command, bootstrap: &str, properties: &[(&str, &str)]) -> Self {
         let folder = TempDir::with_prefix("landfall-worker-").expect("a folder for the worker");
         let port = free_port();
         let mut text = format!(
@@ -55,16 +61,16 @@ offset.flush.interval.ms=1000
         }
         fs::write(folder.path().join("worker.properties"), text).expect("worker.properties");
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(30))).build();
-        Self { process: None, folder, port, agent: config.into() }
+        Self { process: None, program, folder, port, agent: config.into() }
     }
 
     /// Starts a worker that is not running and waits until it answers.
     pub(crate) fn start_again(&mut self) {
         assert!(self.process.is_none(), "the worker is running");
         let log = self.log();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
-        command.arg("standalone").arg(self.folder.path().join("worker.properties")).current_dir(self.folder.path());
-        let mut process = Process::spawn(&mut command, &log, self.folder.path()).expect("the landfall binary");
+        let mut command = (self.program)(&self.folder.path().join("worker.properties"));
+        let command = command.current_dir(self.folder.path());
+        let mut process = Process::spawn(command, &log, self.folder.path()).expect("the worker's program");
         wait_until("the worker to answer", PATIENCE, || {
             let ended = process.ended();
             assert!(ended.is_none(), "the worker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());
@@ -189,6 +195,12 @@ offset.flush.interval.ms=1000
         });
         values.sum()
     }
+}
+
+fn landfall(properties: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+    command.arg("standalone").arg(properties);
+    command
 }
 
 type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;

@@ -1,8 +1,10 @@
 //! `io.confluent.connect.azure.blob.AzureBlobStorageSinkConnector` (1.6.x), self-managed.
 
+use std::convert::identity;
+
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, no_effect, refuse_changed};
+use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused, without_effect};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
@@ -17,18 +19,18 @@ pub struct AzureBlobStorageSink;
 
 config! {
     struct BlobConfig {
-        /// The format class to use when writing data to the store.
-        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class" };
-        /// The account name. Must be between 3-24 alphanumeric characters. Not needed with a `store.url` of a directory.
+        /// The format of the files, by its Java class: `io.confluent.connect.azure.blob.format.parquet.ParquetFormat`.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.blob.format.parquet.ParquetFormat"] };
+        /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
         account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
-        /// The account key.
+        /// The key of the account, in base64. It must be given unless `store.url` names a directory.
         account_key: Option<Password> = "azblob.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account Key" };
-        /// The container name.
+        /// The container that files land in: 3 to 63 lower-case letters, digits and single hyphens.
         container_name: String = "azblob.container.name" { default: Some("default"), importance: High, group: "Azure", width: Width::Long, display: "Container Name", valid: By(container_name) };
-        /// Where the account is, if not at `https://<account name>.blob.core.windows.net`, or `file:///<directory>` for a directory
+        /// Where the account is, if not at `https://<account name>.blob.core.windows.net`. Or `file:///<directory>`, to land in a directory
         /// instead.
         store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
-        /// The underlying storage layer.
+        /// The Java class that writes to the store. Only the name of the connector's own one is taken.
         storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
     }
 }
@@ -36,38 +38,38 @@ config! {
 config! {
     /// Keys by which requests would take another way.
     struct NotYet {
-        /// The proxy.
-        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure" };
-        /// The proxy's user.
-        proxy_user: Option<String> = "azblob.proxy.user" { importance: Low, group: "Azure" };
-        /// The proxy's password.
-        proxy_password: Option<Password> = "azblob.proxy.password" { importance: Low, group: "Azure" };
+        /// The proxy that requests go through, `host:port`.
+        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL" };
+        /// The user that the proxy knows.
+        proxy_user: Option<String> = "azblob.proxy.user" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy User" };
+        /// The user's password.
+        proxy_password: Option<Password> = "azblob.proxy.password" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy Password" };
     }
 }
 
 config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// Java: the size of uploaded blocks; here a block is what the encoder hands over.
-        block_size: i32 = "azblob.block.size" { default: Some("26214400"), importance: Low, group: "Azure" };
-        /// Java: how waits between tries grow.
-        retry_type: String = "azblob.retry.type" { default: Some("EXPONENTIAL"), importance: Low, group: "Azure" };
-        /// Java: how often a request is tried.
-        retry_retries: i32 = "azblob.retry.retries" { default: Some("3"), importance: Low, group: "Azure" };
-        /// Java: the first wait between tries.
-        retry_backoff_ms: i64 = "azblob.retry.backoff.ms" { default: Some("4000"), importance: Low, group: "Azure" };
-        /// Java: the longest wait between tries.
-        retry_max_backoff_ms: i64 = "azblob.retry.max.backoff.ms" { default: Some("120000"), importance: Low, group: "Azure" };
-        /// Java: how long to wait for a connection.
-        connection_timeout_ms: i64 = "azblob.connection.timeout.ms" { default: Some("30000"), importance: Low, group: "Azure" };
-        /// Java: how long to wait for a request.
-        write_timeout_ms: i64 = "azblob.write.timeout.ms" { default: Some("60000"), importance: Low, group: "Azure" };
-        /// Java: the secondary host that reads are tried at.
-        retry_secondary_host: Option<String> = "azblob.retry.secondary.host" { importance: Low, group: "Azure" };
-        /// Java: whether files are never overwritten; here they never are.
-        enable_conditional_writes: bool = "enable.conditional.writes" { default: Some("true"), importance: Low, group: "Azure" };
-        /// Java: what requests call themselves.
-        useragent: Option<String> = "connect.azblob.useragent" { importance: Low, group: "Azure" };
+        /// The bytes of the blocks that Java uploads. Here a block is what the encoder hands over.
+        block_size: i32 = "azblob.block.size" { default: Some("26214400"), importance: Low, group: "Azure", width: Width::Long, display: "Block Size" };
+        /// How the waits between Java's tries grow: EXPONENTIAL or FIXED. Here `retry.backoff.ms` counts.
+        retry_type: String = "azblob.retry.type" { default: Some("EXPONENTIAL"), importance: Low, group: "Azure", width: Width::Long, display: "Retry Type" };
+        /// How often Java tries a request. Here it is tried until it succeeds or the task stops.
+        retry_retries: i32 = "azblob.retry.retries" { default: Some("3"), importance: Low, group: "Azure", width: Width::Long, display: "Retries" };
+        /// Milliseconds of Java's first wait between tries. Here `retry.backoff.ms` counts.
+        retry_backoff_ms: i64 = "azblob.retry.backoff.ms" { default: Some("4000"), importance: Low, group: "Azure", width: Width::Long, display: "Retry Backoff (ms)" };
+        /// Milliseconds of Java's longest wait between tries.
+        retry_max_backoff_ms: i64 = "azblob.retry.max.backoff.ms" { default: Some("120000"), importance: Low, group: "Azure", width: Width::Long, display: "Maximum Retry Backoff (ms)" };
+        /// Milliseconds that Java waits for a connection.
+        connection_timeout_ms: i64 = "azblob.connection.timeout.ms" { default: Some("30000"), importance: Low, group: "Azure", width: Width::Long, display: "Connection Timeout (ms)" };
+        /// Milliseconds that Java waits for the answer to a request.
+        write_timeout_ms: i64 = "azblob.write.timeout.ms" { default: Some("60000"), importance: Low, group: "Azure", width: Width::Long, display: "Write Timeout (ms)" };
+        /// The secondary host that Java tries reads at.
+        retry_secondary_host: Option<String> = "azblob.retry.secondary.host" { importance: Low, group: "Azure", width: Width::Long, display: "Secondary Host" };
+        /// Whether Java never overwrites a file. Here no file is ever overwritten.
+        enable_conditional_writes: bool = "enable.conditional.writes" { default: Some("true"), importance: Low, group: "Azure", width: Width::Long, display: "Enable Conditional Writes" };
+        /// What Java's requests call themselves.
+        useragent: Option<String> = "connect.azblob.useragent" { importance: Low, group: "Azure", width: Width::Long, display: "User Agent" };
     }
 }
 
@@ -81,8 +83,8 @@ impl SinkConnector for AzureBlobStorageSink {
             .iter()
             .copied()
             .chain(LakeConfig::keys())
-            .chain(NotYet::KEYS.iter().copied())
-            .chain(NoEffect::KEYS.iter().copied())
+            .chain(refused(NotYet::KEYS))
+            .chain(without_effect(NoEffect::KEYS))
             .collect()
     }
 
@@ -107,7 +109,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     refuse_changed(NotYet::KEYS, properties, faults);
     NoEffect::parse(properties, faults);
     let blob = BlobConfig::parse(properties, faults);
-    let lake = LakeConfig::read(properties, faults);
+    let lake = LakeConfig::read(identity, properties, faults);
     let blob = blob?;
     check_format(&blob.format_class, &["io.confluent.connect.azure.blob.format"], faults);
     check_storage_class(blob.storage_class.as_ref(), "AzureBlobStorage", faults);
@@ -118,7 +120,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     };
     let lake = lake?;
     let prefix = lake.topics_dir.clone();
-    Some(Landing { lake, place: place?, prefix, flush_on_stop: false })
+    Some(Landing { lake, place: place?, prefix })
 }
 
 fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {

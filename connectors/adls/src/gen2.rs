@@ -1,8 +1,10 @@
 //! `io.confluent.connect.azure.datalake.gen2.AzureDataLakeGen2SinkConnector` (1.6.x), self-managed.
 
+use std::convert::identity;
+
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, check_folder, no_effect};
+use landfall_lake::config::{LakeConfig, check_folder, no_effect, without_effect};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
@@ -21,24 +23,25 @@ pub struct AzureDataLakeGen2Sink;
 
 config! {
     struct Gen2Config {
-        /// The format class to use when writing data to the store.
-        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class" };
-        /// The account name. Must be between 3-24 alphanumeric characters. Not needed with a `store.url` of a directory.
+        /// The format of the files, by its Java class: `io.confluent.connect.azure.storage.format.parquet.ParquetFormat`.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat"] };
+        /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
         account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
-        /// The ID of the Entra application.
+        /// The application (client) id of the Entra application that writes. With it, the client key and the token endpoint must be given.
         client_id: Option<String> = "azure.datalake.gen2.client.id" { importance: High, group: "Azure", width: Width::Long, display: "Client ID" };
         /// The secret of the Entra application.
         client_key: Option<Password> = "azure.datalake.gen2.client.key" { importance: High, group: "Azure", width: Width::Long, display: "Client Key" };
-        /// The OAuth 2.0 token endpoint of the application's tenant.
+        /// Where the application gets its tokens: `https://login.microsoftonline.com/<tenant>/oauth2/token`.
         token_endpoint: Option<String> = "azure.datalake.gen2.token.endpoint" { importance: High, group: "Azure", width: Width::Long, display: "Token Endpoint" };
-        /// The account key.
+        /// The key of the account, in base64. It counts if no client id is given.
         access_key: Option<Password> = "azure.datalake.gen2.access.key" { importance: High, group: "Azure", width: Width::Long, display: "Access Key" };
-        /// Deprecated: the account key, or a shared access signature.
+        /// Deprecated in Java: the key of the account, or a shared access signature. It counts if neither a client id nor an access key is
+        /// given.
         sas_key: Option<Password> = "azure.datalake.gen2.sas.key" { importance: Low, group: "Azure", width: Width::Long, display: "SAS Key" };
-        /// Where the account is, if not at `https://<account name>.dfs.core.windows.net`: a URL of the Blob or the Data Lake
-        /// endpoint (files are written through the Blob endpoint), or `file:///<directory>` for a directory instead.
+        /// Where the account is, if not at `https://<account name>.dfs.core.windows.net`: the URL of its Blob or Data Lake endpoint (files
+        /// are written through the Blob endpoint). Or `file:///<directory>`, to land in a directory instead.
         store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
-        /// The underlying storage layer.
+        /// The Java class that writes to the store. Only the name of the connector's own one is taken.
         storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
     }
 }
@@ -46,12 +49,12 @@ config! {
 config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// Java: the size of uploaded blocks; here a block is what the encoder hands over.
-        block_size: i32 = "azure.datalake.gen2.block.size" { default: Some("5242880"), importance: Low, group: "Azure" };
-        /// Java: the name of the deprecated key.
-        sas_keyname: Option<String> = "azure.datalake.gen2.sas.keyname" { importance: Low, group: "Azure" };
-        /// Java: what requests call themselves.
-        useragent: Option<String> = "connect.azure.datalake.gen2.useragent" { importance: Low, group: "Azure" };
+        /// The bytes of the blocks that Java uploads. Here a block is what the encoder hands over.
+        block_size: i32 = "azure.datalake.gen2.block.size" { default: Some("5242880"), importance: Low, group: "Azure", width: Width::Long, display: "Block Size" };
+        /// The name of the deprecated key.
+        sas_keyname: Option<String> = "azure.datalake.gen2.sas.keyname" { importance: Low, group: "Azure", width: Width::Long, display: "SAS Key Name" };
+        /// What Java's requests call themselves.
+        useragent: Option<String> = "connect.azure.datalake.gen2.useragent" { importance: Low, group: "Azure", width: Width::Long, display: "User Agent" };
     }
 }
 
@@ -61,7 +64,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        Gen2Config::KEYS.iter().copied().chain(LakeConfig::keys()).chain(NoEffect::KEYS.iter().copied()).collect()
+        Gen2Config::KEYS.iter().copied().chain(LakeConfig::keys()).chain(without_effect(NoEffect::KEYS)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -83,7 +86,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     check_not_cloud(properties, faults);
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);
-    let lake = LakeConfig::read(properties, faults);
+    let lake = LakeConfig::read(identity, properties, faults);
     let gen2 = gen2?;
     check_format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], faults);
     check_storage_class(gen2.storage_class.as_ref(), "AzureDataLakeGen2Storage", faults);
@@ -91,7 +94,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
         Some(StoreUrl::Directory(root)) => {
             let lake = lake?;
             let prefix = lake.topics_dir.clone();
-            return Some(Landing { lake, place: Place::Directory(root), prefix, flush_on_stop: false });
+            return Some(Landing { lake, place: Place::Directory(root), prefix });
         }
         Some(StoreUrl::Account(account)) => Some(account),
         None => None,
@@ -119,7 +122,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     }
     let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
     let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
-    Some(Landing { lake, place, prefix, flush_on_stop: false })
+    Some(Landing { lake, place, prefix })
 }
 
 /// The application if one is given, else the account key, else what the deprecated key holds.
@@ -176,7 +179,7 @@ mod tests {
                 matches!(&landing.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url),
                 "{landing:?}"
             );
-            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, false));
+            assert_eq!((landing.prefix.as_str(), landing.lake.flush_on_stop), (prefix, false));
         }
         let local = landing(&[("store.url", "file:///tmp/x"), ("azure.datalake.gen2.account.name", "-"), (ACCESS_KEY, "-")]);
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));

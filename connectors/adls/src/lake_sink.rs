@@ -22,17 +22,17 @@ pub struct AzureDataLakeSink;
 
 config! {
     struct SinkConfig {
-        /// The format of files, by the class that Confluent's sinks have for it.
-        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class" };
-        /// The connection string that Azure shows for the account.
+        /// The format of the files, by the class that Confluent's sinks have for it.
+        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET] };
+        /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator.
         connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
-        /// The account, if neither a connection string nor `store.url` names it.
+        /// The storage account, 3 to 24 characters, if neither a connection string nor `store.url` names it.
         account_name: Option<String> = "landfall.azure.account.name" { importance: High, group: "Azure", width: Width::Medium, display: "Account name", valid: Length(3, 24) };
-        /// The account key.
+        /// The key of the account, in base64, if there is neither a connection string nor a shared access signature.
         account_key: Option<Password> = "landfall.azure.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account key" };
         /// A shared access signature that may create, write, read and list.
         sas_token: Option<Password> = "landfall.azure.sas.token" { importance: High, group: "Azure", width: Width::Long, display: "Shared access signature" };
-        /// The container, if `store.url` does not name it.
+        /// The container that files land in, if `store.url` does not name it: 3 to 63 lower-case letters, digits and single hyphens.
         container: Option<String> = "landfall.azure.container" { importance: High, group: "Azure", width: Width::Medium, display: "Container", valid: By(container_name) };
         /// Where files land: `https://<account>.blob.core.windows.net/<container>[/<folder>]`, an emulator's
         /// `http://127.0.0.1:10000/devstoreaccount1/<container>`, or a directory, `file:///<directory>`.
@@ -46,7 +46,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys()).collect()
+        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys().map(declared)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -64,9 +64,22 @@ impl SinkConnector for AzureDataLakeSink {
     }
 }
 
+/// The class's own defaults: files end by size and age, and nothing is read again after a stop.
+fn declared(key: Key) -> Key {
+    let default = match key.name {
+        "flush.size" => return Key { required: false, ..key },
+        "landfall.rotate.size.bytes" => "134217728",
+        "landfall.rotate.open.ms" => "300000",
+        "landfall.flush.on.stop" => "true",
+        "parquet.codec" => "zstd",
+        _ => return key,
+    };
+    Key { default: Some(default), ..key }
+}
+
 fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let sink = SinkConfig::parse(properties, faults);
-    let lake = LakeConfig::read(properties, faults);
+    let lake = LakeConfig::read(declared, properties, faults);
     let sink = sink?;
     let packages = ["io.confluent.connect.azure.storage.format", "io.confluent.connect.azure.blob.format"];
     check_format(&sink.format_class, &packages, faults);
@@ -78,7 +91,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, place, prefix, flush_on_stop: true })
+    Some(Landing { lake, place, prefix })
 }
 
 /// The container, and the folder in it that `store.url` names.
@@ -181,7 +194,7 @@ mod tests {
             let landing = read(&given(GOOD, changes), &mut faults).unwrap_or_else(|| panic!("{faults}"));
             assert!(faults.is_empty(), "{faults}");
             assert!(matches!(&landing.place, Place::Container(found, _) if found.as_str() == url), "{landing:?}");
-            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, true));
+            assert_eq!((landing.prefix.as_str(), landing.lake.flush_on_stop), (prefix, true));
         }
         let mut none = Faults::default();
         let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");

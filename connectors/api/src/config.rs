@@ -96,6 +96,23 @@ impl Kind {
             Self::Password => "PASSWORD",
         }
     }
+
+    /// The value that `raw` says, as Java prints it (`ConfigDef.convertToString`).
+    ///
+    /// # Errors
+    /// Why it says none, in Java's words.
+    pub fn canonical(self, raw: &str) -> Result<String, String> {
+        Ok(match self {
+            Self::Boolean => bool::parse(raw)?.to_string(),
+            Self::String | Self::Class => raw.trim().to_owned(),
+            Self::Short => i16::parse(raw)?.to_string(),
+            Self::Int => i32::parse(raw)?.to_string(),
+            Self::Long => i64::parse(raw)?.to_string(),
+            Self::Double => f64::parse(raw)?.to_string(),
+            Self::List => Vec::<String>::parse(raw)?.join(","),
+            Self::Password => "[hidden]".to_owned(),
+        })
+    }
 }
 
 /// How much a key matters (`ConfigDef.Importance`).
@@ -124,6 +141,8 @@ pub enum Valid {
     Any,
     /// A number of at least this.
     AtLeast(i64),
+    /// A number between these, both included.
+    Between(i64, i64),
     /// One of these, to the letter.
     OneOf(&'static [&'static str]),
     /// One of these, in any case.
@@ -137,12 +156,30 @@ pub enum Valid {
 }
 
 impl Valid {
+    /// What a value must be, in words; None if the documentation of the key says it.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        Some(match *self {
+            Self::Any | Self::By(_) => return None,
+            Self::AtLeast(least) => format!("at least {least}"),
+            Self::Between(least, most) => format!("{least} to {most}"),
+            Self::OneOf(all) => all.join(", "),
+            Self::OneOfIgnoreCase(all) => format!("{}, in any case", all.join(", ")),
+            Self::NonEmpty => "not empty".to_owned(),
+            Self::Length(min, max) => format!("{min} to {max} characters"),
+        })
+    }
+
     fn check(&self, value: &str) -> Result<(), String> {
         match *self {
             Self::Any => Ok(()),
             Self::AtLeast(least) => match value.trim().parse::<f64>() {
                 Ok(n) if n >= least as f64 => Ok(()),
                 _ => Err(format!("Value must be at least {least}")),
+            },
+            Self::Between(least, most) => match value.trim().parse::<f64>() {
+                Ok(n) if n > most as f64 => Err(format!("Value must be no more than {most}")),
+                _ => Self::AtLeast(least).check(value),
             },
             Self::OneOf(all) if all.contains(&value) => Ok(()),
             Self::OneOf(all) => Err(format!("String must be one of: {}", all.join(", "))),
@@ -155,6 +192,17 @@ impl Valid {
             Self::By(accepts) => accepts(value),
         }
     }
+}
+
+/// What becomes of the value that a user gives a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// What the documentation says.
+    Full,
+    /// A value other than the default is refused: what it asks for is not there yet.
+    Refused,
+    /// Nothing, for this reason.
+    Nothing(&'static str),
 }
 
 /// The declaration of a configuration key.
@@ -172,6 +220,8 @@ pub struct Key {
     pub importance: Importance,
     /// The group that a form shows it in.
     pub group: &'static str,
+    /// Its place in the group; None for the one after the key of the group that is declared before it.
+    pub order: Option<i32>,
     /// How wide a form shows it.
     pub width: Width,
     /// How a form calls it; empty for its name.
@@ -180,6 +230,14 @@ pub struct Key {
     pub doc: &'static str,
     /// What a value must be.
     pub valid: Valid,
+    /// Values that a form offers.
+    pub recommended: &'static [&'static str],
+    /// The keys that mean something or not by the value of this one.
+    pub dependents: &'static [&'static str],
+    /// Whether a form shows it, by the other properties.
+    pub visible: fn(&Properties) -> bool,
+    /// What becomes of its value.
+    pub effect: Effect,
 }
 
 impl Key {
@@ -191,11 +249,32 @@ impl Key {
         required: false,
         importance: Importance::Medium,
         group: "",
+        order: None,
         width: Width::Medium,
         display: "",
         doc: "",
         valid: Valid::Any,
+        recommended: &[],
+        dependents: &[],
+        visible: |_| true,
+        effect: Effect::Full,
     };
+
+    /// What it does, as paragraphs with a blank line between them.
+    #[must_use]
+    pub fn documentation(&self) -> String {
+        let paragraphs = self.doc.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        paragraphs.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Whether `raw` can be its value.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, raw: &str) -> Result<(), String> {
+        self.kind.canonical(raw)?;
+        self.valid.check(if self.kind == Kind::Password { raw } else { raw.trim() })
+    }
 
     /// The user's value or the default, parsed; a fault is added if it cannot be taken.
     pub fn read<T: Value>(&self, properties: &Properties, faults: &mut Faults) -> Option<T> {
@@ -206,11 +285,14 @@ impl Key {
             }
             return T::absent();
         };
-        let valid = |value| self.valid.check(raw).map(|()| value);
-        match T::parse(raw).and_then(valid) {
+        match self.check(raw).and_then(|()| T::parse(raw)) {
             Ok(value) => Some(value),
             Err(reason) => {
-                let shown = if self.kind == Kind::Password { "[hidden]" } else { raw };
+                let shown = match self.kind {
+                    Kind::Password => "[hidden]",
+                    Kind::String => raw.trim(),
+                    _ => raw,
+                };
                 faults.push(self.name, format!("Invalid value {shown} for configuration {}: {reason}", self.name));
                 None
             }
@@ -353,8 +435,8 @@ macro_rules! config {
         impl $name {
             /// The keys, in the order of declaration.
             $vis const KEYS: &'static [$crate::Key] = {
-                use $crate::{Importance::*, Valid::*};
-                let _ = (High, Any); // a declaration need not use either name
+                use $crate::{Effect::*, Importance::*, Valid::*};
+                let _ = (High, Any, Full); // a declaration need not use any of the names
                 &[ $( $crate::Key {
                     name: $key,
                     kind: <$ty as $crate::Value>::KIND,
@@ -440,6 +522,23 @@ mod tests {
     }
 
     #[test]
+    fn values_are_printed_as_java_prints_them() {
+        for (kind, raw, printed) in [
+            (Kind::Int, " 007 ", Ok("7")),
+            (Kind::Boolean, "TRUE", Ok("true")),
+            (Kind::List, " a, b ,", Ok("a,b,")),
+            (Kind::String, " a b ", Ok("a b")),
+            (Kind::Password, "pssst", Ok("[hidden]")),
+            (Kind::Short, "99999", Err("Not a number of type SHORT")),
+        ] {
+            assert_eq!(kind.canonical(raw).as_deref().map_err(String::as_str), printed);
+        }
+        let between = Key { kind: Kind::Int, valid: Valid::Between(2, 4), ..Key::EMPTY };
+        let check = |raw| between.check(raw).err().unwrap_or_default();
+        assert_eq!([check("1"), check("3"), check("5")], ["Value must be at least 2", "", "Value must be no more than 4"]);
+    }
+
+    #[test]
     fn a_number_that_is_none_is_named_as_java_names_it() {
         let mut faults = Faults::default();
         assert!(Everything::parse(&given(&[("size", "x1")]), &mut faults).is_none());
@@ -456,7 +555,7 @@ mod tests {
 
     #[test]
     fn documentation_comes_from_the_declaration() {
-        assert_eq!(Everything::KEYS[0].doc, "A number.\n\n In two lines.");
+        assert_eq!(Everything::KEYS[0].documentation(), "A number.\n\nIn two lines.");
         assert_eq!(Everything::KEYS[3].kind, Kind::Password);
     }
 }

@@ -11,8 +11,8 @@ pub mod metrics;
 pub mod sink;
 
 pub use batch::{Batch, Column, RawBatch, TopicId, TopicPartition};
-pub use config::{Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
+pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
 pub use convert::{Converter, ConverterClass, Records, Role, Run};
 pub use error::{RecordError, Stage, TaskError};
-pub use metrics::TaskMetrics;
+pub use metrics::{Counter, FilesEnded, TaskMetrics};
 pub use sink::{Committed, Offset, Opened, SinkConnector, SinkTask, TaskContext};

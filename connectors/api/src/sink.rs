@@ -118,7 +118,7 @@ pub trait SinkConnector: Sync {
         Vec::new()
     }
 
-    /// A task. Does no I/O: storage is first asked when a partition opens.
+    /// A task. Called on the task's own thread; waits for nothing: a storage is first asked when a partition opens.
     ///
     /// # Errors
     /// [`TaskError::Fatal`] for what [`validate`](Self::validate) would have refused.

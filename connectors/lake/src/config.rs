@@ -6,109 +6,124 @@
 use std::time::Duration;
 
 use landfall_api::config::Class;
-use landfall_api::{Faults, Key, Kind, Properties, Width, config};
+use landfall_api::{Effect, Faults, Key, Kind, Properties, Width, config};
 
 use crate::Layout;
 use crate::encode::Codec;
 use crate::name::Names;
+use crate::nulls::NullValues;
+use crate::roll::Rotation;
 use crate::storage::checked_path;
 
 const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
 const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
+/// The keys that some partitioners read.
+const PARTITIONING: &[&str] = &["partition.field.name", "partition.duration.ms", "path.format", "locale", "timezone"];
 
 config! {
     /// What every lake sink is told.
     pub struct LakeConfig {
-        /// Number of records written to store before invoking file commits.
-        flush_size: i32 = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
-        /// Top level directory to store the data. Blank for none; names in it are parted by `/`.
+        /// The number of records of a partition in a file: the file is published when it has so many.
+        flush_size: Option<i32> = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
+        /// A file ends when its encoded bytes reach this; -1 for no such limit. It is about so many: what the encoder holds is an
+        /// estimate, and the rows that still wait for the encoder (at most 16 MiB a task, and one fetch) come on top.
+        rotate_size_bytes: i64 = "landfall.rotate.size.bytes" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at size (bytes)", valid: By(off_or_positive) };
+        /// A file ends this many milliseconds after its first record was put into it, by the clock, also when no new record comes; -1 for no
+        /// such limit.
+        rotate_open_ms: i64 = "landfall.rotate.open.ms" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at age (ms)", valid: By(off_or_positive) };
+        /// A file ends when no record was put into it for this many milliseconds, by the clock; -1 for no such limit.
+        rotate_idle_ms: i64 = "landfall.rotate.idle.ms" { default: Some("-1"), group: "Connector", width: Width::Long, display: "Rotate when idle (ms)", valid: By(off_or_positive) };
+        /// The folder that all topics land in, below the container or the directory. Names in it are parted by `/`; blank for none.
         topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(check_folder) };
-        /// Directory delimiter pattern.
+        /// What is between the names of folders in a path: `/`, or another text without a slash, a backslash and control characters; then
+        /// each topic has one flat folder.
         directory_delim: String = "directory.delim" { default: Some("/"), group: "Storage", width: Width::Long, display: "Directory Delimiter", valid: By(directory_delimiter) };
-        /// File delimiter pattern.
+        /// What is between the topic, the partition and the offset in a file name: a text without a slash, a backslash and control
+        /// characters.
         file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Width::Long, display: "File Delimiter", valid: By(file_delimiter) };
-        /// Width to zero-pad offsets in store's filenames if offsets are too short in order to provide fixed-width filenames that can be ordered by simple lexicographic sorting.
+        /// The number of digits that offsets in file names are filled up to with zeros, so that names sort by offset. 0 for none.
         filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Width::Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
-        /// The partitioner to use when writing data to the store. Records of one Kafka partition go to one folder, `partition=<n>`.
-        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class" };
-        /// The Parquet compression codec: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw, brotli.
+        /// The class that chooses a record's folder below its topic. There is DefaultPartitioner: the records of one Kafka partition go to
+        /// one folder, `partition=<n>`.
+        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class", recommended: &[DEFAULT_PARTITIONER], dependents: PARTITIONING };
+        /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli.
         parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec) };
-        /// The schema compatibility rule to use when the connector is observing schema changes.
+        /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
+        /// schema.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
-        /// How to handle records with a null value: fail fails the task.
+        /// What happens to a record whose value is null: fail fails the task, ignore leaves it out.
         behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
-        /// How long to wait in milliseconds before a storage call that failed is tried again.
+        /// Milliseconds after which a storage call that failed is tried again.
         retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
         /// Whether the files that are open when a task stops are published. Those that are not are written again from the same records.
-        flush_on_stop: Option<bool> = "landfall.flush.on.stop" { importance: Low, group: "Connector", width: Width::Short, display: "Flush on stop" };
+        flush_on_stop: bool = "landfall.flush.on.stop" { default: Some("false"), importance: Low, group: "Connector", width: Width::Short, display: "Flush on stop" };
     }
 }
 
 config! {
     /// Keys that would change what lands, and are refused when they ask for it.
     struct NotYet {
-        /// The time interval of record time to invoke file commits.
-        rotate_interval_ms: i64 = "rotate.interval.ms" { default: Some("-1"), importance: High, group: "Connector" };
-        /// The time interval of the clock to invoke file commits.
-        rotate_schedule_interval_ms: i64 = "rotate.schedule.interval.ms" { default: Some("-1"), group: "Connector" };
-        /// The most files that a topic-partition may have open before all are committed.
-        partitioner_max_open_files: i32 = "partitioner.max.open.files" { default: Some("-1"), group: "Partitioner" };
-        /// Whether maps with optional keys become maps.
-        allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema" };
-        /// Compression of JSON and raw files.
-        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector" };
-        /// A class that gives credentials.
-        credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure" };
+        /// Milliseconds of record time after which a file is published; -1 for never.
+        rotate_interval_ms: i64 = "rotate.interval.ms" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate Interval (ms)" };
+        /// Milliseconds of the clock after which files are published, counted from midnight; -1 for never.
+        rotate_schedule_interval_ms: i64 = "rotate.schedule.interval.ms" { default: Some("-1"), group: "Connector", width: Width::Medium, display: "Rotate Schedule Interval (ms)" };
+        /// The number of files that a partition may have open before all are published; -1 for any.
+        partitioner_max_open_files: i32 = "partitioner.max.open.files" { default: Some("-1"), group: "Partitioner", width: Width::Long, display: "Maximum Open Files" };
+        /// Whether maps whose keys may be null become maps.
+        allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema", width: Width::Short, display: "Allow Optional Map Keys" };
+        /// The compression of JSON and raw files: none or gzip.
+        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type" };
+        /// A Java class that gives credentials.
+        credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Credentials Provider Class" };
     }
 }
 
 config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// Java: the size of the schema cache of the Avro converter.
-        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema" };
-        /// Java: whether package names and enums are kept in Avro files.
-        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema" };
-        /// Java: whether Connect's metadata is in the schema of Avro files.
-        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema" };
-        /// Java: how long to wait for a task to stop; here the worker's `task.shutdown.graceful.timeout.ms` counts.
-        shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector" };
-        /// Compression of Avro files.
-        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector" };
-        /// The extension of raw files.
-        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector" };
+        /// The number of schemas that Java's Avro converter keeps.
+        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema", width: Width::Long, display: "Schema Cache Size" };
+        /// Whether Java keeps package names and enums in Avro files.
+        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Enhanced Avro Support" };
+        /// Whether Java puts Connect's metadata into the schema of Avro files.
+        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Connect Metadata" };
+        /// Milliseconds that Java waits for a task to stop. Here the worker's `task.shutdown.graceful.timeout.ms` counts.
+        shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector", width: Width::Medium, display: "Shutdown Timeout (ms)" };
+        /// The compression of Avro files.
+        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector", width: Width::Long, display: "Avro Compression Codec" };
+        /// The extension of the names of raw files.
+        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector", width: Width::Long, display: "Output file extension for ByteArrayFormat" };
         /// What is between the records of raw files.
-        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector" };
-        /// Java: how many names are tried when one is taken; here the file that has it is read.
-        max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector" };
-        /// Whether a time-based partitioner commits files when the folder changes.
-        rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner" };
-        /// The fields of the field partitioner.
-        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner" };
-        /// The duration of a folder of a time-based partitioner.
-        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner" };
-        /// The format of the folders of a time-based partitioner.
-        path_format: String = "path.format" { default: Some(""), group: "Partitioner" };
-        /// The locale of a time-based partitioner.
-        locale: String = "locale" { default: Some(""), group: "Partitioner" };
-        /// The time zone of a time-based partitioner.
-        timezone: String = "timezone" { default: Some(""), group: "Partitioner" };
-        /// Where a time-based partitioner takes the time from.
-        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner" };
-        /// The field that a time-based partitioner takes the time from.
-        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner" };
+        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat" };
+        /// The number of names that Java tries when one is taken. Here the file that has the name is read.
+        max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit" };
+        /// Whether a time-based partitioner publishes its file when the folder changes.
+        rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner", width: Width::Short, display: "Rotate File on Partition Change" };
+        /// The fields whose values FieldPartitioner makes folders of.
+        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Partition Field Name", visible: |given| partitioned_by(given, &["Field"]) };
+        /// The milliseconds of record time that one folder of TimeBasedPartitioner holds.
+        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner", width: Width::Medium, display: "Partition Duration (ms)", visible: |given| partitioned_by(given, &["TimeBased"]) };
+        /// The pattern of the folders of TimeBasedPartitioner.
+        path_format: String = "path.format" { default: Some(""), group: "Partitioner", width: Width::Long, display: "Path Format", visible: |given| partitioned_by(given, &["TimeBased"]) };
+        /// The locale that time-based partitioners print dates in.
+        locale: String = "locale" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Locale", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]) };
+        /// The time zone that time-based partitioners print dates in.
+        timezone: String = "timezone" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Timezone", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]) };
+        /// Where time-based partitioners take the time from: Wallclock, Record, RecordField or a Java class.
+        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner", width: Width::Long, display: "Timestamp Extractor" };
+        /// The field that RecordField takes the time from.
+        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner", width: Width::Long, display: "Record Field for Timestamp Extractor" };
         /// Whether tables are made in Hive.
-        hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive" };
-        /// Java: the class that makes schemas of partition fields.
-        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner" };
+        hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive", width: Width::Short, display: "Hive Integration" };
+        /// The Java class that makes schemas of partition fields.
+        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner", width: Width::Long, display: "Schema Generator Class" };
     }
 }
 
 impl LakeConfig {
-    /// Reads the keys, and refuses what cannot be done yet or would leave the store.
-    #[must_use]
-    pub fn read(properties: &Properties, faults: &mut Faults) -> Option<Self> {
-        let lake = Self::parse(properties, faults);
+    /// Reads the keys as `declared` changes them, and refuses what cannot be done yet, would leave the store or never end a file.
+    pub fn read(declared: fn(Key) -> Key, properties: &Properties, faults: &mut Faults) -> Option<Self> {
+        let lake = Self::parse_as(declared, properties, faults);
         NotYet::parse(properties, faults);
         NoEffect::parse(properties, faults);
         refuse_changed(NotYet::KEYS, properties, faults);
@@ -123,8 +138,15 @@ impl LakeConfig {
         if lake.schema_compatibility != "NONE" {
             refuse("schema.compatibility", &lake.schema_compatibility, faults);
         }
-        if !lake.behavior_on_null_values.eq_ignore_ascii_case("fail") {
+        if lake.behavior_on_null_values.eq_ignore_ascii_case("write") {
             refuse("behavior.on.null.values", &lake.behavior_on_null_values, faults);
+        }
+        let Rotation { flush_size, size, open, .. } = lake.rotation();
+        if (flush_size, size, open) == (None, None, None) {
+            faults.push(
+                "flush.size",
+                "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms",
+            );
         }
         Some(lake)
     }
@@ -132,8 +154,8 @@ impl LakeConfig {
     /// How the engine lays out files below `prefix`, the folder of all topics.
     ///
     /// # Errors
-    /// The codec is not known; reading the keys would have refused it.
-    pub fn layout(&self, prefix: String, flush_on_stop: bool) -> Result<Layout, String> {
+    /// The codec or the behaviour is not known; reading the keys would have refused it.
+    pub fn layout(&self, prefix: String) -> Result<Layout, String> {
         let names = Names {
             prefix,
             directory_delim: self.directory_delim.clone(),
@@ -143,15 +165,26 @@ impl LakeConfig {
         Ok(Layout {
             names,
             codec: Codec::named(&self.parquet_codec)?,
-            flush_size: self.flush_size as u64,
+            rotation: self.rotation(),
+            nulls: NullValues::named(&self.behavior_on_null_values)?,
             retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
-            flush_on_stop: self.flush_on_stop.unwrap_or(flush_on_stop),
+            flush_on_stop: self.flush_on_stop,
         })
+    }
+
+    fn rotation(&self) -> Rotation {
+        let limit = |n: i64| u64::try_from(n).ok();
+        Rotation {
+            flush_size: self.flush_size.and_then(|n| limit(n.into())),
+            size: limit(self.rotate_size_bytes),
+            open: limit(self.rotate_open_ms).map(Duration::from_millis),
+            idle: limit(self.rotate_idle_ms).map(Duration::from_millis),
+        }
     }
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        Self::KEYS.iter().chain(NotYet::KEYS).chain(NoEffect::KEYS).copied()
+        Self::KEYS.iter().copied().chain(refused(NotYet::KEYS)).chain(without_effect(NoEffect::KEYS))
     }
 
     /// Warnings about shared keys that are set and have no effect.
@@ -171,6 +204,16 @@ pub fn refuse_changed(keys: &[Key], properties: &Properties, faults: &mut Faults
     }
 }
 
+/// `keys`, each said to be refused when it has another value than its default.
+pub fn refused(keys: &[Key]) -> impl Iterator<Item = Key> {
+    keys.iter().map(|key| Key { effect: Effect::Refused, ..*key })
+}
+
+/// `keys`, each said to do nothing here.
+pub fn without_effect(keys: &[Key]) -> impl Iterator<Item = Key> {
+    keys.iter().map(|key| Key { effect: Effect::Nothing("what it is about is not done here"), ..*key })
+}
+
 /// A warning for each of `keys` that has another value than its default.
 pub fn no_effect<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = String> + 'a {
     changed(keys, properties).map(|(key, _)| format!("{} has no effect in Landfall", key.name))
@@ -185,6 +228,12 @@ pub fn refuse(key: &str, value: &str, faults: &mut Faults) {
 #[must_use]
 pub fn class_not_found(key: &str, class: &str) -> String {
     format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
+}
+
+/// Whether the partitioner is one of those whose names begin with one of `names`.
+fn partitioned_by(given: &Properties, names: &[&str]) -> bool {
+    let simple = given.get("partitioner.class").and_then(|class| class.trim().rsplit('.').next()?.strip_suffix("Partitioner"));
+    simple.is_some_and(|name| names.contains(&name))
 }
 
 fn changed<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = (&'a Key, &'a str)> {
@@ -223,6 +272,13 @@ fn file_delimiter(delimiter: &str) -> Result<(), String> {
     }
 }
 
+fn off_or_positive(number: &str) -> Result<(), String> {
+    match number.trim().parse::<i64>() {
+        Ok(n) if n == -1 || n > 0 => Ok(()),
+        _ => Err("Value must be at least 1, or -1 for none".into()),
+    }
+}
+
 fn codec(name: &str) -> Result<(), String> {
     match name.trim() {
         "lzo" => Err("lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw".into()),
@@ -236,7 +292,7 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
         let mut faults = Faults::default();
-        let lake = LakeConfig::read(&given(pairs), &mut faults);
+        let lake = LakeConfig::read(std::convert::identity, &given(pairs), &mut faults);
         (lake, faults.0.into_iter().map(|fault| fault.message).collect())
     }
 
@@ -249,8 +305,9 @@ mod tests {
         let (lake, faults) = read(&[("flush.size", "1000")]);
         let lake = lake.expect("good");
         assert_eq!((&*lake.topics_dir, &*lake.directory_delim, &*lake.file_delim), ("topics", "/", "+"));
-        assert_eq!((lake.flush_size, lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (1000, 10, "snappy"));
-        assert_eq!((lake.flush_on_stop, faults), (None, vec![]));
+        assert_eq!((lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (10, "snappy"));
+        assert_eq!(lake.rotation(), Rotation { flush_size: Some(1000), ..Rotation::default() });
+        assert_eq!((lake.flush_on_stop, faults), (false, vec![]));
         assert_eq!(read(&[]).1, ["Missing required configuration \"flush.size\" which has no default value."]);
     }
 
@@ -265,7 +322,7 @@ mod tests {
             ("credentials.provider.class", "com.acme.Provider"),
             ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
             ("schema.compatibility", "FULL"),
-            ("behavior.on.null.values", "IGNORE"),
+            ("behavior.on.null.values", "WRITE"),
         ];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
@@ -274,6 +331,24 @@ mod tests {
         assert_eq!(faults.len(), set.len());
         let defaults = [("flush.size", "1"), ("rotate.interval.ms", " -1"), ("behavior.on.null.values", "FAIL")];
         assert_eq!(read(&defaults).1, [""; 0]);
+    }
+
+    #[test]
+    fn a_file_has_to_end() {
+        let optional = |key: Key| if key.name == "flush.size" { Key { required: false, ..key } } else { key };
+        let read = |pairs: &[(&str, &str)]| {
+            let mut faults = Faults::default();
+            let lake = LakeConfig::read(optional, &given(pairs), &mut faults);
+            (lake.map(|lake| lake.rotation()), faults.to_string())
+        };
+        let never = "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms";
+        assert_eq!(read(&[]).1, never);
+        assert_eq!(read(&[("landfall.rotate.idle.ms", "1000")]).1, never, "rows may never stop");
+        let (rotation, faults) = read(&[("landfall.rotate.size.bytes", "7"), ("landfall.rotate.idle.ms", "1000")]);
+        let idle = Some(Duration::from_secs(1));
+        assert_eq!((rotation, &*faults), (Some(Rotation { size: Some(7), idle, ..Rotation::default() }), ""));
+        assert_eq!(read(&[("landfall.rotate.open.ms", "1")]).1, "");
+        assert_eq!(read(&[("flush.size", "1")]).1, "");
     }
 
     #[test]
@@ -289,9 +364,13 @@ mod tests {
             ("parquet.codec", "lzo", "lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw"),
             ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
             ("rotate.interval.ms", "soon", "Not a number of type LONG"),
+            ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
+            ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
+            ("landfall.rotate.idle.ms", "soon", "Not a number of type LONG"),
+            ("behavior.on.null.values", "skip", "String must be one of (case insensitive): fail, ignore, write"),
         ] {
             let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
-            assert_eq!(faults, [format!("Invalid value {value} for configuration {key}: {why}")]);
+            assert_eq!(faults, [format!("Invalid value {} for configuration {key}: {why}", value.trim())]);
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::FieldRef;
 use landfall_api::{
     Batch, Committed, Offset, Opened, RecordError, SinkTask, Stage, TaskContext, TaskError, TopicId, TopicPartition,
@@ -19,7 +19,8 @@ use crate::encode::Codec;
 use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
 use crate::landed;
 use crate::name::Names;
-use crate::roll::{self, Step};
+use crate::nulls::{self, NullValues};
+use crate::roll::{self, Reason, Rotation, Step, Timers};
 use crate::storage::{Storage, StorageError};
 
 /// How files are laid out and when they end.
@@ -29,8 +30,10 @@ pub struct Layout {
     pub names: Names,
     /// How their pages are compressed.
     pub codec: Codec,
-    /// The rows of a file (`flush.size`).
-    pub flush_size: u64,
+    /// When they end.
+    pub rotation: Rotation,
+    /// What becomes of records without a value (`behavior.on.null.values`).
+    pub nulls: NullValues,
     /// The wait between two tries of a storage call (`retry.backoff.ms`).
     pub retry_backoff: Duration,
     /// Whether open files are published when a partition is let go, not dropped (`landfall.flush.on.stop`).
@@ -54,6 +57,8 @@ pub struct LakeTask {
     rewinds: BTreeMap<TopicPartition, i64>,
     /// Where the file of another owner begins after which a partition is to be opened again.
     taken: BTreeMap<TopicPartition, i64>,
+    /// Whose open file may have to end by its age, and when.
+    timers: Timers<TopicPartition>,
     files: u64,
     done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     /// What came up while partitions were let go; the next call fails with it.
@@ -83,6 +88,7 @@ impl LakeTask {
         let shared = Arc::new(Shared {
             storage,
             codec: layout.codec,
+            full: layout.rotation.size,
             retry_backoff: layout.retry_backoff,
             memory: context.memory,
             metrics: context.metrics.clone(),
@@ -99,6 +105,7 @@ impl LakeTask {
             partitions: BTreeMap::new(),
             rewinds: BTreeMap::new(),
             taken: BTreeMap::new(),
+            timers: Timers::default(),
             files: 0,
             done: mpsc::channel(),
             failed: None,
@@ -110,20 +117,44 @@ impl LakeTask {
         self.layout.names.path(&origin.topic, &folder, origin, first, self.layout.codec.extension())
     }
 
-    /// Takes in what files have reported.
-    fn settle(&mut self) -> Result<(), TaskError> {
+    /// Takes in what files have reported, and ends those whose time has come.
+    fn settle(&mut self, now: Instant) -> Result<(), TaskError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
         while let Ok(done) = self.done.1.try_recv() {
             self.settled(done)?;
         }
+        self.end_aged(now);
         Ok(())
+    }
+
+    /// Ends the files that are old enough by `now`, at most as many as the store has room for: files that were begun together end
+    /// together, and there may be thousands.
+    fn end_aged(&mut self, now: Instant) {
+        while self.shared.unpublished.bytes() <= self.most_unpublished()
+            && let Some(origin) = self.timers.due(now)
+        {
+            let Some((_, _, file)) = self.partitions.get(&origin).and_then(|p| p.open.as_ref()) else { continue };
+            match self.layout.rotation.deadline(file.times()) {
+                Some((at, reason)) if at <= now => self.end_file(&origin, reason),
+                Some((at, _)) => self.timers.set(&origin, at),
+                None => {}
+            }
+        }
+    }
+
+    fn most_unpublished(&self) -> usize {
+        MOST_UNPUBLISHED.min(self.context.memory / 2)
     }
 
     fn settled(&mut self, Done { origin, file, outcome }: Done) -> Result<(), TaskError> {
         let Some(partition) = self.partitions.get_mut(&origin).filter(|p| p.running.contains_key(&file)) else { return Ok(()) };
         match outcome {
+            Outcome::Full if partition.open.as_ref().is_some_and(|(id, ..)| *id == file) => {
+                self.end_file(&origin, Reason::Size);
+            }
+            Outcome::Full => {} // it has ended meanwhile
             Outcome::Landed => {
                 partition.running.remove(&file);
                 partition.ledger.landed(file);
@@ -139,7 +170,7 @@ impl LakeTask {
         Ok(())
     }
 
-    fn put_batch(&mut self, batch: &Batch) -> Result<(), TaskError> {
+    fn put_batch(&mut self, batch: &Batch, now: Instant) -> Result<(), TaskError> {
         let refused = |row: usize, error| TaskError::Record {
             origin: batch.origin.clone(),
             offset: batch.offset.value(row),
@@ -149,23 +180,27 @@ impl LakeTask {
         let Some(partition) = self.partitions.get(&batch.origin) else {
             return Err(TaskError::Fatal(format!("{} was put and is not open", batch.origin)));
         };
-        // logical: a column of nothing but nulls has the type Null, and no buffer that says so
-        if let Some(nulls) = batch.value.array.logical_nulls().filter(|nulls| nulls.null_count() > 0) {
-            let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
-            return Err(refused(row, RecordError::data("the record's value is null, and behavior.on.null.values is fail")));
-        }
+        let present = match self.layout.nulls {
+            NullValues::Fail => match nulls::first(&batch.value) {
+                Some(row) => return Err(refused(row, nulls::refused())),
+                None => None,
+            },
+            NullValues::Ignore => nulls::left_out(batch).map_err(|e| refused(0, e))?,
+        };
+        let batch = present.as_ref().unwrap_or(batch);
         let fits = partition
             .open
             .as_ref()
             .is_some_and(|(_, field, _)| Arc::ptr_eq(field, &batch.value.field) || *field == batch.value.field);
         let in_file = partition.open.as_ref().map(|(_, _, file)| file.rows());
         let mut rows: Option<RecordBatch> = None;
-        for step in roll::steps(in_file, fits, batch.len(), self.layout.flush_size) {
+        for step in roll::steps(in_file, fits, batch.len(), self.layout.rotation.flush_size) {
             match step {
                 Step::Close(reason) => self.end_file(&batch.origin, reason),
                 Step::Rows(range) => {
                     let first = batch.offset.value(range.start);
-                    let schema = self.open_file(&batch.origin, &batch.value.field, first).map_err(|e| refused(range.start, e))?;
+                    let schema =
+                        self.open_file(&batch.origin, &batch.value.field, first, now).map_err(|e| refused(range.start, e))?;
                     let whole = match rows.take() {
                         Some(whole) => whole,
                         None => columns::rows(&batch.value, &schema).map_err(|e| refused(range.start, e))?,
@@ -175,7 +210,7 @@ impl LakeTask {
                     let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
                     let last = batch.offset.value(range.end - 1);
                     if let Some((_, _, file)) = &mut partition.open {
-                        file.add(rows_here, bytes, last);
+                        file.add(rows_here, bytes, last, now);
                     }
                     partition.ledger.advance(last + 1);
                     rows = Some(whole);
@@ -194,6 +229,7 @@ impl LakeTask {
         origin: &TopicPartition,
         value: &FieldRef,
         first: i64,
+        now: Instant,
     ) -> Result<arrow_schema::SchemaRef, RecordError> {
         if let Some(Partition { open: Some((_, _, file)), .. }) = self.partitions.get(origin) {
             return Ok(file.schema().clone());
@@ -207,7 +243,10 @@ impl LakeTask {
         if let Some(partition) = self.partitions.get_mut(origin) {
             let turn = partition.running.last_entry().and_then(|mut before| before.get_mut().next.take());
             let (open, running) =
-                OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, turn, self.done.0.clone());
+                OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, turn, self.done.0.clone(), now);
+            if let Some((at, _)) = self.layout.rotation.deadline(open.times()) {
+                self.timers.set(origin, at);
+            }
             partition.ledger.begin(file, first);
             partition.open = Some((file, value.clone(), open));
             partition.running.insert(file, running);
@@ -215,9 +254,10 @@ impl LakeTask {
         Ok(schema)
     }
 
-    fn end_file(&mut self, origin: &TopicPartition, reason: roll::Reason) {
+    fn end_file(&mut self, origin: &TopicPartition, reason: Reason) {
         if let Some((_, _, file)) = self.partitions.get_mut(origin).and_then(|p| p.open.take()) {
             tracing::debug!("{origin}: a file ends with {} rows: {reason:?}", file.rows());
+            reason.counter(&self.shared.metrics.files_ended).add(1);
             file.end();
         }
     }
@@ -278,12 +318,13 @@ impl SinkTask for LakeTask {
     }
 
     fn put(&mut self, batches: Vec<Batch>) -> Result<(), TaskError> {
-        self.settle()?;
+        let now = Instant::now();
+        self.settle(now)?;
         for batch in &batches {
             if self.rewinds.contains_key(&batch.origin) {
                 continue; // consumed again after the rewind
             }
-            self.put_batch(batch)?;
+            self.put_batch(batch, now)?;
         }
         self.context.metrics.buffered_bytes.set(self.shared.backlog.bytes() as u64);
         Ok(())
@@ -292,14 +333,14 @@ impl SinkTask for LakeTask {
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
         let Shared { backlog, unpublished, .. } = &*self.shared;
         let ready = backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout)
-            && unpublished.wait(MOST_UNPUBLISHED.min(self.context.memory / 2), timeout);
+            && unpublished.wait(self.most_unpublished(), timeout);
         self.context.metrics.buffered_bytes.set(backlog.bytes() as u64);
-        self.settle()?;
+        self.settle(Instant::now())?;
         Ok(ready)
     }
 
     fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
-        self.settle()?;
+        self.settle(Instant::now())?;
         Ok(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.ledger.take_offset()?))).collect())
     }
 
@@ -315,18 +356,17 @@ impl SinkTask for LakeTask {
     ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
         let deadline = Instant::now() + timeout;
         for tp in partitions {
-            let Some(partition) = self.partitions.get_mut(tp) else { continue };
-            match partition.open.take() {
-                Some((_, _, file)) if self.layout.flush_on_stop && !lost => file.end(),
-                Some((id, ..)) => {
-                    partition.running.remove(&id);
-                    partition.ledger.forget_newest();
-                }
-                None => {}
+            if self.layout.flush_on_stop && !lost {
+                self.end_file(tp, Reason::Stop);
+            } else if let Some(partition) = self.partitions.get_mut(tp)
+                && let Some((id, ..)) = partition.open.take()
+            {
+                partition.running.remove(&id);
+                partition.ledger.forget_newest();
             }
         }
         let busy = |task: &Self| partitions.iter().any(|tp| task.partitions.get(tp).is_some_and(|p| !p.running.is_empty()));
-        let mut failure = self.settle();
+        let mut failure = self.settle(Instant::now());
         while failure.is_ok() && !lost && busy(self) {
             let Ok(done) = self.done.1.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
                 tracing::warn!(

@@ -31,18 +31,17 @@ use schemaless::{Converted, Schemaless};
 config! {
     /// What `JsonConverterConfig` declares.
     pub struct JsonConverterConfig {
-        /// Include schemas within each of the serialized values and keys.
-        schemas_enable: bool = "schemas.enable" { default: Some("true"), importance: High, group: "Schemas", display: "Enable Schemas" };
-        /// The maximum number of schemas that can be cached in this converter instance.
-        schemas_cache_size: i32 = "schemas.cache.size" { default: Some("1000"), importance: High, group: "Schemas", display: "Schema Cache Size" };
-        /// When set, this is used as the schema for all messages, and the schemas within each of the messages are ignored.
-        /// Applies only if `schemas.enable` is true.
-        schema_content: Option<String> = "schema.content" { importance: High, group: "Schemas", display: "Schema Content" };
-        /// The format in which decimals are written: BASE64 or NUMERIC, in any case. Both are read whatever it says.
-        decimal_format: String = "decimal.format" { default: Some("BASE64"), importance: Low, valid: OneOfIgnoreCase(&["BASE64", "NUMERIC"]), group: "Serialization", display: "Decimal Format" };
-        /// Whether to replace fields that have a default value and that are null by the default value. When set to true, the
-        /// default value is used, otherwise null is used.
-        replace_null_with_default: bool = "replace.null.with.default" { default: Some("true"), importance: Low, group: "Serialization", display: "Replace null with default" };
+        /// Whether each record carries its schema: `{"schema": …, "payload": …}`. If false, a record is JSON without a schema, and its
+        /// columns are learned from what comes.
+        schemas_enable: bool = "schemas.enable" { default: Some("true"), importance: High, group: "Schemas", display: "Enable Schemas", order: Some(0) };
+        /// The number of schemas that an instance keeps in memory.
+        schemas_cache_size: i32 = "schemas.cache.size" { default: Some("1000"), importance: High, group: "Schemas", display: "Schema Cache Size", order: Some(1) };
+        /// A schema, as JSON, that all records have; then they carry none of their own. It counts if `schemas.enable` is true.
+        schema_content: Option<String> = "schema.content" { importance: High, group: "Schemas", display: "Schema Content", order: Some(2) };
+        /// How decimals are written: BASE64 or NUMERIC, in any case. Both are read whatever it says.
+        decimal_format: String = "decimal.format" { default: Some("BASE64"), importance: Low, valid: OneOfIgnoreCase(&["NUMERIC", "BASE64"]), group: "Serialization", display: "Decimal Format", order: Some(0) };
+        /// Whether a null in a field that has a default value becomes that value.
+        replace_null_with_default: bool = "replace.null.with.default" { default: Some("true"), importance: Low, group: "Serialization", display: "Replace null with default", order: Some(1) };
     }
 }
 

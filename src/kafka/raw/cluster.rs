@@ -58,15 +58,26 @@ impl Inquiry {
                 if rd::rd_kafka_event_type(event) == rd::RD_KAFKA_EVENT_ERROR {
                     faults.push(((rd::rd_kafka_event_error(event)) as i32, owned(text(rd::rd_kafka_event_error_string(event)))));
                 } else {
-                    let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0 as c_int);
-                    if rd::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level) == 0 {
-                        tracing::debug!(target: "librdkafka", "{}: {}", owned(text(facility)), owned(text(line)));
-                    }
+                    log(event);
                 }
                 rd::rd_kafka_event_destroy(event);
             }
         }
         faults
+    }
+}
+
+/// Passes a line of librdkafka's log on; does nothing with another event.
+///
+/// # Safety
+/// `event` is a valid event.
+pub(super) unsafe fn log(event: *mut rd::rd_kafka_event_t) {
+    let (mut facility, mut line, mut level) = (ptr::null(), ptr::null(), 0 as c_int);
+    // SAFETY: as the caller promises; the texts live as long as the event.
+    unsafe {
+        if rd::rd_kafka_event_log(event, &raw mut facility, &raw mut line, &raw mut level) == 0 {
+            tracing::debug!(target: "librdkafka", "{}: {}", owned(text(facility)), owned(text(line)));
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The only module with unsafe code, its parts included: librdkafka's consumer, drained by `rd_kafka_consume_batch_queue`.
+//! The only module with unsafe code, its parts included: librdkafka's consumer, drained by `rd_kafka_consume_batch_queue`, its
+//! producer and its mock cluster.
 //!
 //! What everything here relies on:
 //! - librdkafka's functions may be called from any thread; only batch calls on one client must not run at the same time.
@@ -11,6 +12,8 @@ mod cluster;
 mod directory;
 mod list;
 mod message;
+mod mock;
+mod producer;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -29,6 +32,8 @@ pub(super) use self::cluster::Inquiry;
 pub(super) use self::directory::Directory;
 pub(super) use self::list::Entry;
 pub(super) use self::message::Message;
+pub(crate) use self::mock::MockCluster;
+pub(super) use self::producer::Sender;
 
 /// How many messages one batch call takes: few enough that they are still in the cache when they are copied.
 const CHUNK: usize = 512;

@@ -118,6 +118,12 @@ impl Encoder {
         Ok(())
     }
 
+    /// The encoded bytes so far: those that were taken, and about what is held.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.writer.as_ref().map_or(0, |w| (w.bytes_written() + w.in_progress_size()) as u64)
+    }
+
     /// Whether a block is ready to be staged.
     #[must_use]
     pub fn has_block(&self) -> bool {

@@ -1,0 +1,267 @@
+//! Values as Java prints them (`String.valueOf` of a record's value): columns in, text out.
+//!
+//! A value with a schema is what Connect makes of it: a `Struct` prints the fields that are not null, a map is a
+//! `java.util.HashMap` and comes in its order, decimals and dates are `BigDecimal` and `java.util.Date`. An object without a schema is
+//! a `HashMap` too. Where Java's text depends on the machine, one is chosen:
+//! - numbers with a fraction as a JVM of version 19 or later prints them: the fewest digits that say which number it is;
+//! - dates in UTC.
+//!
+//! And where it would be of no use, another is made: bytes, which Java shows as the address of an array, are written as they are, or in
+//! Base64 within another value.
+//!
+//! Some things a column does not know: whether a field that is null was there at all (it is left out), whether 1 among numbers with a
+//! fraction was 1 or 1.0 (it is 1.0), in which order the names of a record came (those that Java's table has in one place come in the
+//! order of the columns), how many zeros a decimal of JSON had at its end (it has those of its schema's scale).
+
+mod date;
+mod hash_map;
+mod json;
+mod number;
+
+use std::io::Write as _;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
+    TimestampMillisecondType,
+};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, StringArray, StructArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field, TimeUnit};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use landfall_api::Column;
+
+use date::{DAY, date};
+use hash_map::{Entries, Order, hash_of};
+use json::json;
+use number::{decimal, double, float};
+
+/// Marks fields of values without a schema: `true`, or `json` for a string that is the JSON of a value of any type.
+const SCHEMALESS: &str = "connect.schemaless";
+/// Where a decimal's schema says how many of its digits are behind the point.
+const SCALE: &str = "connect.parameter.scale";
+
+/// Prints the values of a column.
+#[derive(Debug)]
+pub struct Printer<'a> {
+    values: Values<'a>,
+    nulls: Option<&'a NullBuffer>,
+}
+
+#[derive(Debug)]
+enum Values<'a> {
+    Null,
+    Boolean(&'a BooleanArray),
+    Int8(&'a [i8]),
+    Int16(&'a [i16]),
+    Int32(&'a [i32]),
+    Int64(&'a [i64]),
+    Float(&'a [f32]),
+    Double(&'a [f64]),
+    String(&'a StringArray),
+    Json(&'a StringArray),
+    Bytes(&'a BinaryArray, Within),
+    /// Unscaled values, the column's scale and the schema's, which may be below zero.
+    Decimal(&'a [i128], i32, i32),
+    Date(&'a [i32]),
+    Time(&'a [i32]),
+    Timestamp(&'a [i64]),
+    List(&'a [i32], Box<Printer<'a>>),
+    /// Where the entries of each map end, keys and values.
+    Map(&'a [i32], Box<(Self, Printer<'a>)>),
+    Struct(Vec<(&'a str, Printer<'a>)>),
+    Object(Vec<(&'a str, Printer<'a>)>, Order),
+}
+
+/// Where a value is: it decides how bytes are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    Record,
+    Value,
+}
+
+impl<'a> Printer<'a> {
+    /// The printer of a column of records' values.
+    ///
+    /// # Errors
+    /// An Arrow type that no Connect value has.
+    pub fn of(column: &'a Column) -> Result<Self, String> {
+        Self::new(&column.field, &column.array, Within::Record)
+    }
+
+    /// Appends the value of `row` to `out`.
+    pub fn print(&self, row: usize, out: &mut Vec<u8>) {
+        if self.is_null(row) { out.extend_from_slice(b"null") } else { self.values.print(row, out) }
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        matches!(self.values, Values::Null) || self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    fn new(field: &'a Field, array: &'a ArrayRef, within: Within) -> Result<Self, String> {
+        Ok(Self { values: Values::of(field, array, within)?, nulls: array.nulls() })
+    }
+}
+
+impl<'a> Values<'a> {
+    fn of(field: &'a Field, array: &'a ArrayRef, within: Within) -> Result<Self, String> {
+        let schemaless = field.metadata().get(SCHEMALESS).map(String::as_str);
+        Ok(match field.data_type() {
+            DataType::Null => Self::Null,
+            DataType::Boolean => Self::Boolean(array.as_boolean()),
+            DataType::Int8 => Self::Int8(array.as_primitive::<Int8Type>().values()),
+            DataType::Int16 => Self::Int16(array.as_primitive::<Int16Type>().values()),
+            DataType::Int32 => Self::Int32(array.as_primitive::<Int32Type>().values()),
+            DataType::Int64 => Self::Int64(array.as_primitive::<Int64Type>().values()),
+            DataType::Float32 => Self::Float(array.as_primitive::<Float32Type>().values()),
+            DataType::Float64 => Self::Double(array.as_primitive::<Float64Type>().values()),
+            DataType::Utf8 if schemaless == Some("json") => Self::Json(array.as_string()),
+            DataType::Utf8 => Self::String(array.as_string()),
+            DataType::Binary => Self::Bytes(array.as_binary(), within),
+            DataType::Decimal128(_, scale) => {
+                let column = i32::from(*scale);
+                let schema = field.metadata().get(SCALE).and_then(|scale| scale.parse().ok()).unwrap_or(column);
+                Self::Decimal(array.as_primitive::<Decimal128Type>().values(), column, schema)
+            }
+            DataType::Date32 => Self::Date(array.as_primitive::<Date32Type>().values()),
+            DataType::Time32(TimeUnit::Millisecond) => Self::Time(array.as_primitive::<Time32MillisecondType>().values()),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                Self::Timestamp(array.as_primitive::<TimestampMillisecondType>().values())
+            }
+            DataType::List(item) => {
+                let list = array.as_list::<i32>();
+                Self::List(list.value_offsets(), Box::new(Printer::new(item, list.values(), Within::Value)?))
+            }
+            DataType::Map(..) => {
+                let map = array.as_map();
+                let (keys, values) = map.entries_fields();
+                let keys = Self::of(keys, map.keys(), Within::Value)?;
+                Self::Map(map.value_offsets(), Box::new((keys, Printer::new(values, map.values(), Within::Value)?)))
+            }
+            DataType::Struct(_) if schemaless.is_some() => {
+                let fields = fields(array.as_struct())?;
+                let order = Order::of(&fields.iter().map(|(name, _)| hash_of(name)).collect::<Vec<_>>());
+                Self::Object(fields, order)
+            }
+            DataType::Struct(_) => Self::Struct(fields(array.as_struct())?),
+            other => return Err(format!("a value of Arrow's type {other} has no text in Java")),
+        })
+    }
+
+    fn print(&self, row: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Null => out.extend_from_slice(b"null"),
+            Self::Boolean(array) => show(array.value(row), out),
+            Self::Int8(values) => show(values[row], out),
+            Self::Int16(values) => show(values[row], out),
+            Self::Int32(values) => show(values[row], out),
+            Self::Int64(values) => show(values[row], out),
+            Self::Float(values) => float(values[row], out),
+            Self::Double(values) => double(values[row], out),
+            Self::String(array) => out.extend_from_slice(array.value(row).as_bytes()),
+            Self::Json(array) => json(array.value(row), out),
+            Self::Bytes(array, Within::Record) => out.extend_from_slice(array.value(row)),
+            Self::Bytes(array, Within::Value) => out.extend_from_slice(STANDARD.encode(array.value(row)).as_bytes()),
+            Self::Decimal(values, column, schema) => decimal(values[row], *column, *schema, out),
+            Self::Date(values) => date(i64::from(values[row]) * DAY, out),
+            Self::Time(values) => date(i64::from(values[row]), out),
+            Self::Timestamp(values) => date(values[row], out),
+            Self::List(ends, items) => {
+                out.push(b'[');
+                for (n, at) in span(ends, row).enumerate() {
+                    separate(n, b", ", out);
+                    items.print(at, out);
+                }
+                out.push(b']');
+            }
+            Self::Map(ends, parts) => {
+                let (keys, values) = &**parts;
+                let mut entries = Entries::new(out);
+                for at in span(ends, row) {
+                    let begin = out.len();
+                    keys.print(at, out);
+                    let hash = keys.hash(at);
+                    entries.key(hash, begin, out);
+                    values.print(at, out);
+                }
+                entries.finish(out);
+            }
+            Self::Struct(fields) => {
+                out.extend_from_slice(b"Struct{");
+                let present = fields.iter().filter(|(_, values)| !values.is_null(row));
+                for (n, (name, values)) in present.enumerate() {
+                    separate(n, b",", out);
+                    member(name, values, row, out);
+                }
+                out.push(b'}');
+            }
+            Self::Object(fields, order) => {
+                out.push(b'{');
+                let present = fields.iter().filter(|(_, values)| !values.is_null(row)).count();
+                let present = order.of_size(present).iter().map(|&at| &fields[at]).filter(|(_, values)| !values.is_null(row));
+                for (n, (name, values)) in present.enumerate() {
+                    separate(n, b", ", out);
+                    member(name, values, row, out);
+                }
+                out.push(b'}');
+            }
+        }
+    }
+
+    /// Java's `hashCode` of the value, for keys of maps; nought for types whose hash Java takes from elsewhere, or that are too rare:
+    /// they stay in the order of the record.
+    fn hash(&self, row: usize) -> u32 {
+        let long = |bits: u64| (bits ^ (bits >> 32)) as u32;
+        match self {
+            Self::Boolean(array) => {
+                if array.value(row) {
+                    1231
+                } else {
+                    1237
+                }
+            }
+            Self::Int8(values) => i32::from(values[row]).cast_unsigned(),
+            Self::Int16(values) => i32::from(values[row]).cast_unsigned(),
+            Self::Int32(values) => values[row].cast_unsigned(),
+            Self::Int64(values) | Self::Timestamp(values) => long(values[row].cast_unsigned()),
+            Self::Float(values) => values[row].to_bits(),
+            Self::Double(values) => long(values[row].to_bits()),
+            Self::String(array) => hash_of(array.value(row)),
+            Self::Date(values) => long((i64::from(values[row]) * DAY).cast_unsigned()),
+            Self::Time(values) => long(i64::from(values[row]).cast_unsigned()),
+            _ => 0,
+        }
+    }
+}
+
+fn fields(array: &StructArray) -> Result<Vec<(&str, Printer<'_>)>, String> {
+    let all = array.fields().iter().zip(array.columns());
+    all.map(|(field, array)| Ok((field.name().as_str(), Printer::new(field, array, Within::Value)?))).collect()
+}
+
+/// The places of what a list or map has at `row`.
+fn span(ends: &[i32], row: usize) -> std::ops::Range<usize> {
+    ends[row] as usize..ends[row + 1] as usize
+}
+
+fn separate(n: usize, separator: &[u8], out: &mut Vec<u8>) {
+    if n > 0 {
+        out.extend_from_slice(separator);
+    }
+}
+
+fn member(name: &str, values: &Printer<'_>, row: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'=');
+    values.print(row, out);
+}
+
+/// Appends what Rust and Java print alike.
+fn show(value: impl std::fmt::Display, out: &mut Vec<u8>) {
+    // A vector takes everything.
+    let _ = write!(out, "{value}");
+}
+
+#[cfg(test)]
+mod tests;

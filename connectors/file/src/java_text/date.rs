@@ -1,0 +1,77 @@
+//! Dates as Java prints them (`java.util.Date.toString`), in UTC.
+
+use std::io::Write as _;
+
+/// Milliseconds of a day.
+pub(super) const DAY: i64 = 86_400_000;
+/// The day of 15 October 1582, before which Java counts by the Julian calendar.
+const GREGORIAN: i64 = -141_427;
+
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Appends the date and time of `millis` since the epoch.
+pub(super) fn date(millis: i64, out: &mut Vec<u8>) {
+    let (day, second) = (millis.div_euclid(DAY), millis.rem_euclid(DAY) / 1000);
+    let (year, month, of_month) = civil(day);
+    // The year before 1 is the first one before Christ; the era is not shown.
+    let year = if year > 0 { year } else { 1 - year };
+    // A vector takes everything.
+    let _ = write!(
+        out,
+        "{} {} {of_month:02} {:02}:{:02}:{:02} UTC {year}",
+        WEEKDAYS[day.rem_euclid(7) as usize],
+        MONTHS[month],
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+    );
+}
+
+/// Year, month from 0 and day of the month of a day since the epoch. Years begin in March here, so that a leap day is the last.
+fn civil(day: i64) -> (i64, usize, i64) {
+    const CENTURIES: i64 = 146_097; // days of four
+    const YEARS: i64 = 1461; // days of four
+    let (year, of_year) = if day >= GREGORIAN {
+        let day = day + 719_468; // since 1 March 0
+        let (cycle, day) = (day.div_euclid(CENTURIES), day.rem_euclid(CENTURIES));
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        (cycle * 400 + year, day - (365 * year + year / 4 - year / 100))
+    } else {
+        let day = day + 719_470; // since 1 March 0 of the Julian calendar
+        let (cycle, day) = (day.div_euclid(YEARS), day.rem_euclid(YEARS));
+        let year = (day - day / 1460) / 365;
+        (cycle * 4 + year, day - 365 * year)
+    };
+    let month = (5 * of_year + 2) / 153; // from March
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let january = month >= 10;
+    (year + i64::from(january), (month as usize + 2) % 12, of_month)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_javas() {
+        let cases = [
+            (0, "Thu Jan 01 00:00:00 UTC 1970"),
+            (-1, "Wed Dec 31 23:59:59 UTC 1969"),
+            (1_582_934_399_999, "Fri Feb 28 23:59:59 UTC 2020"),
+            (1_582_934_400_000, "Sat Feb 29 00:00:00 UTC 2020"),
+            (1_760_000_000_123, "Thu Oct 09 08:53:20 UTC 2025"),
+            (GREGORIAN * DAY, "Fri Oct 15 00:00:00 UTC 1582"),
+            (GREGORIAN * DAY - 1, "Thu Oct 04 23:59:59 UTC 1582"),
+            (253_402_300_800_000, "Sat Jan 01 00:00:00 UTC 10000"),
+            (-62_135_769_600_000, "Sat Jan 01 00:00:00 UTC 1"),
+            (-62_135_769_600_001, "Fri Dec 31 23:59:59 UTC 1"),
+            (-11_644_473_600_000, "Mon Jan 01 00:00:00 UTC 1601"),
+        ];
+        for (millis, expected) in cases {
+            let mut out = Vec::new();
+            date(millis, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{millis}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What validation answers, beside what Java's worker answers to the same request.
+//!
+//! The answers are the same JSON except for what [`alike`] takes out, each for a reason.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::support::broker::Broker;
+use crate::support::java_worker;
+use crate::support::worker::Worker;
+
+const CLASS: &str = "org.apache.kafka.connect.file.FileStreamSinkConnector";
+const VALIDATE: &str = "/connector-plugins/FileStreamSink/config/validate";
+/// What is not here yet and is refused, where Java takes it.
+const NOT_YET: &str = "not supported yet";
+
+static OURS: LazyLock<Worker> = LazyLock::new(|| Worker::start(&Broker::shared().bootstrap(), &[]));
+
+/// A configuration that both take, with `changes`; null takes a key away.
+fn config(changes: &Value) -> Value {
+    let mut config =
+        json!({"name": "v", "connector.class": CLASS, "tasks.max": "2", "topics": "t1", "file": "/tmp/validated.txt"});
+    for (key, value) in changes.as_object().expect("an object") {
+        match value {
+            Value::Null => drop(config.as_object_mut().expect("an object").remove(key)),
+            value => config[key] = value.clone(),
+        }
+    }
+    config
+}
+
+fn entries(infos: &mut Value) -> &mut Vec<Value> {
+    infos["configs"].as_array_mut().expect("configs")
+}
+
+fn of_converter(entry: &Value) -> bool {
+    let parts = ["key.converter.", "value.converter.", "header.converter."];
+    entry["value"]["name"]
+        .as_str()
+        .is_some_and(|name| parts.iter().any(|p| name.starts_with(p) && !name.ends_with("plugin.version")))
+}
+
+/// Takes out of both answers what is meant to differ.
+fn alike(ours: &mut Value, java: &mut Value) {
+    // Java lists the keys of a converter in the order of a hash map.
+    for infos in [&mut *ours, &mut *java] {
+        let entries = entries(infos);
+        let first = entries.iter().position(of_converter).unwrap_or(entries.len());
+        entries[first..].sort_by_key(|entry| entry["value"]["name"].to_string());
+    }
+    assert_eq!(entries(ours).len(), entries(java).len(), "{ours}\n{java}");
+    let mut groups = Vec::new();
+    let mut refused = 0;
+    for (ours, java) in entries(ours).iter_mut().zip(entries(java).iter_mut()) {
+        let (ours_def, java_def) = (&mut ours["definition"], &mut java["definition"]);
+        if let (Some(ours_def), Some(java_def)) = (ours_def.as_object_mut(), java_def.as_object_mut()) {
+            // The words are ours.
+            assert!(ours_def["documentation"].as_str().is_some_and(|text| !text.is_empty()), "{ours_def:?}");
+            ours_def.remove("documentation");
+            java_def.remove("documentation");
+            // Every key of a plugin here has a group, some of Java's have none.
+            if java_def["group"].is_null() && !ours_def["group"].is_null() {
+                groups.push(ours_def["group"].clone());
+                ours_def["group"] = Value::Null;
+                ours_def["order_in_group"] = json!(-1);
+            }
+        }
+        // There are fewer converters here, and no transforms yet.
+        let (ours, java) = (&mut ours["value"], &mut java["value"]);
+        let there = java["recommended_values"].take();
+        for value in ours["recommended_values"].take().as_array().expect("values") {
+            assert!(there.as_array().is_some_and(|there| there.contains(value)), "Java does not recommend {value}: {there}");
+        }
+        let errors = ours["errors"].as_array_mut().expect("errors");
+        let before = errors.len();
+        errors.retain(|error| !error.as_str().is_some_and(|text| text.contains(NOT_YET)));
+        refused += before - errors.len();
+        // Texts begin with Java's and may go on with a hint.
+        for (ours, java) in errors.iter_mut().zip(java["errors"].as_array().expect("errors")) {
+            if ours.as_str().unwrap_or_default().starts_with(java.as_str().unwrap_or("-")) {
+                *ours = java.clone();
+            }
+        }
+    }
+    ours["groups"].as_array_mut().expect("groups").retain(|group| !groups.contains(group));
+    ours["error_count"] = json!(ours["error_count"].as_u64().expect("a count") - refused as u64);
+}
+
+/// Validates on both and compares; adds to `different` what is not the same.
+fn compare(ours: &Worker, java: &Worker, config: &Value, different: &mut Vec<String>) -> Value {
+    let (status, mut here) = ours.put(VALIDATE, config);
+    let (java_status, mut there) = java.put(VALIDATE, config);
+    assert_eq!(status, java_status, "{config}\n{here}\n{there}");
+    if status == 200 {
+        let answer = here.clone();
+        alike(&mut here, &mut there);
+        let pairs: Vec<_> = entries(&mut here).drain(..).zip(entries(&mut there).drain(..)).collect();
+        different.extend(pairs.iter().filter(|(ours, java)| ours != java).map(|(ours, java)| format!("{ours}\n{java}")));
+        if here != there {
+            different.push(format!("{here}\n{there}"));
+        }
+        return answer;
+    }
+    here
+}
+
+const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+
+#[test]
+fn answers_are_those_of_javas_worker() {
+    let java = java_worker::shared();
+    let mut different = Vec::new();
+    for (what, changes) in [
+        ("good", json!({})),
+        ("little", json!({"name": null, "topics": null, "tasks.max": null, "file": null})),
+        ("no name", json!({"name": " "})),
+        (
+            "wrong types everywhere",
+            json!({"tasks.max": "two", "tasks.max.enforce": "maybe", "errors.retry.timeout": "long", "errors.log.enable": "x",
+                "errors.deadletterqueue.topic.replication.factor": "99999", "errors.retry.delay.max.ms": "1.5",
+                "errors.deadletterqueue.context.headers.enable": "", "config.action.reload": "RESTART", "errors.tolerance": "some"}),
+        ),
+        ("no task", json!({"tasks.max": "0"})),
+        ("bad converters", json!({"key.converter": "Nope", "value.converter": "com.example.Nope", "header.converter": ""})),
+        ("a header converter for keys", json!({"key.converter": "org.apache.kafka.connect.storage.SimpleHeaderConverter"})),
+        ("converters by alias", json!({"key.converter": "StringConverter", "value.converter": "Json"})),
+        (
+            "a converter's keys",
+            json!({"value.converter": JSON, "value.converter.schemas.enable": "FALSE",
+            "value.converter.schemas.cache.size": " 7 ", "value.converter.decimal.format": "numeric"}),
+        ),
+        (
+            "bad keys of a converter",
+            json!({"value.converter": JSON, "value.converter.schemas.enable": "maybe",
+            "value.converter.decimal.format": "HEX", "value.converter.schemas.cache.size": "x", "key.converter": STRING,
+            "header.converter": JSON}),
+        ),
+        ("keys of a converter that is not named", json!({"value.converter.schemas.enable": "maybe"})),
+        ("topics and topics.regex", json!({"topics.regex": "t.*"})),
+        ("the same topic twice", json!({"topics": "t1, t1"})),
+        ("an empty topic", json!({"topics": "t1,,t2"})),
+        ("blank topics", json!({"topics": " "})),
+        ("a regular expression", json!({"topics": null, "topics.regex": " (?!__)[\\w&&[^_]]++"})),
+        ("a bad regular expression", json!({"topics": null, "topics.regex": "[("})),
+        ("another bad regular expression", json!({"topics": null, "topics.regex": "a{2,1}"})),
+        (
+            "a dead letter queue that matches",
+            json!({"topics": null, "topics.regex": "d.*", "errors.deadletterqueue.topic.name": " dlq "}),
+        ),
+        (
+            "a dead letter queue",
+            json!({"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dlq",
+            "errors.deadletterqueue.topic.replication.factor": "1", "errors.deadletterqueue.context.headers.enable": "true"}),
+        ),
+        ("a dead letter queue that is consumed", json!({"errors.deadletterqueue.topic.name": "t1"})),
+        ("transforms without a class", json!({"transforms": "a, b", "predicates": "p"})),
+        ("a transform that is not there", json!({"transforms": "a", "transforms.a.type": "com.example.Nope"})),
+        ("a transform twice", json!({"transforms": "a,a", "transforms.a.type": "com.example.Nope"})),
+        (
+            "overrides",
+            json!({"consumer.override.max.poll.records": " 10 ", "consumer.override.isolation.level": "read_committed",
+            "consumer.override.sasl.jaas.config": "pssst", "consumer.override.foo": "bar", "producer.override.acks": "1"}),
+        ),
+        ("an unknown key", json!({"flush.sise": "1"})),
+        ("a version that is not there", json!({"value.converter": STRING, "value.converter.plugin.version": "0.0.1"})),
+        ("the version that is there", json!({"connector.plugin.version": "4.3.1", "key.converter.plugin.version": "latest"})),
+        ("blanks", json!({"file": " /tmp/x ", "topics": " t1 , t2 ", "errors.log.enable": " false "})),
+    ] {
+        let before = different.len();
+        compare(&OURS, java, &config(&changes), &mut different);
+        if before < different.len() {
+            different.insert(before, format!("-- {what}"));
+        }
+    }
+    assert!(different.is_empty(), "ours, then Java's:\n{}", different.join("\n"));
+}
+
+#[test]
+fn requests_that_are_none_are_refused_as_java_refuses_them() {
+    let java = java_worker::shared();
+    for (class, body) in [
+        ("FileStreamSink", json!({})),
+        ("FileStreamSink", json!({"name": "v", "topics": "t1"})),
+        ("Nope", json!({"connector.class": "Nope", "topics": "t1"})),
+        ("FileStreamSink", json!({"connector.class": "Other", "topics": "t1"})),
+        ("filestreamsink", config(&json!({}))),
+        ("FileStreamSink", Value::Null),
+    ] {
+        let path = format!("/connector-plugins/{class}/config/validate");
+        let ((status, ours), (java_status, theirs)) = (OURS.put(&path, &body), java.put(&path, &body));
+        let until =
+            |text: &Value| text["message"].as_str().unwrap_or_default().split("available connectors").next().map(str::to_owned);
+        assert_eq!((status, until(&ours)), (java_status, until(&theirs)), "{class} {body}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_in_the_same_words_on_creation() {
+    let java = java_worker::shared();
+    for changes in [
+        json!({"tasks.max": "two", "key.converter": "Nope", "topics": ""}),
+        json!({"value.converter": JSON, "value.converter.schemas.enable": "maybe", "errors.tolerance": "y"}),
+    ] {
+        let body = json!({"name": "v", "config": config(&changes)});
+        let ((status, ours), (java_status, theirs)) = (OURS.post("/connectors", &body), java.post("/connectors", &body));
+        assert_eq!((status, java_status), (400, 400), "{ours} {theirs}");
+        let (ours, theirs) = (ours["message"].as_str().expect("a text"), theirs["message"].as_str().expect("a text"));
+        assert_eq!(ours.lines().count(), theirs.lines().count(), "{ours}\n{theirs}");
+        for (ours, theirs) in ours.lines().zip(theirs.lines()) {
+            assert!(ours.starts_with(theirs), "{ours}\n{theirs}");
+        }
+    }
+}
+
+#[test]
+fn the_policy_refuses_overrides_as_javas_does() {
+    let policy = [("connector.client.config.override.policy", "Principal")];
+    let ours = Worker::start(&Broker::shared().bootstrap(), &policy);
+    let java = java_worker::start(&policy);
+    let overrides = json!({"consumer.override.max.poll.records": "10", "consumer.override.sasl.mechanism": "PLAIN",
+        "consumer.override.unknown": "x"});
+    let mut different = Vec::new();
+    let answer = compare(&ours, &java, &config(&overrides), &mut different);
+    assert_eq!(different, [""; 0]);
+    assert_eq!(answer["error_count"], json!(2), "{answer}");
+}
+
+#[test]
+fn no_answer_holds_a_secret_and_bad_values_of_clients_are_found() {
+    let secret = json!({"consumer.override.sasl.jaas.config": "pssst", "consumer.override.ssl.key.password": "pssst",
+        "my.password": "pssst", "tasks.max": "AccountKey=pssst", "consumer.override.max.poll.records": "many"});
+    let (status, answer) = OURS.put(VALIDATE, &config(&secret));
+    assert!(status == 200 && !answer.to_string().contains("pssst"), "{answer}");
+    // Java answers this with an internal error.
+    let why = "Invalid value many for configuration consumer.override.max.poll.records: Not a number of type INT";
+    assert!(answer.to_string().contains(why), "{answer}");
+}
+
+#[test]
+fn the_keys_of_a_plugin_are_those_of_javas() {
+    for class in ["FileStreamSink", "JsonConverter", "StringConverter", "ByteArrayConverter"] {
+        let path = format!("/connector-plugins/{class}/config");
+        let ((status, ours), (java_status, theirs)) = (OURS.get(&path), java_worker::shared().get(&path));
+        assert_eq!((status, java_status), (200, 200), "{class}");
+        let shape = |keys: &Value| {
+            let key = |key: &Value| {
+                let facts = ["name", "type", "required", "default_value", "importance", "width", "display_name"];
+                facts.map(|fact| key[fact].to_string())
+            };
+            let mut all: Vec<_> = keys.as_array().expect("keys").iter().map(key).collect();
+            all.sort();
+            all
+        };
+        let (ours, theirs) = (shape(&ours), shape(&theirs));
+        let different: Vec<_> = ours.iter().zip(&theirs).filter(|(ours, theirs)| ours != theirs).collect();
+        assert_eq!((ours.len(), different), (theirs.len(), vec![]), "{class}");
+    }
+}
