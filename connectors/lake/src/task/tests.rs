@@ -238,6 +238,40 @@ fn the_schema_of_another_owners_file_is_taken_up() {
 }
 
 #[test]
+fn a_file_of_a_topic_that_was_deleted_is_not_taken_for_one_of_its_successor() {
+    let bench = Bench::new();
+    let topic = |id: u128| TopicId::new(id).expect("an id");
+    let run = |id: Option<u128>, end: i64| -> Result<(), TaskError> {
+        let mut task = bench.task(3, false);
+        if let Some(id) = id {
+            task.identify(&tp().topic, topic(id));
+        }
+        let opened = task.open(&tp(), None, 0)?;
+        task.put(vec![range(opened.resume..end)])?;
+        settled(&mut task);
+        Ok(())
+    };
+    run(Some(1), 3).expect("nothing there");
+    run(Some(1), 6).expect("the same topic");
+    run(None, 9).expect("nobody knows");
+    let error = run(Some(2), 6).expect_err("another topic").to_string();
+    let ids = format!("its id was {} and is now {}", topic(1), topic(2));
+    assert!(
+        error.contains("t+0+0000000000.snappy.parquet holds records of a topic that was deleted") && error.contains(&ids),
+        "{error}"
+    );
+
+    // and neither when the name is met at the end only
+    let mut task = bench.task(3, false);
+    task.identify(&tp().topic, topic(2));
+    task.open(&tp(), None, 1).expect("no file begins here");
+    task.put(vec![range(3..6)]).expect("rows");
+    let error = failure(&mut task).expect("the name is taken");
+    assert!(error.contains("t+0+0000000003.snappy.parquet holds records of a topic that was deleted"), "{error}");
+    assert_eq!(bench.landed().len(), 3);
+}
+
+#[test]
 fn a_foreign_file_is_not_taken_for_ours() {
     let bench = Bench::new();
     let folder = bench.root.path().join("topics/t/partition=0");
