@@ -11,7 +11,7 @@ use bytes::Bytes;
 use landfall_api::{TaskError, TaskMetrics, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::encode::{Codec, EncodeError, Encoder};
+use crate::encode::{EncodeError, Encoder, Format};
 use crate::encoders::Place;
 use crate::landed::{self, facts};
 use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
@@ -27,7 +27,7 @@ const SMALLEST_ROW_GROUP: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) codec: Codec,
+    pub(crate) format: Format,
     pub(crate) retry_backoff: Duration,
     pub(crate) memory: usize,
     pub(crate) metrics: Arc<TaskMetrics>,
@@ -228,6 +228,11 @@ impl OpenFile {
         &self.schema
     }
 
+    /// The schema of its last rows: where files do not have one schema, that may change.
+    pub(crate) fn schema_mut(&mut self) -> &mut SchemaRef {
+        &mut self.schema
+    }
+
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
@@ -267,7 +272,7 @@ async fn land(
     mut queue: mpsc::UnboundedReceiver<Work>,
     turn: Option<oneshot::Receiver<()>>,
 ) -> Option<Outcome> {
-    let mut encoder = Encoder::new(id.schema.clone(), shared.codec, &id.origin.topic, id.origin.partition, id.first);
+    let mut encoder = shared.format.encoder(&id.schema, &id.origin, id.first);
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
@@ -345,10 +350,10 @@ fn not_encoded(id: &Identity, error: Option<EncodeError>) -> Outcome {
 
 /// Encodes until blocks are ready to be staged; what is left of `batches`, and the blocks.
 fn encode(
-    mut encoder: Encoder,
+    mut encoder: Box<dyn Encoder>,
     mut batches: VecDeque<Waiting>,
     row_group: usize,
-) -> Result<(Encoder, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
+) -> Result<(Box<dyn Encoder>, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
     while let Some(waiting) = batches.pop_front() {
         encoder.write(&waiting.rows, waiting.held.bytes, row_group)?;
         if encoder.has_block() {
@@ -426,6 +431,7 @@ mod tests {
 
     use arrow_array::Int64Array;
 
+    use crate::encode::parquet::Codec;
     use crate::storage::local::LocalStorage;
 
     #[test]
@@ -434,7 +440,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let shared = Arc::new(Shared {
             storage: Arc::new(LocalStorage::new(root.path())),
-            codec: Codec::named("none").expect("a codec"),
+            format: Format::Parquet(Codec::named("none").expect("a codec")),
             retry_backoff: Duration::from_millis(5),
             memory: 1 << 20,
             metrics: Arc::default(),

@@ -14,6 +14,7 @@ pub mod landed;
 pub mod name;
 pub mod roll;
 pub mod storage;
+pub mod system;
 mod task;
 
 pub use task::{LakeTask, Layout};

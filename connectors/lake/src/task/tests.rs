@@ -13,6 +13,8 @@ use landfall_api::{Column, RawBatch, TaskMetrics};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
 
+use crate::encode::Format;
+use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
 
@@ -35,8 +37,14 @@ impl Bench {
 
     fn task_on(&self, storage: Arc<dyn Storage>, flush_size: u64, flush_on_stop: bool) -> LakeTask {
         let names = Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 };
-        let codec = Codec::named("snappy").expect("a codec");
-        let layout = Layout { names, codec, flush_size, retry_backoff: Duration::from_millis(5), flush_on_stop };
+        let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
+        let layout = Layout {
+            names,
+            columns: Columns { format, system: Vec::new() },
+            flush_size,
+            retry_backoff: Duration::from_millis(5),
+            flush_on_stop,
+        };
         let context = TaskContext {
             connector: "c".into(),
             task: 0,
