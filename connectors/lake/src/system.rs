@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
-    use arrow_array::{BinaryArray, Int64Array, TimestampMillisecondArray};
+    use arrow_array::{Array as _, BinaryArray, Int64Array, TimestampMillisecondArray};
     use landfall_api::{Column, RawBatch, TopicPartition};
 
     #[test]
