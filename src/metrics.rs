@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use landfall_api::TaskMetrics;
+use landfall_api::{FilesEnded, TaskMetrics};
 
 use crate::herder::{Standalone, State, TaskCounts};
 
@@ -34,6 +34,18 @@ const TASK_METRICS: &[TaskMetric] = &[
     ("landfall_task_landed_bytes_total", "counter", "Bytes in files made visible.", |m| m.bytes_landed.get()),
     ("landfall_task_open_files", "gauge", "Files that receive rows now.", |m| m.open_files.get()),
     ("landfall_task_buffered_bytes", "gauge", "Bytes handed to the sink that are not yet staged.", |m| m.buffered_bytes.get()),
+];
+
+/// Why a file ended, and how often one did.
+type Ended = (&'static str, fn(&FilesEnded) -> u64);
+
+const ENDED: &[Ended] = &[
+    ("flush_size", |ended| ended.flush_size.get()),
+    ("size", |ended| ended.size.get()),
+    ("open", |ended| ended.open.get()),
+    ("idle", |ended| ended.idle.get()),
+    ("schema", |ended| ended.schema.get()),
+    ("stop", |ended| ended.stop.get()),
 ];
 
 /// All metrics of a worker.
@@ -86,6 +98,14 @@ pub fn render(herder: &Standalone) -> String {
         text.family(name, kind, help);
         for TaskCounts { id, metrics, .. } in &tasks {
             text.sample(name, &[("connector", &id.connector), ("task", &id.task.to_string())], read(metrics));
+        }
+    }
+    let ended = "landfall_task_ended_files_total";
+    text.family(ended, "counter", "Files that ended to be published, by why they did.");
+    for TaskCounts { id, metrics, .. } in &tasks {
+        for (reason, read) in ENDED {
+            let labels = [("connector", &*id.connector), ("task", &id.task.to_string()), ("reason", reason)];
+            text.sample(ended, &labels, read(&metrics.files_ended));
         }
     }
     text.0

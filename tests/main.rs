@@ -9,6 +9,7 @@ mod idle;
 mod landing;
 mod memory;
 mod outage;
+mod rotation;
 mod storage;
 mod support;
 

@@ -1,5 +1,7 @@
 //! `io.confluent.connect.azure.blob.AzureBlobStorageSinkConnector` (1.6.x), self-managed.
 
+use std::convert::identity;
+
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::config::{LakeConfig, no_effect, refuse_changed};
@@ -107,7 +109,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     refuse_changed(NotYet::KEYS, properties, faults);
     NoEffect::parse(properties, faults);
     let blob = BlobConfig::parse(properties, faults);
-    let lake = LakeConfig::read(properties, faults);
+    let lake = LakeConfig::read(identity, properties, faults);
     let blob = blob?;
     let format = format(&blob.format_class, &["io.confluent.connect.azure.blob.format"], lake.as_ref(), faults);
     check_storage_class(blob.storage_class.as_ref(), "AzureBlobStorage", faults);
@@ -118,7 +120,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     };
     let lake = lake?;
     let prefix = lake.topics_dir.clone();
-    Some(Landing { lake, format: format?, place: place?, prefix, flush_on_stop: false })
+    Some(Landing { lake, format: format?, place: place?, prefix })
 }
 
 fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {

@@ -1,5 +1,7 @@
 //! `io.confluent.connect.azure.datalake.gen2.AzureDataLakeGen2SinkConnector` (1.6.x), self-managed.
 
+use std::convert::identity;
+
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::config::{LakeConfig, check_folder, no_effect};
@@ -83,7 +85,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     check_not_cloud(properties, faults);
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);
-    let lake = LakeConfig::read(properties, faults);
+    let lake = LakeConfig::read(identity, properties, faults);
     let gen2 = gen2?;
     let format = format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], lake.as_ref(), faults);
     check_storage_class(gen2.storage_class.as_ref(), "AzureDataLakeGen2Storage", faults);
@@ -91,7 +93,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
         Some(StoreUrl::Directory(root)) => {
             let (lake, format) = (lake?, format?);
             let prefix = lake.topics_dir.clone();
-            return Some(Landing { lake, format, place: Place::Directory(root), prefix, flush_on_stop: false });
+            return Some(Landing { lake, format, place: Place::Directory(root), prefix });
         }
         Some(StoreUrl::Account(account)) => Some(account),
         None => None,
@@ -119,7 +121,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     }
     let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
     let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
-    Some(Landing { lake, format: format?, place, prefix, flush_on_stop: false })
+    Some(Landing { lake, format: format?, place, prefix })
 }
 
 /// The application if one is given, else the account key, else what the deprecated key holds.
@@ -176,7 +178,7 @@ mod tests {
                 matches!(&landing.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url),
                 "{landing:?}"
             );
-            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, false));
+            assert_eq!((landing.prefix.as_str(), landing.lake.flush_on_stop), (prefix, false));
         }
         let local = landing(&[("store.url", "file:///tmp/x"), ("azure.datalake.gen2.account.name", "-"), (ACCESS_KEY, "-")]);
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));

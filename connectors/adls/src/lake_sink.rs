@@ -46,7 +46,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys()).collect()
+        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys().map(declared)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -64,9 +64,22 @@ impl SinkConnector for AzureDataLakeSink {
     }
 }
 
+/// The class's own defaults: files end by size and age, and nothing is read again after a stop.
+fn declared(key: Key) -> Key {
+    let default = match key.name {
+        "flush.size" => return Key { required: false, ..key },
+        "landfall.rotate.size.bytes" => "134217728",
+        "landfall.rotate.open.ms" => "300000",
+        "landfall.flush.on.stop" => "true",
+        "parquet.codec" => "zstd",
+        _ => return key,
+    };
+    Key { default: Some(default), ..key }
+}
+
 fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let sink = SinkConfig::parse(properties, faults);
-    let lake = LakeConfig::read(properties, faults);
+    let lake = LakeConfig::read(declared, properties, faults);
     let sink = sink?;
     let packages = ["io.confluent.connect.azure.storage.format", "io.confluent.connect.azure.blob.format"];
     let format = format(&sink.format_class, &packages, lake.as_ref(), faults);
@@ -78,7 +91,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, format: format?, place, prefix, flush_on_stop: true })
+    Some(Landing { lake, format: format?, place, prefix })
 }
 
 /// The container, and the folder in it that `store.url` names.
@@ -181,7 +194,7 @@ mod tests {
             let landing = read(&given(GOOD, changes), &mut faults).unwrap_or_else(|| panic!("{faults}"));
             assert!(faults.is_empty(), "{faults}");
             assert!(matches!(&landing.place, Place::Container(found, _) if found.as_str() == url), "{landing:?}");
-            assert_eq!((landing.prefix.as_str(), landing.flush_on_stop), (prefix, true));
+            assert_eq!((landing.prefix.as_str(), landing.lake.flush_on_stop), (prefix, true));
         }
         let mut none = Faults::default();
         let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");

@@ -31,8 +31,6 @@ pub(crate) struct Landing {
     pub(crate) place: Place,
     /// The folder of all topics below the place.
     pub(crate) prefix: String,
-    /// Whether open files are published on stop unless the user says otherwise.
-    pub(crate) flush_on_stop: bool,
 }
 
 impl Landing {
@@ -45,7 +43,7 @@ impl Landing {
                 Arc::new(AzureStorage::new(url, credential).map_err(|e| TaskError::Fatal(e.to_string()))?)
             }
         };
-        let layout = self.lake.layout(self.format, self.prefix, self.flush_on_stop).map_err(TaskError::Fatal)?;
+        let layout = self.lake.layout(self.format, self.prefix).map_err(TaskError::Fatal)?;
         Ok(Box::new(LakeTask::new(layout, storage, context)))
     }
 }

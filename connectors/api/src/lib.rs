@@ -14,5 +14,5 @@ pub use batch::{Batch, Column, RawBatch, TopicPartition};
 pub use config::{Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
 pub use convert::{Converter, ConverterClass, Records, Role, Run};
 pub use error::{RecordError, Stage, TaskError};
-pub use metrics::TaskMetrics;
+pub use metrics::{Counter, FilesEnded, TaskMetrics};
 pub use sink::{Committed, Offset, Opened, SinkConnector, SinkTask, TaskContext};

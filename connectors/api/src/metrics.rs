@@ -61,8 +61,27 @@ pub struct TaskMetrics {
     pub rows_landed: Counter,
     /// Bytes in them.
     pub bytes_landed: Counter,
+    /// Files that ended and are or will be published, by why they did.
+    pub files_ended: FilesEnded,
     /// Files that receive rows now.
     pub open_files: Gauge,
     /// Bytes handed to the sink that are not yet staged.
     pub buffered_bytes: Gauge,
+}
+
+/// Files that ended, by why they did.
+#[derive(Debug, Default)]
+pub struct FilesEnded {
+    /// They had `flush.size` rows.
+    pub flush_size: Counter,
+    /// They had `landfall.rotate.size.bytes` bytes.
+    pub size: Counter,
+    /// They had been open for `landfall.rotate.open.ms`.
+    pub open: Counter,
+    /// They had no row for `landfall.rotate.idle.ms`.
+    pub idle: Counter,
+    /// The next row had another schema.
+    pub schema: Counter,
+    /// Their partition was let go.
+    pub stop: Counter,
 }

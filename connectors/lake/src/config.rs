@@ -14,6 +14,8 @@ use crate::encode::Format;
 use crate::encode::json::Compression;
 use crate::encode::parquet::Codec;
 use crate::name::Names;
+use crate::nulls::NullValues;
+use crate::roll::Rotation;
 use crate::storage::checked_path;
 use crate::system::SystemColumn;
 
@@ -25,7 +27,15 @@ config! {
     /// What every lake sink is told.
     pub struct LakeConfig {
         /// Number of records written to store before invoking file commits.
-        flush_size: i32 = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
+        flush_size: Option<i32> = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
+        /// A file ends when its encoded bytes reach this; -1 for no such limit. It is about so many: what the encoder holds is an
+        /// estimate, and the rows that still wait for the encoder (at most 16 MiB a task, and one fetch) come on top.
+        rotate_size_bytes: i64 = "landfall.rotate.size.bytes" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at size (bytes)", valid: By(off_or_positive) };
+        /// A file ends this many milliseconds after its first record was put into it, by the clock, also when no new record comes; -1 for no
+        /// such limit.
+        rotate_open_ms: i64 = "landfall.rotate.open.ms" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at age (ms)", valid: By(off_or_positive) };
+        /// A file ends when no record was put into it for this many milliseconds, by the clock; -1 for no such limit.
+        rotate_idle_ms: i64 = "landfall.rotate.idle.ms" { default: Some("-1"), group: "Connector", width: Width::Long, display: "Rotate when idle (ms)", valid: By(off_or_positive) };
         /// Top level directory to store the data. Blank for none; names in it are parted by `/`.
         topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(check_folder) };
         /// Directory delimiter pattern.
@@ -49,12 +59,12 @@ config! {
         columns: Vec<String> = "landfall.columns" { default: Some(""), group: "Connector", width: Width::Long, display: "Added columns", valid: By(system_columns) };
         /// The schema compatibility rule to use when the connector is observing schema changes.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
-        /// How to handle records with a null value: fail fails the task.
+        /// How to handle records with a null value: fail fails the task, ignore leaves them out.
         behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
         /// How long to wait in milliseconds before a storage call that failed is tried again.
         retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
         /// Whether the files that are open when a task stops are published. Those that are not are written again from the same records.
-        flush_on_stop: Option<bool> = "landfall.flush.on.stop" { importance: Low, group: "Connector", width: Width::Short, display: "Flush on stop" };
+        flush_on_stop: bool = "landfall.flush.on.stop" { default: Some("false"), importance: Low, group: "Connector", width: Width::Short, display: "Flush on stop" };
     }
 }
 
@@ -117,10 +127,9 @@ config! {
 }
 
 impl LakeConfig {
-    /// Reads the keys, and refuses what cannot be done yet or would leave the store.
-    #[must_use]
-    pub fn read(properties: &Properties, faults: &mut Faults) -> Option<Self> {
-        let lake = Self::parse(properties, faults);
+    /// Reads the keys as `declared` changes them, and refuses what cannot be done yet, would leave the store or never end a file.
+    pub fn read(declared: fn(Key) -> Key, properties: &Properties, faults: &mut Faults) -> Option<Self> {
+        let lake = Self::parse_as(declared, properties, faults);
         NotYet::parse(properties, faults);
         NoEffect::parse(properties, faults);
         refuse_changed(NotYet::KEYS, properties, faults);
@@ -135,13 +144,20 @@ impl LakeConfig {
         if lake.schema_compatibility != "NONE" {
             refuse("schema.compatibility", &lake.schema_compatibility, faults);
         }
-        if !lake.behavior_on_null_values.eq_ignore_ascii_case("fail") {
+        if lake.behavior_on_null_values.eq_ignore_ascii_case("write") {
             refuse("behavior.on.null.values", &lake.behavior_on_null_values, faults);
         }
         if let Some(level) = lake.parquet_compression_level
             && let Err(why) = Codec::named(&lake.parquet_codec).and_then(|codec| codec.at(level))
         {
             faults.push(LEVEL, format!("Invalid value {level} for configuration {LEVEL}: {why}"));
+        }
+        let Rotation { flush_size, size, open, .. } = lake.rotation();
+        if (flush_size, size, open) == (None, None, None) {
+            faults.push(
+                "flush.size",
+                "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms",
+            );
         }
         Some(lake)
     }
@@ -166,8 +182,8 @@ impl LakeConfig {
     /// How the engine lays out files of `format` below `prefix`, the folder of all topics.
     ///
     /// # Errors
-    /// A column is not known; reading the keys would have refused it.
-    pub fn layout(&self, format: Format, prefix: String, flush_on_stop: bool) -> Result<Layout, String> {
+    /// A column or the behaviour is not known; reading the keys would have refused it.
+    pub fn layout(&self, format: Format, prefix: String) -> Result<Layout, String> {
         let names = Names {
             prefix,
             directory_delim: self.directory_delim.clone(),
@@ -177,10 +193,21 @@ impl LakeConfig {
         Ok(Layout {
             names,
             columns: Columns { format, system: SystemColumn::list(self.columns.iter().map(String::as_str))? },
-            flush_size: self.flush_size as u64,
+            rotation: self.rotation(),
+            nulls: NullValues::named(&self.behavior_on_null_values)?,
             retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
-            flush_on_stop: self.flush_on_stop.unwrap_or(flush_on_stop),
+            flush_on_stop: self.flush_on_stop,
         })
+    }
+
+    fn rotation(&self) -> Rotation {
+        let limit = |n: i64| u64::try_from(n).ok();
+        Rotation {
+            flush_size: self.flush_size.and_then(|n| limit(n.into())),
+            size: limit(self.rotate_size_bytes),
+            open: limit(self.rotate_open_ms).map(Duration::from_millis),
+            idle: limit(self.rotate_idle_ms).map(Duration::from_millis),
+        }
     }
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
@@ -263,6 +290,13 @@ fn file_delimiter(delimiter: &str) -> Result<(), String> {
     }
 }
 
+fn off_or_positive(number: &str) -> Result<(), String> {
+    match number.trim().parse::<i64>() {
+        Ok(n) if n == -1 || n > 0 => Ok(()),
+        _ => Err("Value must be at least 1, or -1 for none".into()),
+    }
+}
+
 fn codec(name: &str) -> Result<(), String> {
     Codec::named(name.trim()).map(drop)
 }
@@ -282,7 +316,7 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
         let mut faults = Faults::default();
-        let lake = LakeConfig::read(&given(pairs), &mut faults);
+        let lake = LakeConfig::read(std::convert::identity, &given(pairs), &mut faults);
         (lake, faults.0.into_iter().map(|fault| fault.message).collect())
     }
 
@@ -295,8 +329,9 @@ mod tests {
         let (lake, faults) = read(&[("flush.size", "1000")]);
         let lake = lake.expect("good");
         assert_eq!((&*lake.topics_dir, &*lake.directory_delim, &*lake.file_delim), ("topics", "/", "+"));
-        assert_eq!((lake.flush_size, lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (1000, 10, "snappy"));
-        assert_eq!((lake.flush_on_stop, faults), (None, vec![]));
+        assert_eq!((lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (10, "snappy"));
+        assert_eq!(lake.rotation(), Rotation { flush_size: Some(1000), ..Rotation::default() });
+        assert_eq!((lake.flush_on_stop, faults), (false, vec![]));
         assert_eq!(read(&[]).1, ["Missing required configuration \"flush.size\" which has no default value."]);
     }
 
@@ -310,7 +345,7 @@ mod tests {
             ("credentials.provider.class", "com.acme.Provider"),
             ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
             ("schema.compatibility", "FULL"),
-            ("behavior.on.null.values", "IGNORE"),
+            ("behavior.on.null.values", "WRITE"),
         ];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
@@ -319,6 +354,24 @@ mod tests {
         assert_eq!(faults.len(), set.len());
         let defaults = [("flush.size", "1"), ("rotate.interval.ms", " -1"), ("behavior.on.null.values", "FAIL")];
         assert_eq!(read(&defaults).1, [""; 0]);
+    }
+
+    #[test]
+    fn a_file_has_to_end() {
+        let optional = |key: Key| if key.name == "flush.size" { Key { required: false, ..key } } else { key };
+        let read = |pairs: &[(&str, &str)]| {
+            let mut faults = Faults::default();
+            let lake = LakeConfig::read(optional, &given(pairs), &mut faults);
+            (lake.map(|lake| lake.rotation()), faults.to_string())
+        };
+        let never = "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms";
+        assert_eq!(read(&[]).1, never);
+        assert_eq!(read(&[("landfall.rotate.idle.ms", "1000")]).1, never, "rows may never stop");
+        let (rotation, faults) = read(&[("landfall.rotate.size.bytes", "7"), ("landfall.rotate.idle.ms", "1000")]);
+        let idle = Some(Duration::from_secs(1));
+        assert_eq!((rotation, &*faults), (Some(Rotation { size: Some(7), idle, ..Rotation::default() }), ""));
+        assert_eq!(read(&[("landfall.rotate.open.ms", "1")]).1, "");
+        assert_eq!(read(&[("flush.size", "1")]).1, "");
     }
 
     #[test]
@@ -342,6 +395,10 @@ mod tests {
             ("landfall.columns", "__key, __key", "__key is there twice"),
             ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
             ("rotate.interval.ms", "soon", "Not a number of type LONG"),
+            ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
+            ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
+            ("landfall.rotate.idle.ms", "soon", "Not a number of type LONG"),
+            ("behavior.on.null.values", "skip", "String must be one of (case insensitive): fail, ignore, write"),
         ] {
             let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
             assert_eq!(faults, [format!("Invalid value {value} for configuration {key}: {why}")]);
@@ -360,7 +417,7 @@ mod tests {
         let lake = read(&set).0.expect("good");
         let zstd = Codec::named("zstd").and_then(|codec| codec.at(9)).map(Format::Parquet);
         assert_eq!((lake.parquet(), lake.json()), (zstd, Ok(Format::Json(Compression::Gzip))));
-        let layout = lake.layout(Format::Json(Compression::Gzip), String::new(), false).expect("good");
+        let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
         assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
         let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat()));
         assert_eq!(warned("x.json.JsonFormat").len(), 2);

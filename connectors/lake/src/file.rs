@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::encode::{EncodeError, Encoder, Format};
 use crate::encoders::Place;
 use crate::landed::{self, facts};
+use crate::roll::Times;
 use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
 
 /// The row group that a file aims at, in encoded bytes, where memory allows.
@@ -28,6 +29,8 @@ const SMALLEST_ROW_GROUP: usize = 256 << 10;
 pub(crate) struct Shared {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) format: Format,
+    /// The encoded bytes after which a file says that it is [`Full`](Outcome::Full).
+    pub(crate) full: Option<u64>,
     pub(crate) retry_backoff: Duration,
     pub(crate) memory: usize,
     pub(crate) metrics: Arc<TaskMetrics>,
@@ -135,9 +138,11 @@ enum Work {
     End { last: i64, rows: u64, held: Held },
 }
 
-/// How a file ended.
+/// What a file tells the task: how it ended, or that it should.
 #[derive(Debug)]
 pub(crate) enum Outcome {
+    /// It has as many bytes as it may have. Said once, and it goes on.
+    Full,
     /// It is visible.
     Landed,
     /// Another file of ours has its name and holds the records from offset `first` up to `last`.
@@ -146,7 +151,7 @@ pub(crate) enum Outcome {
     Failed(TaskError),
 }
 
-/// Tells the task how file `file` of `origin` ended.
+/// What file `file` of `origin` tells the task.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) origin: TopicPartition,
@@ -154,7 +159,7 @@ pub(crate) struct Done {
     pub(crate) outcome: Outcome,
 }
 
-/// Reports how a file ended, also when its work panics.
+/// Tells the task of a file, also when its work panics.
 struct Report {
     origin: TopicPartition,
     file: u64,
@@ -193,6 +198,7 @@ pub(crate) struct OpenFile {
     schema: SchemaRef,
     rows: u64,
     last: i64,
+    times: Times,
 }
 
 impl OpenFile {
@@ -203,14 +209,16 @@ impl OpenFile {
         runtime: &tokio::runtime::Handle,
         turn: Option<oneshot::Receiver<()>>,
         done: std::sync::mpsc::Sender<Done>,
+        now: Instant,
     ) -> (Self, Running) {
         let (work, queue) = mpsc::unbounded_channel();
         let (landed, next) = oneshot::channel();
         let counted = Counted::new(shared.clone());
-        let file = Self { work, shared: shared.clone(), schema: id.schema.clone(), rows: 0, last: id.first };
+        let times = Times { first: now, last: now };
+        let file = Self { work, shared: shared.clone(), schema: id.schema.clone(), rows: 0, last: id.first, times };
         let report = Report { origin: id.origin.clone(), file: id.file, done };
         let running = runtime.spawn(async move {
-            let outcome = land(&id, &shared, queue, turn).await;
+            let outcome = land(&id, &shared, &report, queue, turn).await;
             drop(counted);
             if let Some(outcome) = outcome {
                 let visible = matches!(outcome, Outcome::Landed);
@@ -237,9 +245,13 @@ impl OpenFile {
         self.rows
     }
 
+    pub(crate) fn times(&self) -> Times {
+        self.times
+    }
+
     /// Adds rows, the last of them with offset `last`.
-    pub(crate) fn add(&mut self, rows: RecordBatch, bytes: usize, last: i64) {
-        (self.rows, self.last) = (self.rows + rows.num_rows() as u64, last);
+    pub(crate) fn add(&mut self, rows: RecordBatch, bytes: usize, last: i64, now: Instant) {
+        (self.rows, self.last, self.times.last) = (self.rows + rows.num_rows() as u64, last, now);
         let held = Held::new(&self.shared, |s| &s.backlog, bytes);
         let _ = self.work.send(Work::Rows(Waiting { rows, held }));
     }
@@ -269,6 +281,7 @@ impl Drop for Running {
 async fn land(
     id: &Identity,
     shared: &Arc<Shared>,
+    report: &Report,
     mut queue: mpsc::UnboundedReceiver<Work>,
     turn: Option<oneshot::Receiver<()>>,
 ) -> Option<Outcome> {
@@ -276,6 +289,7 @@ async fn land(
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
+    let mut full = shared.full;
     let mut waiting = Vec::new();
     let (last, rows, _held) = loop {
         if queue.recv_many(&mut waiting, 16).await == 0 {
@@ -295,10 +309,14 @@ async fn land(
         while !batches.is_empty() {
             let blocks;
             let row_group = shared.row_group();
-            (encoder, batches, blocks) = match place.run(move || encode(encoder, batches, row_group)).await {
+            (encoder, batches, blocks) = match place.run(move || encode(encoder, batches, row_group, full)).await {
                 Some(Ok(encoded)) => encoded,
                 ended => return Some(not_encoded(id, ended.and_then(Result::err))),
             };
+            if is_full(&*encoder, full) {
+                full = None;
+                report.send(Outcome::Full);
+            }
             size += blocks.iter().map(Bytes::len).sum::<usize>();
             if let Err(error) = stage(id, shared, &mut staged, blocks).await {
                 return Some(Outcome::Failed(error));
@@ -348,15 +366,20 @@ fn not_encoded(id: &Identity, error: Option<EncodeError>) -> Outcome {
     Outcome::Failed(TaskError::Fatal(format!("{}: {why}", id.path)))
 }
 
-/// Encodes until blocks are ready to be staged; what is left of `batches`, and the blocks.
+fn is_full(encoder: &dyn Encoder, full: Option<u64>) -> bool {
+    full.is_some_and(|full| encoder.size() >= full)
+}
+
+/// Encodes until blocks are ready to be staged or the file is full; what is left of `batches`, and the blocks.
 fn encode(
     mut encoder: Box<dyn Encoder>,
     mut batches: VecDeque<Waiting>,
     row_group: usize,
+    full: Option<u64>,
 ) -> Result<(Box<dyn Encoder>, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
     while let Some(waiting) = batches.pop_front() {
         encoder.write(&waiting.rows, waiting.held.bytes, row_group)?;
-        if encoder.has_block() {
+        if encoder.has_block() || is_full(&*encoder, full) {
             break;
         }
     }
@@ -441,6 +464,7 @@ mod tests {
         let shared = Arc::new(Shared {
             storage: Arc::new(LocalStorage::new(root.path())),
             format: Format::Parquet(Codec::named("none").expect("a codec")),
+            full: None,
             retry_backoff: Duration::from_millis(5),
             memory: 1 << 20,
             metrics: Arc::default(),
@@ -453,8 +477,8 @@ mod tests {
             let (done, reports) = std::sync::mpsc::channel();
             let id =
                 Identity { origin: TopicPartition::new("t", 0), file, path: file.to_string(), schema: rows.schema(), first: 0 };
-            let (mut open, mut running) = OpenFile::begin(id, shared.clone(), runtime.handle(), None, done);
-            open.add(rows.clone(), 8, 0);
+            let (mut open, mut running) = OpenFile::begin(id, shared.clone(), runtime.handle(), None, done, Instant::now());
+            open.add(rows.clone(), 8, 0, Instant::now());
             open.end();
             let turn = running.next.take().expect("not taken before");
             turn.blocking_recv().expect("published");

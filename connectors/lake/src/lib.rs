@@ -12,6 +12,7 @@ mod encoders;
 mod file;
 pub mod landed;
 pub mod name;
+pub mod nulls;
 pub mod roll;
 pub mod storage;
 pub mod system;

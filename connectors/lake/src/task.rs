@@ -7,16 +7,16 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use arrow_array::Array as _;
 use arrow_schema::SchemaRef;
-use landfall_api::{Batch, Committed, Offset, Opened, RecordError, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
+use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
 
 use crate::columns::{self, Columns, Shape};
 use crate::commit::{self, Ledger};
 use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
 use crate::landed;
 use crate::name::Names;
-use crate::roll::{self, Step};
+use crate::nulls::{self, NullValues};
+use crate::roll::{self, Reason, Rotation, Step, Timers};
 use crate::storage::{Storage, StorageError};
 
 /// How files are laid out and when they end.
@@ -26,8 +26,10 @@ pub struct Layout {
     pub names: Names,
     /// What is in them.
     pub columns: Columns,
-    /// The rows of a file (`flush.size`).
-    pub flush_size: u64,
+    /// When they end.
+    pub rotation: Rotation,
+    /// What becomes of records without a value (`behavior.on.null.values`).
+    pub nulls: NullValues,
     /// The wait between two tries of a storage call (`retry.backoff.ms`).
     pub retry_backoff: Duration,
     /// Whether open files are published when a partition is let go, not dropped (`landfall.flush.on.stop`).
@@ -49,6 +51,8 @@ pub struct LakeTask {
     rewinds: BTreeMap<TopicPartition, i64>,
     /// Where the file of another owner begins after which a partition is to be opened again.
     taken: BTreeMap<TopicPartition, i64>,
+    /// Whose open file may have to end by its age, and when.
+    timers: Timers<TopicPartition>,
     files: u64,
     done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     /// What came up while partitions were let go; the next call fails with it.
@@ -78,6 +82,7 @@ impl LakeTask {
         let shared = Arc::new(Shared {
             storage,
             format: layout.columns.format,
+            full: layout.rotation.size,
             retry_backoff: layout.retry_backoff,
             memory: context.memory,
             metrics: context.metrics.clone(),
@@ -93,6 +98,7 @@ impl LakeTask {
             partitions: BTreeMap::new(),
             rewinds: BTreeMap::new(),
             taken: BTreeMap::new(),
+            timers: Timers::default(),
             files: 0,
             done: mpsc::channel(),
             failed: None,
@@ -104,20 +110,44 @@ impl LakeTask {
         self.layout.names.path(&origin.topic, &folder, origin, first, self.layout.columns.format.extension())
     }
 
-    /// Takes in what files have reported.
-    fn settle(&mut self) -> Result<(), TaskError> {
+    /// Takes in what files have reported, and ends those whose time has come.
+    fn settle(&mut self, now: Instant) -> Result<(), TaskError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
         while let Ok(done) = self.done.1.try_recv() {
             self.settled(done)?;
         }
+        self.end_aged(now);
         Ok(())
+    }
+
+    /// Ends the files that are old enough by `now`, at most as many as the store has room for: files that were begun together end
+    /// together, and there may be thousands.
+    fn end_aged(&mut self, now: Instant) {
+        while self.shared.unpublished.bytes() <= self.most_unpublished()
+            && let Some(origin) = self.timers.due(now)
+        {
+            let Some((_, _, file)) = self.partitions.get(&origin).and_then(|p| p.open.as_ref()) else { continue };
+            match self.layout.rotation.deadline(file.times()) {
+                Some((at, reason)) if at <= now => self.end_file(&origin, reason),
+                Some((at, _)) => self.timers.set(&origin, at),
+                None => {}
+            }
+        }
+    }
+
+    fn most_unpublished(&self) -> usize {
+        MOST_UNPUBLISHED.min(self.context.memory / 2)
     }
 
     fn settled(&mut self, Done { origin, file, outcome }: Done) -> Result<(), TaskError> {
         let Some(partition) = self.partitions.get_mut(&origin).filter(|p| p.running.contains_key(&file)) else { return Ok(()) };
         match outcome {
+            Outcome::Full if partition.open.as_ref().is_some_and(|(id, ..)| *id == file) => {
+                self.end_file(&origin, Reason::Size);
+            }
+            Outcome::Full => {} // it has ended meanwhile
             Outcome::Landed => {
                 partition.running.remove(&file);
                 partition.ledger.landed(file);
@@ -133,7 +163,7 @@ impl LakeTask {
         Ok(())
     }
 
-    fn put_batch(&mut self, batch: &Batch) -> Result<(), TaskError> {
+    fn put_batch(&mut self, batch: &Batch, now: Instant) -> Result<(), TaskError> {
         let refused = |row: usize, error| TaskError::Record {
             origin: batch.origin.clone(),
             offset: batch.offset.value(row),
@@ -143,13 +173,17 @@ impl LakeTask {
         let Some(partition) = self.partitions.get(&batch.origin) else {
             return Err(TaskError::Fatal(format!("{} was put and is not open", batch.origin)));
         };
-        // logical: a column of nothing but nulls has the type Null, and no buffer that says so
-        if let Some(nulls) = batch.value.array.logical_nulls().filter(|nulls| nulls.null_count() > 0) {
-            let row = nulls.iter().position(|valid| !valid).unwrap_or(0);
-            return Err(refused(row, RecordError::data("the record's value is null, and behavior.on.null.values is fail")));
-        }
+        let present = match self.layout.nulls {
+            NullValues::Fail => match nulls::first(&batch.value) {
+                Some(row) => return Err(refused(row, nulls::refused())),
+                None => None,
+            },
+            NullValues::Ignore => nulls::left_out(batch).map_err(|e| refused(0, e))?,
+        };
+        let batch = present.as_ref().unwrap_or(batch);
         if batch.is_empty() {
-            return self.covered(batch);
+            self.covered(batch);
+            return Ok(());
         }
         let columns = &self.layout.columns;
         let shape = columns.shape(batch);
@@ -161,35 +195,35 @@ impl LakeTask {
             _ => columns.schema(&shape),
         };
         let rows = schema.and_then(|schema| columns.rows(batch, &schema)).map_err(|error| refused(0, error))?;
-        for step in roll::steps(in_file, fits, batch.len(), self.layout.flush_size) {
+        for step in roll::steps(in_file, fits, batch.len(), self.layout.rotation.flush_size) {
             match step {
                 Step::Close(reason) => self.end_file(&batch.origin, reason),
                 Step::Rows(range) => {
-                    self.open_file(&batch.origin, &shape, rows.schema_ref(), batch.offset.value(range.start));
+                    self.open_file(&batch.origin, &shape, rows.schema_ref(), batch.offset.value(range.start), now);
                     let rows_here = rows.slice(range.start, range.len());
                     let bytes = columns::bytes(&rows_here);
                     let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
                     let last = batch.offset.value(range.end - 1);
                     if let Some((_, _, file)) = &mut partition.open {
-                        file.add(rows_here, bytes, last);
+                        file.add(rows_here, bytes, last, now);
                     }
                     partition.ledger.advance(last + 1);
                 }
             }
         }
-        self.covered(batch)
-    }
-
-    /// All of a batch is in files, or there was nothing in it.
-    fn covered(&mut self, batch: &Batch) -> Result<(), TaskError> {
-        if let Some(partition) = self.partitions.get_mut(&batch.origin) {
-            partition.ledger.advance(batch.covers.end);
-        }
+        self.covered(batch);
         Ok(())
     }
 
+    /// All of a batch is in files, or there was nothing in it.
+    fn covered(&mut self, batch: &Batch) {
+        if let Some(partition) = self.partitions.get_mut(&batch.origin) {
+            partition.ledger.advance(batch.covers.end);
+        }
+    }
+
     /// Opens a file of `schema` that begins with offset `first`, if the partition has none open.
-    fn open_file(&mut self, origin: &TopicPartition, shape: &Shape, schema: &SchemaRef, first: i64) {
+    fn open_file(&mut self, origin: &TopicPartition, shape: &Shape, schema: &SchemaRef, first: i64, now: Instant) {
         if let Some(Partition { open: Some((_, open, file)), .. }) = self.partitions.get_mut(origin) {
             if open != shape {
                 (*open, *file.schema_mut()) = (shape.clone(), schema.clone());
@@ -202,16 +236,20 @@ impl LakeTask {
         if let Some(partition) = self.partitions.get_mut(origin) {
             let turn = partition.running.last_entry().and_then(|mut before| before.get_mut().next.take());
             let (open, running) =
-                OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, turn, self.done.0.clone());
+                OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, turn, self.done.0.clone(), now);
+            if let Some((at, _)) = self.layout.rotation.deadline(open.times()) {
+                self.timers.set(origin, at);
+            }
             partition.ledger.begin(file, first);
             partition.open = Some((file, shape.clone(), open));
             partition.running.insert(file, running);
         }
     }
 
-    fn end_file(&mut self, origin: &TopicPartition, reason: roll::Reason) {
+    fn end_file(&mut self, origin: &TopicPartition, reason: Reason) {
         if let Some((_, _, file)) = self.partitions.get_mut(origin).and_then(|p| p.open.take()) {
             tracing::debug!("{origin}: a file ends with {} rows: {reason:?}", file.rows());
+            reason.counter(&self.shared.metrics.files_ended).add(1);
             file.end();
         }
     }
@@ -266,12 +304,13 @@ impl SinkTask for LakeTask {
     }
 
     fn put(&mut self, batches: Vec<Batch>) -> Result<(), TaskError> {
-        self.settle()?;
+        let now = Instant::now();
+        self.settle(now)?;
         for batch in &batches {
             if self.rewinds.contains_key(&batch.origin) {
                 continue; // consumed again after the rewind
             }
-            self.put_batch(batch)?;
+            self.put_batch(batch, now)?;
         }
         self.context.metrics.buffered_bytes.set(self.shared.backlog.bytes() as u64);
         Ok(())
@@ -280,14 +319,14 @@ impl SinkTask for LakeTask {
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
         let Shared { backlog, unpublished, .. } = &*self.shared;
         let ready = backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout)
-            && unpublished.wait(MOST_UNPUBLISHED.min(self.context.memory / 2), timeout);
+            && unpublished.wait(self.most_unpublished(), timeout);
         self.context.metrics.buffered_bytes.set(backlog.bytes() as u64);
-        self.settle()?;
+        self.settle(Instant::now())?;
         Ok(ready)
     }
 
     fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
-        self.settle()?;
+        self.settle(Instant::now())?;
         Ok(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.ledger.take_offset()?))).collect())
     }
 
@@ -303,18 +342,17 @@ impl SinkTask for LakeTask {
     ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
         let deadline = Instant::now() + timeout;
         for tp in partitions {
-            let Some(partition) = self.partitions.get_mut(tp) else { continue };
-            match partition.open.take() {
-                Some((_, _, file)) if self.layout.flush_on_stop && !lost => file.end(),
-                Some((id, ..)) => {
-                    partition.running.remove(&id);
-                    partition.ledger.forget_newest();
-                }
-                None => {}
+            if self.layout.flush_on_stop && !lost {
+                self.end_file(tp, Reason::Stop);
+            } else if let Some(partition) = self.partitions.get_mut(tp)
+                && let Some((id, ..)) = partition.open.take()
+            {
+                partition.running.remove(&id);
+                partition.ledger.forget_newest();
             }
         }
         let busy = |task: &Self| partitions.iter().any(|tp| task.partitions.get(tp).is_some_and(|p| !p.running.is_empty()));
-        let mut failure = self.settle();
+        let mut failure = self.settle(Instant::now());
         while failure.is_ok() && !lost && busy(self) {
             let Ok(done) = self.done.1.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
                 tracing::warn!(

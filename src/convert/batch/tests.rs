@@ -5,6 +5,8 @@ use arrow_array::{BinaryArray, Int64Array, TimestampMillisecondArray};
 use landfall_api::{Properties, Role, SinkTask as _, TaskContext, TaskMetrics, TopicPartition};
 use landfall_lake::encode::Codec;
 use landfall_lake::name::Names;
+use landfall_lake::nulls::NullValues;
+use landfall_lake::roll::Rotation;
 use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::{LakeTask, Layout};
 use std::time::Duration;
@@ -131,7 +133,8 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     let layout = Layout {
         names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
         codec: Codec::named("snappy").expect("a codec"),
-        flush_size: 1,
+        rotation: Rotation { flush_size: Some(1), ..Rotation::default() },
+        nulls: NullValues::Fail,
         retry_backoff: Duration::from_millis(5),
         flush_on_stop: false,
     };

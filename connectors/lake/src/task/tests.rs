@@ -36,15 +36,26 @@ impl Bench {
     }
 
     fn task_on(&self, storage: Arc<dyn Storage>, flush_size: u64, flush_on_stop: bool) -> LakeTask {
-        let names = Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 };
-        let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
-        let layout = Layout {
-            names,
-            columns: Columns { format, system: Vec::new() },
-            flush_size,
+        self.task_of(storage, |layout| {
+            (layout.rotation.flush_size, layout.flush_on_stop) = (Some(flush_size), flush_on_stop);
+        })
+    }
+
+    /// A task whose files end as `rotation` says, in the directory.
+    fn rotating(&self, rotation: Rotation) -> LakeTask {
+        self.task_of(Arc::new(LocalStorage::new(self.root.path())), |layout| layout.rotation = rotation)
+    }
+
+    fn task_of(&self, storage: Arc<dyn Storage>, change: impl FnOnce(&mut Layout)) -> LakeTask {
+        let mut layout = Layout {
+            names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
+            columns: Columns { format: Format::Parquet(Codec::named("snappy").expect("a codec")), system: Vec::new() },
+            rotation: Rotation::default(),
+            nulls: NullValues::Fail,
             retry_backoff: Duration::from_millis(5),
-            flush_on_stop,
+            flush_on_stop: false,
         };
+        change(&mut layout);
         let context = TaskContext {
             connector: "c".into(),
             task: 0,
@@ -187,6 +198,8 @@ fn a_schema_change_closes_the_file() {
     let offsets = task.close(&[tp()], false, WAIT).expect("close");
     assert_eq!(offsets[&tp()].offset, 6, "flush.on.stop publishes what is open");
     assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [vec![0, 1, 2], vec![3, 4, 5]]);
+    let ended = &task.shared.metrics.files_ended;
+    assert_eq!((ended.schema.get(), ended.stop.get(), ended.flush_size.get()), (1, 1, 0));
 }
 
 #[test]
@@ -236,30 +249,182 @@ fn a_foreign_file_is_not_taken_for_ours() {
     assert!(error.contains("t+0+0000000000.snappy.parquet is there and was not written by Landfall"), "{error}");
 }
 
-#[test]
-fn a_null_value_fails_with_its_offset() {
-    let bench = Bench::new();
-    let mut task = bench.task(10, false);
-    task.open(&tp(), None, 0).expect("open");
-    let mut with_null = range(5..8);
-    let value = with_null.value.array.as_struct().clone();
-    let (fields, columns, _) = value.into_parts();
-    with_null.value.array = Arc::new(StructArray::new(fields, columns, Some(vec![true, false, true].into())));
-    let error = task.put(vec![with_null]).expect_err("refused");
-    assert!(matches!(&error, TaskError::Record { offset: 6, .. }), "{error}");
-    assert!(error.to_string().contains("topic t, partition 0, offset 6"), "{error}");
+/// `batch` with nulls for the values whose id is in `nulls`.
+fn nulled(batch: Batch, nulls: &[i64]) -> Batch {
+    let (fields, columns, _) = batch.value.array.as_struct().clone().into_parts();
+    let present: Vec<bool> = batch.offset.values().iter().map(|offset| !nulls.contains(offset)).collect();
+    let array = Arc::new(StructArray::new(fields, columns, Some(present.into())));
+    Batch { value: Column { field: batch.value.field.clone(), array }, ..batch }
+}
+
+/// `batch` as a fetch of nothing but tombstones is converted while no schema is known.
+fn tombstones(batch: Batch) -> Batch {
+    let array = Arc::new(NullArray::new(batch.len()));
+    Batch { value: Column { field: Arc::new(Field::new("value", DataType::Null, true)), array }, ..batch }
 }
 
 #[test]
-fn nothing_but_nulls_is_refused_as_one_null_is() {
+fn a_null_value_fails_with_its_offset() {
     let bench = Bench::new();
-    let mut task = bench.task(10, false);
+    for (batch, offset) in [(nulled(range(5..8), &[6]), 6), (tombstones(range(5..8)), 5)] {
+        let mut task = bench.task(10, false);
+        task.open(&tp(), None, 0).expect("open");
+        let error = task.put(vec![batch]).expect_err("refused");
+        assert!(matches!(&error, TaskError::Record { offset: found, .. } if *found == offset), "{error}");
+        let text = error.to_string();
+        let java = "Null valued records are not writeable with current behavior.on.null.values 'settings.";
+        assert!(text.contains(java) && text.contains(&format!("topic t, partition 0, offset {offset}")), "{text}");
+    }
+}
+
+#[test]
+fn null_values_that_are_ignored_are_left_out_and_covered() {
+    let bench = Bench::new();
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+        (layout.rotation.flush_size, layout.nulls) = (Some(4), NullValues::Ignore);
+    });
     task.open(&tp(), None, 0).expect("open");
-    let mut tombstones = range(5..8);
-    tombstones.value = Column { field: Arc::new(Field::new("value", DataType::Null, true)), array: Arc::new(NullArray::new(3)) };
-    let error = task.put(vec![tombstones]).expect_err("refused");
-    assert!(matches!(&error, TaskError::Record { offset: 5, .. }), "{error}");
-    assert!(error.to_string().contains("the record's value is null"), "{error}");
+    task.put(vec![tombstones(range(0..3))]).expect("put");
+    assert_eq!(settled(&mut task), Some(Offset { offset: 3, metadata: String::new() }), "committed without a file");
+    let all = nulled(range(3..12), &[3, 5, 6, 11]);
+    task.put(vec![all, tombstones(range(12..14)), range(14..16)]).expect("put");
+    assert_eq!(files(&mut task, &bench), [vec![4, 7, 8, 9]], "tombstones do not end a file");
+    task.put(vec![nulled(range(16..20), &[16, 19])]).expect("put");
+    assert_eq!(files(&mut task, &bench), [vec![4, 7, 8, 9], vec![10, 14, 15, 17]]);
+    assert_eq!(task.close(&[tp()], false, WAIT).expect("close"), BTreeMap::new(), "18 is dropped with its file");
+    let mut again = bench.rotating(Rotation { flush_size: Some(1), ..Rotation::default() });
+    assert_eq!(again.open(&tp(), None, 4).expect("open").resume, 10);
+}
+
+/// The files that have landed once none is on its way, in offset order.
+fn files(task: &mut LakeTask, bench: &Bench) -> Vec<Vec<i64>> {
+    settled(task);
+    bench.landed().into_values().collect()
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_file_ends_by_its_age_without_a_record() {
+    let bench = Bench::new();
+    let mut task = bench.rotating(Rotation { open: Some(MINUTE), ..Rotation::default() });
+    let begun = Instant::now();
+    let ended = |task: &LakeTask| task.shared.metrics.files_ended.open.get();
+    task.open(&tp(), None, 0).expect("open");
+    task.settle(begun + MINUTE * 2).expect("nothing is open");
+    task.put_batch(&range(0..3), begun).expect("put");
+    task.put_batch(&range(3..5), begun + MINUTE / 2).expect("put");
+    task.settle(begun + MINUTE - Duration::from_millis(1)).expect("no failure");
+    assert_eq!(ended(&task), 0, "not yet");
+    task.settle(begun + MINUTE).expect("no failure");
+    assert_eq!((ended(&task), settled(&mut task).map(|o| o.offset)), (1, Some(5)));
+    task.settle(begun + MINUTE * 9).expect("no failure");
+    assert_eq!(ended(&task), 1, "once");
+    task.put_batch(&range(5..6), begun + MINUTE * 10).expect("put");
+    task.settle(begun + MINUTE * 11).expect("no failure");
+    assert_eq!((ended(&task), settled(&mut task).map(|o| o.offset)), (2, Some(6)));
+    assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [vec![0, 1, 2, 3, 4], vec![5]]);
+}
+
+#[test]
+fn a_file_ends_when_no_record_came_for_long_enough() {
+    let bench = Bench::new();
+    let mut task = bench.rotating(Rotation { idle: Some(MINUTE), flush_size: Some(100), ..Rotation::default() });
+    let begun = Instant::now();
+    task.open(&tp(), None, 0).expect("open");
+    for n in 0..5 {
+        let now = begun + MINUTE * 3 / 4 * n;
+        task.settle(now).expect("no failure");
+        task.put_batch(&range(i64::from(n)..i64::from(n) + 1), now).expect("put");
+    }
+    assert_eq!(task.shared.metrics.files_ended.idle.get(), 0);
+    task.settle(begun + MINUTE * 4).expect("no failure");
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(5));
+    assert_eq!(task.shared.metrics.files_ended.idle.get(), 1);
+    assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [vec![0, 1, 2, 3, 4]]);
+}
+
+#[test]
+fn the_age_of_a_file_begins_anew_when_its_partition_comes_back() {
+    let bench = Bench::new();
+    let mut task = bench.rotating(Rotation { open: Some(MINUTE), ..Rotation::default() });
+    let begun = Instant::now();
+    task.open(&tp(), None, 0).expect("open");
+    task.put_batch(&range(0..3), begun).expect("put");
+    task.close(&[tp()], false, WAIT).expect("close");
+    task.open(&tp(), None, 0).expect("open");
+    task.put_batch(&range(0..4), begun + MINUTE / 2).expect("put");
+    task.settle(begun + MINUTE * 5 / 4).expect("no failure");
+    assert_eq!(task.shared.metrics.files_ended.open.get(), 0, "that was the time of the dropped file");
+    task.settle(begun + MINUTE * 3 / 2).expect("no failure");
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(4));
+    assert_eq!(task.shared.metrics.files_ended.open.get(), 1);
+    assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [vec![0, 1, 2, 3]]);
+}
+
+#[test]
+fn a_file_ends_by_its_bytes_as_they_are_encoded() {
+    let bench = Bench::new();
+    let mut task = bench.rotating(Rotation { size: Some(50_000), ..Rotation::default() });
+    task.open(&tp(), None, 0).expect("open");
+    let until = Instant::now() + WAIT;
+    let mut put = 0;
+    while task.shared.metrics.files_ended.size.get() < 3 && Instant::now() < until {
+        task.put(vec![range(put..put + 500)]).expect("put");
+        put += 500;
+        while task.shared.backlog.bytes() > 0 {
+            std::thread::sleep(Duration::from_millis(1)); // so that nothing waits for the encoder
+        }
+    }
+    task.ready(Duration::ZERO).expect("no failure");
+    let sizes: Vec<usize> = files(&mut task, &bench).iter().map(Vec::len).collect();
+    // 8 bytes an id, and less where the encoder knows better
+    assert!(sizes.len() == 3 && sizes.iter().all(|rows| (6000..20_000).contains(rows)), "{sizes:?}");
+}
+
+#[test]
+fn a_full_file_ends_without_another_record() {
+    let bench = Bench::new();
+    let mut task = bench.rotating(Rotation { size: Some(1), ..Rotation::default() });
+    task.open(&tp(), None, 0).expect("open");
+    task.put(vec![range(0..3)]).expect("put");
+    let until = Instant::now() + WAIT;
+    while task.shared.metrics.files_landed.get() == 0 && Instant::now() < until {
+        assert!(task.ready(Duration::ZERO).expect("no failure"));
+    }
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(3));
+    assert_eq!((task.shared.metrics.files_ended.size.get(), bench.landed().len()), (1, 1));
+}
+
+#[test]
+fn files_that_are_due_together_go_to_the_store_a_portion_at_a_time() {
+    const FILES: i32 = 700;
+    let bench = Bench::new();
+    let down = Arc::new(AtomicBool::new(true));
+    let asked = down.clone();
+    let refuse = move |call: &str| match call {
+        call if call.starts_with("stage") && asked.load(Ordering::Relaxed) => Err(StorageError::Retriable("away".into())),
+        _ => Ok(()),
+    };
+    let rotation = Rotation { open: Some(MINUTE), ..Rotation::default() };
+    let mut task = bench.task_of(Asking::new(bench.root.path(), refuse), |layout| layout.rotation = rotation);
+    let begun = Instant::now();
+    for partition in 0..FILES {
+        let origin = TopicPartition::new("t", partition);
+        task.open(&origin, None, 0).expect("open");
+        task.put_batch(&Batch { origin, ..range(0..1) }, begun).expect("put");
+    }
+    task.settle(begun + MINUTE).expect("no failure");
+    task.settle(begun + MINUTE).expect("no failure");
+    let ended = task.shared.metrics.files_ended.open.get();
+    assert!((500..520).contains(&ended), "{ended}");
+    down.store(false, Ordering::Relaxed);
+    let until = Instant::now() + WAIT;
+    while task.shared.metrics.files_landed.get() < FILES as u64 && Instant::now() < until {
+        task.ready(Duration::from_millis(50)).expect("no failure");
+        task.settle(begun + MINUTE).expect("no failure");
+    }
+    assert_eq!((task.shared.metrics.files_ended.open.get(), task.shared.metrics.files_landed.get()), (700, 700));
 }
 
 /// A directory whose calls first ask a function, by their name and path.
@@ -470,7 +635,20 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
             _ => Ok(()),
         };
         let storage = Asking::new(bench.root.path(), busy);
-        let new = |flush| Owner { task: bench.task_on(storage.clone(), flush, flush % 2 == 0), at: 0, open: false };
+        let new = |flush: u64| {
+            let task = bench.task_of(storage.clone(), |layout| {
+                let (open, idle) = (Duration::from_millis(flush), Duration::from_millis(2));
+                layout.rotation = match seed {
+                    0 => Rotation { flush_size: Some(flush), ..Rotation::default() },
+                    1 => Rotation { flush_size: Some(2 * flush), open: Some(open), idle: Some(idle), ..Rotation::default() },
+                    _ => {
+                        Rotation { flush_size: Some(3 * flush), open: Some(open), size: Some(100 * flush), ..Rotation::default() }
+                    }
+                };
+                layout.flush_on_stop = flush % 2 == 0;
+            });
+            Owner { task, at: 0, open: false }
+        };
         let mut owners = [new(10), new(7)];
         let (mut member, mut committed) = (0, None::<Offset>);
         for _ in 0..300 {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Int32Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
 use arrow_array::{
-    Array as _, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
-    Int64Array, NullArray, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray,
+    Array as _, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array,
+    Int32Array, Int64Array, NullArray, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, Field, Fields, Schema};
 use base64::Engine as _;

@@ -1,0 +1,69 @@
+//! What becomes of records whose value is null (`behavior.on.null.values`).
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array as _, BooleanArray};
+use arrow_schema::ArrowError;
+use arrow_select::filter::{FilterBuilder, FilterPredicate};
+use landfall_api::{Batch, Column, RecordError};
+
+/// What becomes of records whose value is null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NullValues {
+    /// They fail the task.
+    #[default]
+    Fail,
+    /// They are left out.
+    Ignore,
+}
+
+impl NullValues {
+    /// What `behavior.on.null.values=<name>` means, in any case of letters.
+    ///
+    /// # Errors
+    /// The names there are.
+    pub fn named(name: &str) -> Result<Self, String> {
+        match name.to_ascii_lowercase().as_str() {
+            "fail" => Ok(Self::Fail),
+            "ignore" => Ok(Self::Ignore),
+            _ => Err("String must be one of (case insensitive): fail, ignore".into()),
+        }
+    }
+}
+
+/// Which of the values are there; None if all are. A column of nothing but nulls may have the type Null, and no buffer that says so.
+fn present(value: &Column) -> Option<BooleanArray> {
+    let nulls = value.array.logical_nulls().filter(|nulls| nulls.null_count() > 0)?;
+    Some(BooleanArray::new(nulls.into_inner(), None))
+}
+
+/// The row of the first null value.
+pub(crate) fn first(value: &Column) -> Option<usize> {
+    present(value)?.values().iter().position(|present| !present)
+}
+
+/// Why a record without a value fails the task: the words of Confluent's sinks (`S3SinkTask`, kafka-connect-storage-cloud 12.1).
+pub(crate) fn refused() -> RecordError {
+    let message =
+        "Null valued records are not writeable with current behavior.on.null.values 'settings. (ignore leaves them out)";
+    RecordError { class: "org.apache.kafka.connect.errors.ConnectException", message: message.into() }
+}
+
+/// `batch` without the rows whose value is null; None if there are none. It covers the same offsets.
+pub(crate) fn left_out(batch: &Batch) -> Result<Option<Batch>, RecordError> {
+    let Some(present) = present(&batch.value) else { return Ok(None) };
+    let present = FilterBuilder::new(&present).optimize().build();
+    tracing::debug!("{} records of {} have no value and are left out", batch.len() - present.count(), batch.origin);
+    filtered(batch, &present).map(Some).map_err(|e| RecordError::data(e.to_string()))
+}
+
+fn filtered(batch: &Batch, rows: &FilterPredicate) -> Result<Batch, ArrowError> {
+    let column = |column: &Column| rows.filter(&column.array).map(|array| Column { field: column.field.clone(), array });
+    Ok(Batch {
+        key: column(&batch.key)?,
+        value: column(&batch.value)?,
+        offset: rows.filter(&batch.offset)?.as_primitive().clone(),
+        timestamp: rows.filter(&batch.timestamp)?.as_primitive().clone(),
+        headers: batch.headers.as_ref().map(|headers| rows.filter(headers)).transpose()?,
+        ..batch.clone()
+    })
+}
