@@ -13,6 +13,8 @@ use landfall_api::{Column, RawBatch, TaskMetrics};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
 
+use crate::encode::Format;
+use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
 
@@ -47,7 +49,7 @@ impl Bench {
     fn task_of(&self, storage: Arc<dyn Storage>, change: impl FnOnce(&mut Layout)) -> LakeTask {
         let mut layout = Layout {
             names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-            codec: Codec::named("snappy").expect("a codec"),
+            columns: Columns { format: Format::Parquet(Codec::named("snappy").expect("a codec")), system: Vec::new() },
             rotation: Rotation::default(),
             nulls: NullValues::Fail,
             retry_backoff: Duration::from_millis(5),
