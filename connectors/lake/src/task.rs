@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use arrow_schema::FieldRef;
+use arrow_schema::{DataType, FieldRef};
 use landfall_api::{Batch, Committed, Offset, Opened, RecordError, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
 
 use crate::columns;
@@ -63,6 +63,8 @@ pub struct LakeTask {
 
 struct Partition {
     ledger: Ledger,
+    /// The schema of the values put last, for those that have none.
+    value: Option<FieldRef>,
     open: Option<(u64, FieldRef, OpenFile)>,
     /// The work of all files that are not visible yet, in offset order.
     running: BTreeMap<u64, Running>,
@@ -181,6 +183,7 @@ impl LakeTask {
                 None => None,
             },
             NullValues::Ignore => nulls::left_out(batch).map_err(|e| refused(0, e))?,
+            NullValues::Write => Some(nulls::written(batch, partition.value.as_ref())),
         };
         let batch = present.as_ref().unwrap_or(batch);
         let fits = partition
@@ -214,6 +217,9 @@ impl LakeTask {
         }
         if let Some(partition) = self.partitions.get_mut(&batch.origin) {
             partition.ledger.advance(batch.covers.end);
+            if *batch.value.field.data_type() != DataType::Null {
+                partition.value = Some(batch.value.field.clone());
+            }
         }
         Ok(())
     }
@@ -300,7 +306,8 @@ impl SinkTask for LakeTask {
         if committed.is_some_and(|c| c.offset == opened.resume) {
             ledger.given();
         }
-        self.partitions.insert(partition.clone(), Partition { ledger, open: None, running: BTreeMap::new() });
+        self.partitions
+            .insert(partition.clone(), Partition { ledger, value: opened.learned.clone(), open: None, running: BTreeMap::new() });
         Ok(opened)
     }
 

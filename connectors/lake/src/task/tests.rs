@@ -291,7 +291,7 @@ fn null_values_that_are_ignored_are_left_out_and_covered() {
     assert_eq!(files(&mut task, &bench), [vec![4, 7, 8, 9], vec![10, 14, 15, 17]]);
     assert_eq!(task.close(&[tp()], false, WAIT).expect("close"), BTreeMap::new(), "18 is dropped with its file");
     let mut again = bench.rotating(Rotation { flush_size: Some(1), ..Rotation::default() });
-    assert_eq!(again.open(&tp(), None, 4).expect("open").resume, 10);
+    assert_eq!(again.open(&tp(), None, 4).expect("open").resume, 18, "the second file begins where the first one ended");
 }
 
 /// The files that have landed once none is on its way, in offset order.
