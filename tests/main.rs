@@ -3,6 +3,7 @@
 mod bad_input;
 mod crash;
 mod fetch_group;
+mod formats;
 mod group;
 mod harness;
 mod idle;
