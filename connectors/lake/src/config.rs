@@ -66,7 +66,13 @@ config! {
         /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
         /// schema.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
+<<<<<<< HEAD
         /// What happens to a record whose value is null: fail fails the task, ignore leaves it out.
+=======
+        /// How to handle records with a null value: fail fails the task, ignore leaves them out, write makes rows
+        /// of them whose value columns are null (every column may then be null in a file's schema); that needs `__key` in
+        /// `landfall.columns`.
+>>>>>>> format
         behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
         /// Milliseconds after which a storage call that failed is tried again.
         retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
@@ -151,8 +157,12 @@ impl LakeConfig {
         if lake.schema_compatibility != "NONE" {
             refuse("schema.compatibility", &lake.schema_compatibility, faults);
         }
-        if lake.behavior_on_null_values.eq_ignore_ascii_case("write") {
-            refuse("behavior.on.null.values", &lake.behavior_on_null_values, faults);
+        let key = SystemColumn::Key.name();
+        if lake.behavior_on_null_values.eq_ignore_ascii_case("write") && !lake.columns.iter().any(|column| column == key) {
+            faults.push(
+                "behavior.on.null.values",
+                format!("behavior.on.null.values=write needs {key} in landfall.columns: a row without a value says nothing but its key"),
+            );
         }
         if let Some(level) = lake.parquet_compression_level
             && let Err(why) = Codec::named(&lake.parquet_codec).and_then(|codec| codec.at(level))
@@ -189,7 +199,7 @@ impl LakeConfig {
     /// How the engine lays out files of `format` below `prefix`, the folder of all topics.
     ///
     /// # Errors
-    /// A column or the behaviour is not known; reading the keys would have refused it.
+    /// A column or a behaviour is not known; reading the keys would have refused it.
     pub fn layout(&self, format: Format, prefix: String) -> Result<Layout, String> {
         let names = Names {
             prefix,
@@ -366,7 +376,6 @@ mod tests {
             ("credentials.provider.class", "com.acme.Provider"),
             ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
             ("schema.compatibility", "FULL"),
-            ("behavior.on.null.values", "WRITE"),
         ];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
@@ -375,6 +384,16 @@ mod tests {
         assert_eq!(faults.len(), set.len());
         let defaults = [("flush.size", "1"), ("rotate.interval.ms", " -1"), ("behavior.on.null.values", "FAIL")];
         assert_eq!(read(&defaults).1, [""; 0]);
+    }
+
+    #[test]
+    fn null_values_are_written_beside_their_keys() {
+        let write = [("flush.size", "1"), ("behavior.on.null.values", "Write")];
+        let (_, faults) = read(&write);
+        let why = "behavior.on.null.values=write needs __key in landfall.columns: a row without a value says nothing but its key";
+        assert_eq!(faults, [why]);
+        let (lake, faults) = read(&[&write[..], &[("landfall.columns", "__offset, __key")]].concat());
+        assert!(lake.is_some() && faults.is_empty(), "{faults:?}");
     }
 
     #[test]

@@ -7,8 +7,13 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+<<<<<<< HEAD
 use arrow_schema::SchemaRef;
 use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicId, TopicPartition};
+=======
+use arrow_schema::{DataType, FieldRef, SchemaRef};
+use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
+>>>>>>> format
 
 use crate::columns::{self, Columns, Shape};
 use crate::commit::{self, Ledger};
@@ -63,6 +68,8 @@ pub struct LakeTask {
 
 struct Partition {
     ledger: Ledger,
+    /// The schema of the values put last, for those that have none.
+    value: Option<FieldRef>,
     open: Option<(u64, Shape, OpenFile)>,
     /// The work of all files that are not visible yet, in offset order.
     running: BTreeMap<u64, Running>,
@@ -182,6 +189,7 @@ impl LakeTask {
                 None => None,
             },
             NullValues::Ignore => nulls::left_out(batch).map_err(|e| refused(0, e))?,
+            NullValues::Write => Some(nulls::written(batch, partition.value.as_ref())),
         };
         let batch = present.as_ref().unwrap_or(batch);
         if batch.is_empty() {
@@ -222,6 +230,9 @@ impl LakeTask {
     fn covered(&mut self, batch: &Batch) {
         if let Some(partition) = self.partitions.get_mut(&batch.origin) {
             partition.ledger.advance(batch.covers.end);
+            if *batch.value.field.data_type() != DataType::Null {
+                partition.value = Some(batch.value.field.clone());
+            }
         }
     }
 
@@ -310,7 +321,8 @@ impl SinkTask for LakeTask {
         if committed.is_some_and(|c| c.offset == opened.resume) {
             ledger.given();
         }
-        self.partitions.insert(partition.clone(), Partition { ledger, open: None, running: BTreeMap::new() });
+        self.partitions
+            .insert(partition.clone(), Partition { ledger, value: opened.learned.clone(), open: None, running: BTreeMap::new() });
         Ok(opened)
     }
 

@@ -165,10 +165,10 @@ fn an_unknown_type_is_named() {
 
 #[test]
 fn large_files_come_in_blocks_plain_and_compressed() {
-    let line = |i: i64| format!("{{\"id\":{i},\"text\":\"{}\"}}\n", i.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_string().repeat(10));
+    let line = |i: i64| format!("{{\"id\":{i},\"text\":\"{}\"}}\n", i.wrapping_mul(0x1E37_79B9_7F4A_7C15).to_string().repeat(10));
     let rows = |from: i64| {
         let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + 1000));
-        let texts = (from..from + 1000).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_string().repeat(10));
+        let texts = (from..from + 1000).map(|i| i.wrapping_mul(0x1E37_79B9_7F4A_7C15).to_string().repeat(10));
         RecordBatch::try_from_iter([("id", ids), ("text", Arc::new(StringArray::from_iter_values(texts)))]).expect("columns")
     };
     let batches: Vec<_> = (0..30).map(|n| rows(n * 1000)).collect();
