@@ -15,7 +15,8 @@ pub fn hint_missing<'a>(faults: &mut Faults, unknown: impl Iterator<Item = &'a s
         if missing.iter().any(|text| fault.message.starts_with(text))
             && let Some(given) = unknown.clone().find(|given| nearest(given, [fault.key.as_str()]).is_some())
         {
-            fault.message += &format!(" Is '{given}' meant for it?");
+            let end = if fault.message.ends_with('.') { "" } else { "." };
+            fault.message += &format!("{end} Is '{given}' meant for it?");
         }
     }
 }
