@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .NOTPARALLEL:
-.PHONY: setup test test-long lint run bench release
+.PHONY: setup test test-long lint run reference bench release
 
 # Everything that building and testing need.
 setup:
@@ -25,6 +25,10 @@ lint:
 run:
 	scripts/setup.sh build
 	cargo run --profile demo --bin landfall -- demo $(ARGS)
+
+# The pages of docs/reference anew, from the configuration keys as the code declares them.
+reference:
+	UPDATE=1 cargo test --test it reference
 
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup

@@ -6,6 +6,7 @@ mod demo;
 mod documents;
 mod fetch_group;
 mod file_stream;
+mod formats;
 mod group;
 mod harness;
 mod idle;

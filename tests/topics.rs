@@ -117,11 +117,11 @@ fn a_topic_that_is_deleted_is_let_go_and_the_others_go_on() {
 }
 
 /// A topic is deleted and created again: its old files are in the way of the new ones, and nothing is lost or mixed up.
-fn comes_again(topic: &str, records: i64) {
+fn comes_again(topic: &str, records: i64, more: &Value) {
     let (broker, store, worker) = (Broker::shared(), Store::directory(), worker());
     broker.create_topic(topic, 1);
     produce(topic, 0, 0..6);
-    worker.create(topic, &connector(&store, ("topics.regex", topic), &json!({})));
+    worker.create(topic, &connector(&store, ("topics.regex", topic), more));
     worker.await_landed(broker, topic, topic);
     broker.delete_topic(topic);
     broker.create_topic(topic, 1);
@@ -145,12 +145,30 @@ fn move_away(folder: &Path) {
 
 #[test]
 fn a_topic_that_comes_again_is_not_taken_for_the_old_one() {
-    comes_again("again-short", 4);
+    comes_again("again-short", 4, &json!({}));
 }
 
 #[test]
-fn a_topic_that_comes_again_longer_than_it_was_is_not_taken_for_the_old_one() {
-    comes_again("again-long", 12);
+fn a_topic_that_comes_again_longer_between_two_looks_is_noticed() {
+    comes_again("again-unseen-long", 12, &json!({ "consumer.override.metadata.max.age.ms": "300000" }));
+}
+
+#[test]
+fn a_topic_that_comes_again_is_read_from_its_beginning() {
+    let (broker, store, worker, topic) = (Broker::shared(), Store::directory(), worker(), "again-moved");
+    broker.create_topic(topic, 1);
+    produce(topic, 0, 0..7);
+    let more = json!({ "consumer.override.metadata.max.age.ms": "300000" });
+    worker.create(topic, &connector(&store, ("topics.regex", topic), &more));
+    wait_until("three files", secs(30), || (store.files(topic).len() == 3).then_some(()));
+    broker.delete_topic(topic);
+    move_away(&store.folder(topic));
+    broker.create_topic(topic, 1);
+    produce(topic, 0, 100..112);
+    worker.await_landed(broker, topic, topic);
+    worker.await_state(topic, "RUNNING");
+    let seen = seen_by("duckdb", &store.folder(topic), "id");
+    assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (12, 12, 100, 111));
 }
 
 #[test]

@@ -157,7 +157,13 @@ fn answers_are_those_of_javas_worker() {
         ("the same topic twice", json!({"topics": "t1, t1"})),
         ("an empty topic", json!({"topics": "t1,,t2"})),
         ("blank topics", json!({"topics": " "})),
+        ("a regular expression", json!({"topics": null, "topics.regex": " (?!__)[\\w&&[^_]]++"})),
         ("a bad regular expression", json!({"topics": null, "topics.regex": "[("})),
+        ("another bad regular expression", json!({"topics": null, "topics.regex": "a{2,1}"})),
+        (
+            "a dead letter queue that matches",
+            json!({"topics": null, "topics.regex": "d.*", "errors.deadletterqueue.topic.name": " dlq "}),
+        ),
         (
             "a dead letter queue",
             json!({"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dlq",

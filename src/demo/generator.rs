@@ -58,66 +58,94 @@ pub(super) struct Generated {
 /// Generates until all is done or it is asked to stop; what has not landed then. Blocks, and needs the runtime for its timers.
 pub(super) fn run(plan: Plan, bootstrap: &str, worker: &Properties, generated: &Generated) -> Result<Lag, String> {
     let failed = |e: KafkaError| format!("the generator cannot go on: {e}");
-    let mut lag = Lag::new(worker, generated.lag.clone()).map_err(failed)?;
-    let mut producer = Producer::new(settings::producer(bootstrap)).map_err(failed)?;
-    let (mut bank, mut event, mut is_ready) = (Bank::new(plan.seed), Event::new(), false);
-    let mut count = 0;
+    let lag = Lag::new(worker, generated.lag.clone()).map_err(failed)?;
+    let producer = Producer::new(settings::producer(bootstrap)).map_err(failed)?;
+    let mut generator = Generator { bank: Bank::new(plan.seed), event: Event::new(), is_ready: false, producer, lag, generated };
     let mut looked = Instant::now();
     // What is due is counted from the last time that it had to wait: it does not make up for that.
     let mut since = (Instant::now(), 0);
-    while !generated.stop.load(Ordering::Relaxed) && plan.records.is_none_or(|records| count < records) {
-        if looked.elapsed() >= LOOK {
-            look(&mut lag);
-            looked = Instant::now();
+    while !generated.stop.load(Ordering::Relaxed) {
+        let count = generated.records.load(Ordering::Relaxed);
+        let left = plan.records.map_or(BATCH, |records| records - count);
+        if left == 0 {
+            break;
         }
         let due = match plan.rate {
             0 => BATCH,
             rate => ((since.0.elapsed().as_secs_f64() * rate as f64) as u64).saturating_sub(count - since.1),
         };
-        let left = plan.records.map_or(BATCH, |records| records - count);
-        let now = clock::now();
-        let (mut has_room, mut is_full) = (true, false);
-        for _ in 0..due.min(left).min(BATCH) {
-            if !is_ready {
-                event.write(&bank.next(now), now);
-                is_ready = true;
-            }
-            let bytes = event.key.len() + event.value.len();
-            has_room = lag.bytes(event.topic, event.partition) + bytes + OVERHEAD <= MOST_LAG;
-            if !has_room {
-                break;
-            }
-            let record = Record {
-                topic: TOPICS[event.topic].name,
-                partition: Some(event.partition),
-                key: Some(event.key.as_bytes()),
-                value: Some(event.value.as_bytes()),
-                headers: &[],
-                timestamp: Some(now),
-            };
-            is_full = producer.send([(0, record)]) == 0;
-            if is_full {
-                break;
-            }
-            is_ready = false;
-            lag.sent(event.topic, event.partition, bytes + OVERHEAD);
-            count += 1;
-            generated.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let held = generator.produce(due.min(left).min(BATCH));
+        check(&mut generator.producer)?;
+        generated.waiting.store(held == Some(Held::Lag), Ordering::Relaxed);
+        if held == Some(Held::Lag) {
+            since = (Instant::now(), generated.records.load(Ordering::Relaxed));
         }
-        generated.records.store(count, Ordering::Relaxed);
-        generated.waiting.store(!has_room, Ordering::Relaxed);
-        check(&mut producer)?;
-        if !has_room {
-            since = (Instant::now(), count);
-        }
-        if !has_room || is_full || due < BATCH {
+        if held.is_some() || due < BATCH {
             sleep(NAP);
+        }
+        if looked.elapsed() >= LOOK {
+            look(&mut generator.lag);
+            looked = Instant::now();
         }
     }
     generated.waiting.store(false, Ordering::Relaxed);
+    let Generator { mut producer, lag, .. } = generator;
     Handle::current().block_on(producer.flush(FLUSH)).map_err(failed)?;
     check(&mut producer)?;
     Ok(lag)
+}
+
+/// Why a change is not produced yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// Too much of its partition has not landed.
+    Lag,
+    /// The producer's queue is full.
+    Queue,
+}
+
+struct Generator<'g> {
+    bank: Bank,
+    event: Event,
+    /// Whether the event is still to be produced.
+    is_ready: bool,
+    producer: Producer,
+    lag: Lag,
+    generated: &'g Generated,
+}
+
+impl Generator<'_> {
+    /// Produces `count` changes; why they were fewer.
+    fn produce(&mut self, count: u64) -> Option<Held> {
+        let now = clock::now();
+        for _ in 0..count {
+            if !self.is_ready {
+                self.event.write(&self.bank.next(now), now);
+                self.is_ready = true;
+            }
+            let Event { topic, partition, key, value, .. } = &self.event;
+            let bytes = key.len() + value.len();
+            if self.lag.bytes(*topic, *partition) + bytes + OVERHEAD > MOST_LAG {
+                return Some(Held::Lag);
+            }
+            let record = Record {
+                topic: TOPICS[*topic].name,
+                partition: Some(*partition),
+                key: Some(key.as_bytes()),
+                value: Some(value.as_bytes()),
+                headers: &[],
+                timestamp: Some(now),
+            };
+            if self.producer.send([(0, record)]) == 0 {
+                return Some(Held::Queue);
+            }
+            self.is_ready = false;
+            self.lag.sent(*topic, *partition, bytes + OVERHEAD);
+            self.generated.records.fetch_add(1, Ordering::Relaxed);
+            self.generated.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        }
+        None
+    }
 }
 
 /// Asks what has landed; if the broker does not say, the next look will.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use landfall_api::{Properties, TopicPartition};
 
-use super::event::TOPICS;
-use super::settings::CONNECTORS;
+use super::event::{TOPICS, Topic};
+use super::settings::{CONNECTORS, Connector};
 use crate::kafka::{Consumer, KafkaError, consumer_properties};
 
 /// How long a group may take to say what it has stored.
@@ -38,9 +38,9 @@ impl Lag {
     /// Nothing is behind yet. `worker` are the properties of the worker; `records` is kept up to date.
     pub(super) fn new(worker: &Properties, records: Arc<AtomicU64>) -> Result<Self, KafkaError> {
         let topics = TOPICS.iter().map(|topic| (0..topic.partitions).map(|_| Waiting::default()).collect()).collect();
-        let group = |connector: &super::settings::Connector| {
+        let group = |connector: &Connector| {
             let settings = consumer_properties(worker, &Properties::new(), connector.name, 0, 1 << 20);
-            let partitions = |topic: &super::event::Topic| {
+            let partitions = |topic: &Topic| {
                 let name: Arc<str> = topic.name.into();
                 (0..topic.partitions).map(move |partition| TopicPartition { topic: name.clone(), partition })
             };

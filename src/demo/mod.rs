@@ -1,8 +1,8 @@
 //! The demo: a small bank's change events, an embedded broker, and the real worker that lands them as Parquet in a directory.
 //!
-//! - [`bank`] does business, [`event`] writes it as Debezium would, `generator` produces it to a [`Broker`],
-//! - [`settings`] has the configuration of the worker and of its connectors,
-//! - [`lag`] knows what has not landed, [`progress`] shows it.
+//! - `bank` does business, `event` writes it as Debezium would, `generator` produces it to a [`Broker`],
+//! - `settings` has the configuration of the worker and of its connectors,
+//! - `lag` knows what has not landed, `progress` shows it.
 //!
 //! At its end it stops the connectors, which publishes what they have read, and counts: every record that was produced is a row in
 //! a file, or the demo has failed.
@@ -219,7 +219,7 @@ impl Demo {
         }
         self.herder.set_ready();
         // Whoever reads what is shown may go away: that is a way to end the demo too.
-        let mut is_seen = self.progress.say(intro).is_ok();
+        let mut goes_on = self.progress.say(intro).is_ok();
         let generated = self.generated.clone();
         let bootstrap = worker.get("bootstrap.servers").cloned().unwrap_or_default();
         let mut generator = spawn_blocking(move || generator::run(plan, &bootstrap, &worker, &generated));
@@ -227,10 +227,10 @@ impl Demo {
         let lag = loop {
             tokio::select! {
                 lag = &mut generator => break lag,
-                () = tokio::time::sleep(TICK), if is_seen => is_seen = self.show().is_ok(),
-                _ = &mut interrupted, if is_seen => is_seen = false,
+                () = tokio::time::sleep(TICK), if goes_on => goes_on = self.show().is_ok(),
+                _ = &mut interrupted, if goes_on => goes_on = false,
             }
-            if !is_seen {
+            if !goes_on {
                 self.generated.stop.store(true, Ordering::Relaxed);
             }
         };

@@ -116,7 +116,8 @@ config! {
         };
         /// The topics to consume, separated by commas. Either this or `topics.regex` must be given.
         topics: Vec<String> = "topics" { default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics", order: Some(4) };
-        /// A regular expression in Java's syntax: every topic whose whole name matches it is consumed, also one that appears later.
+        /// A regular expression in Java's syntax. Every topic whose whole name matches it is consumed, also one that appears later; Kafka's
+        /// own are left out. Either this or `topics` must be given.
         topics_regex: String = "topics.regex" {
             default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics regex", order: Some(4),
             valid: By(regex)

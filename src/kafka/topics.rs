@@ -17,7 +17,7 @@ use super::client::ConsumerSettings;
 use super::error::{Class, KafkaError};
 use super::fetch::Consumer;
 use super::pattern::Pattern;
-use super::raw::Directory;
+use super::raw::{Directory, Waker};
 
 /// Kafka's own topics (`org.apache.kafka.common.internals.Topic`), which the brokers mark as internal.
 const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
@@ -75,6 +75,7 @@ pub struct Topics {
     exclude_internal: bool,
     every: Duration,
     directory: Option<Directory>,
+    waker: Waker,
     runtime: Handle,
     /// What was subscribed to last.
     known: BTreeSet<String>,
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Topics {
 }
 
 impl Topics {
-    /// Looks at what `consumer` is to have, for the first time when first [taken](Self::take).
+    /// Looks at what `consumer` is to have, for the first time when first [taken](Self::take). Its poll ends early for a result.
     #[must_use]
     pub fn new(wanted: Wanted, consumer: &Consumer, settings: &ConsumerSettings, runtime: Handle) -> Self {
         Self {
@@ -97,6 +98,7 @@ impl Topics {
             exclude_internal: settings.exclude_internal_topics,
             every: settings.metadata_max_age.max(LEAST_WAIT),
             directory: consumer.directory(),
+            waker: consumer.waker(),
             runtime,
             known: BTreeSet::new(),
             next: Instant::now(),
@@ -134,9 +136,11 @@ impl Topics {
         {
             let (done, under_way) = mpsc::sync_channel(1);
             let (wanted, exclude_internal, known) = (self.wanted.clone(), self.exclude_internal, self.known.clone());
+            let waker = self.waker.clone();
             self.under_way = Some(under_way);
             self.runtime.spawn_blocking(move || {
                 let _ = done.send(look(&directory, &wanted, exclude_internal, &known));
+                waker.wake();
             });
         }
         Ok(None)

@@ -87,7 +87,7 @@ pub(crate) fn tiled(root: &Path, topics_dir: &str, topic: &str) -> BTreeMap<i32,
     ends
 }
 
-/// What a Parquet reader of Python sees in all files below a folder taken together.
+/// What a reader of Python sees in all files below a folder taken together, Parquet or JSON lines.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) count: i64,

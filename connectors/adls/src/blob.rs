@@ -8,7 +8,7 @@ use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_format, check_not_cloud, check_storage_class, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, missing, store_url};
 
 const ACCOUNT: &str = "azblob.account.name";
 const KEY: &str = "azblob.account.key";
@@ -111,7 +111,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let blob = BlobConfig::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
     let blob = blob?;
-    check_format(&blob.format_class, &["io.confluent.connect.azure.blob.format"], faults);
+    let format = format(&blob.format_class, &["io.confluent.connect.azure.blob.format"], lake.as_ref(), faults);
     check_storage_class(blob.storage_class.as_ref(), "AzureBlobStorage", faults);
     let place = match store_url(blob.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => Some(Place::Directory(root)),
@@ -120,7 +120,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     };
     let lake = lake?;
     let prefix = lake.topics_dir.clone();
-    Some(Landing { lake, place: place?, prefix })
+    Some(Landing { lake, format: format?, place: place?, prefix })
 }
 
 fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {

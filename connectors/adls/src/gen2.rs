@@ -8,7 +8,7 @@ use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_format, check_not_cloud, check_storage_class, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, missing, store_url};
 
 const ACCOUNT: &str = "azure.datalake.gen2.account.name";
 const CLIENT_ID: &str = "azure.datalake.gen2.client.id";
@@ -88,13 +88,13 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let gen2 = Gen2Config::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
     let gen2 = gen2?;
-    check_format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], faults);
+    let format = format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], lake.as_ref(), faults);
     check_storage_class(gen2.storage_class.as_ref(), "AzureDataLakeGen2Storage", faults);
     let url = match store_url(gen2.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => {
-            let lake = lake?;
+            let (lake, format) = (lake?, format?);
             let prefix = lake.topics_dir.clone();
-            return Some(Landing { lake, place: Place::Directory(root), prefix });
+            return Some(Landing { lake, format, place: Place::Directory(root), prefix });
         }
         Some(StoreUrl::Account(account)) => Some(account),
         None => None,
@@ -122,7 +122,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     }
     let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
     let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
-    Some(Landing { lake, place, prefix })
+    Some(Landing { lake, format: format?, place, prefix })
 }
 
 /// The application if one is given, else the account key, else what the deprecated key holds.

@@ -7,7 +7,7 @@ use landfall_lake::config::{LakeConfig, check_folder};
 use crate::connection_string::ConnectionString;
 use crate::credential::Credential;
 use crate::endpoint::{Account, StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, check_format, missing, store_url};
+use crate::landing::{self, Landing, Place, format, missing, store_url};
 
 const CONNECTION_STRING: &str = "landfall.azure.connection.string";
 const ACCOUNT: &str = "landfall.azure.account.name";
@@ -82,7 +82,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let lake = LakeConfig::read(declared, properties, faults);
     let sink = sink?;
     let packages = ["io.confluent.connect.azure.storage.format", "io.confluent.connect.azure.blob.format"];
-    check_format(&sink.format_class, &packages, faults);
+    let format = format(&sink.format_class, &packages, lake.as_ref(), faults);
     let placed = match store_url(sink.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => Some((Place::Directory(root), String::new())),
         Some(StoreUrl::Account(account)) => container(&sink, Some(account), faults),
@@ -91,7 +91,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, place, prefix })
+    Some(Landing { lake, format: format?, place, prefix })
 }
 
 /// The container, and the folder in it that `store.url` names.

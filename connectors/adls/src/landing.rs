@@ -8,6 +8,7 @@ use landfall_api::config::Class;
 use landfall_api::{Faults, Properties, SinkTask, TaskContext, TaskError};
 use landfall_lake::LakeTask;
 use landfall_lake::config::{LakeConfig, class_not_found, refuse};
+use landfall_lake::encode::Format;
 use landfall_lake::storage::Storage;
 use landfall_lake::storage::local::LocalStorage;
 
@@ -26,6 +27,7 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Landing {
     pub(crate) lake: LakeConfig,
+    pub(crate) format: Format,
     pub(crate) place: Place,
     /// The folder of all topics below the place.
     pub(crate) prefix: String,
@@ -35,12 +37,13 @@ impl Landing {
     /// The engine's task. Does no I/O.
     pub(crate) fn task(self, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
         let storage: Arc<dyn Storage> = match self.place {
-            Place::Directory(root) => Arc::new(LocalStorage::new(root)),
+            Place::Directory(root) if self.format.has_footer() => Arc::new(LocalStorage::new(root)),
+            Place::Directory(root) => Arc::new(LocalStorage::new(root).needing_metadata()),
             Place::Container(url, credential) => {
                 Arc::new(AzureStorage::new(url, credential).map_err(|e| TaskError::Fatal(e.to_string()))?)
             }
         };
-        let layout = self.lake.layout(self.prefix).map_err(TaskError::Fatal)?;
+        let layout = self.lake.layout(self.format, self.prefix).map_err(TaskError::Fatal)?;
         Ok(Box::new(LakeTask::new(layout, storage, context)))
     }
 }
@@ -96,13 +99,20 @@ pub(crate) fn missing(key: &str) -> String {
     format!("Missing required configuration \"{key}\" which has no default value.")
 }
 
-/// Refuses other formats than Parquet; `packages` are those that the class may name it in.
-pub(crate) fn check_format(format: &Class, packages: &[&str], faults: &mut Faults) {
+/// The format that the class `format` means; `packages` are those that the sink may name it in. None after a fault.
+pub(crate) fn format(format: &Class, packages: &[&str], lake: Option<&LakeConfig>, faults: &mut Faults) -> Option<Format> {
     let below = packages.iter().find_map(|package| format.0.strip_prefix(package)?.strip_prefix('.'));
     match below {
-        Some("parquet.ParquetFormat") => {}
-        Some("avro.AvroFormat" | "json.JsonFormat" | "bytearray.ByteArrayFormat") => refuse("format.class", &format.0, faults),
-        _ => faults.push("format.class", class_not_found("format.class", &format.0)),
+        Some("parquet.ParquetFormat") => lake?.parquet().ok(),
+        Some("json.JsonFormat") => lake?.json().ok(),
+        Some("avro.AvroFormat" | "bytearray.ByteArrayFormat") => {
+            refuse("format.class", &format.0, faults);
+            None
+        }
+        _ => {
+            faults.push("format.class", class_not_found("format.class", &format.0));
+            None
+        }
     }
 }
 
@@ -154,7 +164,7 @@ pub(crate) mod tests {
         credentials.provider.class";
 
     /// The keys of both classes that are acted upon, in part by refusing values.
-    const HONOURED: &str = "format.class flush.size retry.backoff.ms filename.offset.zero.pad.width parquet.codec \
+    const HONOURED: &str = "format.class az.compression.type flush.size retry.backoff.ms filename.offset.zero.pad.width parquet.codec \
         schema.compatibility behavior.on.null.values partitioner.class topics.dir directory.delim file.delim store.url storage.class";
 
     /// Checks that a class declares the keys of both Confluent classes, its own that it acts upon (`honoured`) and its `other`

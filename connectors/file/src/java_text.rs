@@ -3,7 +3,8 @@
 //! A value with a schema is what Connect makes of it: a `Struct` prints the fields that are not null, a map is a
 //! `java.util.HashMap` and comes in its order, decimals and dates are `BigDecimal` and `java.util.Date`. An object without a schema is
 //! a `HashMap` too. Where Java's text depends on the machine, one is chosen:
-//! - numbers with a fraction as a JVM of version 19 or later prints them: the fewest digits that say which number it is;
+//! - numbers with a fraction as a JVM of version 19 or later prints them: the fewest digits that say which number it is (an older one
+//!   prints a digit too many, or a last digit that is not the nearest, for about one in a thousand);
 //! - dates in UTC.
 //!
 //! And where it would be of no use, another is made: bytes, which Java shows as the address of an array, are written as they are, or in

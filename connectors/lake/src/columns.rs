@@ -1,73 +1,173 @@
-//! The columns of a file, from the value column of a batch.
+//! The columns of a file: those of the value, and those that say where a row comes from.
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, RecordBatch, new_null_array};
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
-use landfall_api::{Column, RecordError};
+use arrow_select::nullif::nullif;
+use landfall_api::{Batch, RecordError};
+
+use crate::encode::Format;
+use crate::system::SystemColumn;
 
 /// The name of the one column of values that are not structs.
 pub const VALUE: &str = "value";
 
-/// The schema metadata that tells a plain value's column from a struct with one field.
+/// The schema metadata that tells a plain value's column from a struct with a field of that name.
 const PLAIN: &str = "landfall.plain";
 
-/// The schema metadata of a file whose values had no field with a value yet: its one column is there to count the rows.
+/// The schema metadata of a file whose values had no field with a value yet, `struct`, or no value, `null`: its one column is there to
+/// count the rows.
 const HOLLOW: &str = "landfall.hollow";
 
-/// The schema of files with values of type `value`: a struct's fields, or one column [`VALUE`]. Connect's int8 and int16 become
-/// INT32, as Avro has nothing smaller and Confluent's Parquet format goes through Avro (`AvroData`, schema-registry 8.0).
-///
-/// Schemaless values of which nothing is known yet (`{}`, or nothing but nulls) land as rows of a [`VALUE`] that is null.
-///
-/// # Errors
-/// A struct without fields, at any depth, that a schema asks for: Parquet has no such thing.
-pub fn file_schema(value: &FieldRef) -> Result<SchemaRef, RecordError> {
-    let mut metadata = value.metadata().clone();
-    let fields = match value.data_type() {
-        DataType::Struct(fields) if fields.is_empty() && metadata.contains_key("connect.schemaless") => {
-            metadata.insert(HOLLOW, "true");
-            Fields::from(vec![Field::new(VALUE, DataType::Utf8, true)])
+/// The mark of values without a schema; `json` for strings that hold values of several types.
+const SCHEMALESS: &str = "connect.schemaless";
+
+/// What the columns of files are made of.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// What holds them.
+    pub format: Format,
+    /// What stands behind the columns of the value, in this order (`landfall.columns`).
+    pub system: Vec<SystemColumn>,
+}
+
+/// The schemas that a file's columns come from: what decides on whether rows go on in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    value: FieldRef,
+    /// Only where keys have a column.
+    key: Option<FieldRef>,
+}
+
+impl Columns {
+    /// The shape of the rows of `batch`.
+    #[must_use]
+    pub fn shape(&self, batch: &Batch) -> Shape {
+        let key = self.system.contains(&SystemColumn::Key).then(|| batch.key.field.clone());
+        Shape { value: batch.value.field.clone(), key }
+    }
+
+    /// Whether rows of the shape `next` go on in a file whose last rows have the shape `open`. Where files do not have one schema,
+    /// values without one do, whatever their fields.
+    #[must_use]
+    pub fn takes(&self, open: &Shape, next: &Shape) -> bool {
+        let free = |a: &FieldRef| !self.format.has_schema() && is_schemaless(a);
+        let same = |a: &FieldRef, b: &FieldRef| a == b || free(a) && free(b);
+        same(&open.value, &next.value)
+            && match (&open.key, &next.key) {
+                (Some(a), Some(b)) => same(a, b),
+                (a, b) => a == b,
+            }
+    }
+
+    /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], and the system columns. In Parquet, Connect's
+    /// int8 and int16 become INT32, as Avro has nothing smaller and Confluent's Parquet format goes through Avro (`AvroData`,
+    /// schema-registry 8.0), and schemaless values of which nothing is known yet (`{}`, or nothing but nulls) land as rows of a
+    /// [`VALUE`] that is null.
+    ///
+    /// # Errors
+    /// A field that has the name of a system column. In Parquet, a struct without fields, at any depth, that a schema asks for:
+    /// Parquet has no such thing.
+    pub fn schema(&self, shape: &Shape) -> Result<SchemaRef, RecordError> {
+        let parquet = self.format.has_schema();
+        let value = &shape.value;
+        let mut metadata = value.metadata().clone();
+        let mut fields: Vec<FieldRef> = match value.data_type() {
+            DataType::Struct(fields) if fields.is_empty() && parquet && is_schemaless(value) => {
+                metadata.insert(HOLLOW, "struct");
+                vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
+            }
+            DataType::Null if parquet => {
+                metadata.insert(HOLLOW, "null");
+                vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
+            }
+            DataType::Struct(fields) if parquet => file_fields(value.name(), fields)?.to_vec(),
+            DataType::Struct(fields) => fields.to_vec(),
+            _ => {
+                metadata.insert(PLAIN, "true");
+                let plain = Arc::new(value.as_ref().clone().with_name(VALUE));
+                vec![if parquet { file_field(&plain)? } else { plain }]
+            }
+        };
+        for column in &self.system {
+            if fields.iter().any(|field| field.name() == column.name()) {
+                let name = column.name();
+                return Err(RecordError::data(format!(
+                    "the value has a field {name}, and landfall.columns asks for a column {name}"
+                )));
+            }
+            let field = Arc::new(column.field(shape.key.as_ref()));
+            fields.push(if parquet { key_field(&field)? } else { field });
         }
-        DataType::Struct(fields) => file_fields(value.name(), fields)?,
-        _ => {
-            metadata.insert(PLAIN, "true");
-            Fields::from(vec![file_field(&Arc::new(value.as_ref().clone().with_name(VALUE)))?])
-        }
-    };
-    Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
+        Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
+    }
+
+    /// The rows of a file with `schema`, from a batch of the shape that [`schema`](Self::schema) made it for. Where the value is null,
+    /// the columns of its fields are.
+    ///
+    /// # Errors
+    /// A null value with fields that may not be null.
+    pub fn rows(&self, batch: &Batch, schema: &SchemaRef) -> Result<RecordBatch, RecordError> {
+        let value = &batch.value.array;
+        let mut arrays: Vec<ArrayRef> = match value.data_type() {
+            DataType::Struct(_) if !schema.metadata().contains_key(HOLLOW) => members(value.as_struct())?,
+            _ => vec![value.clone()],
+        };
+        arrays.extend(self.system.iter().map(|column| column.array(batch)));
+        let fit = |(array, field): (ArrayRef, &FieldRef)| match (array.data_type(), field.data_type()) {
+            (found, wanted) if found == wanted => Ok(array),
+            (DataType::Null | DataType::Struct(_), wanted @ DataType::Utf8) => Ok(new_null_array(wanted, array.len())),
+            (_, wanted) => cast(&array, wanted),
+        };
+        let columns = arrays.into_iter().zip(schema.fields()).map(fit).collect::<Result<Vec<_>, _>>();
+        // A struct may have no field at all.
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
+        columns
+            .and_then(|columns| RecordBatch::try_new_with_options(schema.clone(), columns, &options))
+            .map_err(|e| RecordError::data(e.to_string()))
+    }
 }
 
 /// The value field that a file's schema was made from, for a converter to take up what was learned before. Types that
-/// [`file_schema`] widened stay wide.
+/// [`Columns::schema`] widened stay wide.
 #[must_use]
 pub fn value_field(schema: &Schema) -> FieldRef {
-    let is = |what| schema.metadata().contains_key(what);
-    let field = match schema.fields().as_ref() {
-        [only] if is(PLAIN) => return only.clone(),
-        [_] if is(HOLLOW) => Field::new(VALUE, DataType::Struct(Fields::empty()), true),
-        _ => Field::new(VALUE, DataType::Struct(schema.fields().clone()), true),
+    let fields: Vec<FieldRef> = schema.fields().iter().filter(|field| !SystemColumn::is(field)).cloned().collect();
+    let data_type = match schema.metadata().get(HOLLOW).map(String::as_str) {
+        Some("null") => DataType::Null,
+        Some(_) => DataType::Struct(Fields::empty()),
+        None => match &fields[..] {
+            [only] if is_plain(schema) => return only.clone(),
+            _ => DataType::Struct(fields.into()),
+        },
     };
-    Arc::new(field.with_metadata(schema.metadata().clone()))
+    Arc::new(Field::new(VALUE, data_type, true).with_metadata(schema.metadata().clone()))
 }
 
-/// The rows of a file with `schema`, from values that [`file_schema`] made it for; no value may be null.
-///
-/// # Errors
-/// A value that the widened type cannot take; no type that a converter gives has one.
-pub fn rows(value: &Column, schema: &SchemaRef) -> Result<RecordBatch, RecordError> {
-    let arrays: Vec<ArrayRef> = match value.field.data_type() {
-        DataType::Struct(fields) if fields.is_empty() => vec![new_null_array(&DataType::Utf8, value.array.len())],
-        DataType::Struct(_) => value.array.as_struct().columns().to_vec(),
-        _ => vec![value.array.clone()],
-    };
-    let fit = |(array, field): (ArrayRef, &FieldRef)| {
-        if array.data_type() == field.data_type() { Ok(array) } else { cast(&array, field.data_type()) }
-    };
-    let columns = arrays.into_iter().zip(schema.fields()).map(fit).collect::<Result<Vec<_>, _>>();
-    columns.and_then(|columns| RecordBatch::try_new(schema.clone(), columns)).map_err(|e| RecordError::data(e.to_string()))
+/// Whether a file of `schema` holds values that are not structs.
+pub(crate) fn is_plain(schema: &Schema) -> bool {
+    schema.metadata().contains_key(PLAIN)
+}
+
+/// Whether values of `field` have no schema.
+pub(crate) fn is_schemaless(field: &Field) -> bool {
+    field.metadata().contains_key(SCHEMALESS)
+}
+
+/// Whether `field` holds JSON: schemaless values of several types.
+pub(crate) fn is_json(field: &Field) -> bool {
+    field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == "json")
+}
+
+/// The columns of the fields, null where the struct is.
+fn members(value: &StructArray) -> Result<Vec<ArrayRef>, RecordError> {
+    let Some(nulls) = value.nulls().filter(|nulls| nulls.null_count() > 0) else { return Ok(value.columns().to_vec()) };
+    let absent = BooleanArray::new(!nulls.inner(), None);
+    let masked = value.columns().iter().map(|column| nullif(column, &absent)).collect::<Result<_, _>>();
+    masked.map_err(|e| RecordError::data(e.to_string()))
 }
 
 /// The bytes that `rows` take, without what else their buffers hold: with many columns and few values in each, far more than the
@@ -88,6 +188,17 @@ fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
     Ok(if &wide == field.data_type() { field.clone() } else { Arc::new(field.as_ref().clone().with_data_type(wide)) })
 }
 
+/// The file's field of keys: one without any value has no type of its own.
+fn key_field(key: &FieldRef) -> Result<FieldRef, RecordError> {
+    match key.data_type() {
+        DataType::Null => Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8))),
+        DataType::Struct(fields) if fields.is_empty() && is_schemaless(key) => {
+            Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8)))
+        }
+        _ => file_field(key),
+    }
+}
+
 fn file_fields(name: &str, fields: &Fields) -> Result<Fields, RecordError> {
     if fields.is_empty() {
         return Err(RecordError::data(format!("{name} is a struct without fields, which Parquet cannot hold")));
@@ -101,59 +212,182 @@ mod tests {
     use std::collections::HashMap;
 
     use arrow_array::builder::{Int8Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
-    use arrow_array::{Int8Array, Int32Array, StringArray, StructArray};
+    use arrow_array::{BinaryArray, Int8Array, Int32Array, Int64Array, NullArray, StringArray, TimestampMillisecondArray};
+    use landfall_api::{Column, RawBatch, TopicPartition};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+    use crate::encode::json::Compression;
+    use crate::encode::parquet::Codec;
+
+    fn parquet(system: &[SystemColumn]) -> Columns {
+        Columns { format: Format::Parquet(Codec::named("none").expect("a codec")), system: system.to_vec() }
+    }
+
+    fn json(system: &[SystemColumn]) -> Columns {
+        Columns { format: Format::Json(Compression::None), system: system.to_vec() }
+    }
+
+    fn schemaless(field: Field) -> FieldRef {
+        Arc::new(field.with_metadata(HashMap::from([(SCHEMALESS.to_owned(), "true".to_owned())])))
+    }
+
+    /// Rows of partition 3 of `t` from offset 10 on, with the keys `k0`, `k1`, ….
+    fn batch(field: impl Into<FieldRef>, array: impl arrow_array::Array + 'static) -> Batch {
+        let rows = array.len() as i64;
+        let key = StringArray::from_iter_values((0..rows).map(|row| format!("k{row}")));
+        let bytes = BinaryArray::from_iter_values((0..rows).map(i64::to_le_bytes));
+        let offset = Int64Array::from_iter_values(10..10 + rows);
+        let timestamp = TimestampMillisecondArray::from_iter((0..rows).map(|row| (row > 0).then_some(row)));
+        let origin = TopicPartition::new("t", 3);
+        let raw = RawBatch {
+            origin: origin.clone(),
+            key: bytes.clone(),
+            value: bytes,
+            offset: offset.clone(),
+            timestamp: timestamp.clone(),
+            headers: None,
+        };
+        Batch {
+            origin,
+            topic: "routed".into(),
+            key: Column { field: Arc::new(Field::new("k", DataType::Utf8, true)), array: Arc::new(key) },
+            value: Column { field: field.into(), array: Arc::new(array) },
+            offset,
+            timestamp,
+            headers: None,
+            raw: Arc::new(raw),
+            covers: 10..10 + rows,
+        }
+    }
+
+    fn rows(columns: &Columns, batch: &Batch) -> Result<RecordBatch, RecordError> {
+        columns.rows(batch, &columns.schema(&columns.shape(batch))?)
+    }
+
+    fn a_and_b(nulls: Option<Vec<bool>>) -> Batch {
+        let fields = Fields::from(vec![Field::new("a", DataType::Int8, false), Field::new("b", DataType::Utf8, true)]);
+        let arrays: Vec<ArrayRef> =
+            vec![Arc::new(Int8Array::from(vec![1, -2])), Arc::new(StringArray::from(vec![Some("x"), None]))];
+        let field = Field::new("v", DataType::Struct(fields.clone()), true)
+            .with_metadata(HashMap::from([("connect.name".to_owned(), "s".to_owned())]));
+        batch(field, StructArray::new(fields, arrays, nulls.map(Into::into)))
+    }
 
     #[test]
     fn a_struct_gives_its_fields_and_small_integers_become_int32() {
-        let fields = Fields::from(vec![Field::new("a", DataType::Int8, false), Field::new("b", DataType::Utf8, true)]);
-        let array = StructArray::new(
-            fields.clone(),
-            vec![Arc::new(Int8Array::from(vec![1, -2])), Arc::new(StringArray::from(vec![Some("x"), None]))],
-            None,
-        );
-        let field = Field::new("v", DataType::Struct(fields), false)
-            .with_metadata(HashMap::from([("connect.name".to_owned(), "s".to_owned())]));
-        let value = Column { field: Arc::new(field), array: Arc::new(array) };
-        let schema = file_schema(&value.field).expect("schema");
-        let rows = rows(&value, &schema).expect("rows");
-        assert_eq!(rows.column(0).as_ref(), &Int32Array::from(vec![1, -2]));
-        assert_eq!(value_field(&schema).metadata()["connect.name"], "s");
+        let found = rows(&parquet(&[]), &a_and_b(None)).expect("rows");
+        assert_eq!(found.column(0).as_ref(), &Int32Array::from(vec![1, -2]));
+        assert_eq!(value_field(found.schema_ref()).metadata()["connect.name"], "s");
+        assert_eq!(rows(&json(&[]), &a_and_b(None)).expect("rows").column(0).as_ref(), &Int8Array::from(vec![1, -2]));
+    }
+
+    #[test]
+    fn where_the_value_is_null_its_fields_are() {
+        let error = rows(&parquet(&[]), &a_and_b(Some(vec![false, true]))).expect_err("a is required").message;
+        assert!(error.contains("Column 'a' is declared as non-nullable but contains null values"), "{error}");
+        let fields = Fields::from(vec![Field::new("a", DataType::Int64, true)]);
+        let array =
+            StructArray::new(fields.clone(), vec![Arc::new(Int64Array::from(vec![1, 2]))], Some(vec![false, true].into()));
+        let found = rows(&parquet(&[SystemColumn::Offset]), &batch(Field::new("v", DataType::Struct(fields), true), array))
+            .expect("rows");
+        assert_eq!(found.column(0).as_ref(), &Int64Array::from(vec![None, Some(2)]));
+        assert_eq!(found.column(1).as_ref(), &Int64Array::from(vec![10, 11]));
     }
 
     #[test]
     fn a_plain_value_is_one_column() {
-        let value = Column {
-            field: Arc::new(Field::new("", DataType::Utf8, true)),
-            array: Arc::new(StringArray::from(vec!["x"])) as ArrayRef,
-        };
-        let schema = file_schema(&value.field).expect("schema");
-        assert_eq!(schema.field(0).name(), VALUE);
-        assert_eq!(rows(&value, &schema).expect("rows").num_rows(), 1);
-        assert_eq!(value_field(&schema).data_type(), &DataType::Utf8);
+        let plain = batch(Field::new("", DataType::Utf8, true), StringArray::from(vec!["x"]));
+        for columns in [parquet(&[]), json(&[])] {
+            let found = rows(&columns, &plain).expect("rows");
+            assert_eq!((found.schema_ref().field(0).name().as_str(), found.num_rows()), (VALUE, 1));
+            assert_eq!(value_field(found.schema_ref()).data_type(), &DataType::Utf8);
+        }
+        let found = rows(&parquet(&[SystemColumn::Topic]), &plain).expect("rows");
+        assert_eq!(value_field(found.schema_ref()).data_type(), &DataType::Utf8);
     }
 
     #[test]
-    fn a_struct_without_fields_is_refused() {
+    fn a_struct_without_fields_is_refused_by_parquet() {
         let empty = |name: &str| Field::new(name, DataType::Struct(Fields::empty()), true);
-        let within =
-            |data_type| Arc::new(Field::new("v", DataType::Struct(Fields::from(vec![Field::new("f", data_type, true)])), true));
+        let within = |data_type| Field::new("v", DataType::Struct(Fields::from(vec![Field::new("f", data_type, true)])), true);
         let list = DataType::List(Arc::new(empty("item")));
-        for value in [Arc::new(empty("v")), within(empty("").data_type().clone()), within(list)] {
-            let error = file_schema(&value).expect_err("refused").message;
+        for value in [empty("v"), within(empty("").data_type().clone()), within(list)] {
+            let shape = Shape { value: Arc::new(value), key: None };
+            let error = parquet(&[]).schema(&shape).expect_err("refused").message;
             assert!(error.contains("a struct without fields, which Parquet cannot hold"), "{error}");
+            json(&[]).schema(&shape).expect("taken");
         }
     }
 
     #[test]
     fn schemaless_values_without_a_field_land_as_rows() {
-        let metadata = HashMap::from([("connect.schemaless".to_owned(), "true".to_owned())]);
-        let field = Arc::new(Field::new("v", DataType::Struct(Fields::empty()), true).with_metadata(metadata));
-        let value = Column { field: field.clone(), array: Arc::new(StructArray::new_empty_fields(3, None)) };
-        let schema = file_schema(&field).expect("schema");
-        let rows = rows(&value, &schema).expect("rows");
-        assert_eq!((rows.num_rows(), rows.column(0).null_count()), (3, 3));
-        assert_eq!(value_field(&schema).data_type(), field.data_type());
+        let empty = schemaless(Field::new("v", DataType::Struct(Fields::empty()), true));
+        let nothing = schemaless(Field::new("v", DataType::Null, true));
+        let empties = batch(empty, StructArray::new_empty_fields(3, None));
+        for values in [empties.clone(), batch(nothing, NullArray::new(3))] {
+            for system in [&[][..], &[SystemColumn::Offset]] {
+                let found = rows(&parquet(system), &values).expect("rows");
+                assert_eq!((found.num_rows(), found.column(0).null_count(), found.num_columns()), (3, 3, 1 + system.len()));
+                assert_eq!(value_field(found.schema_ref()).data_type(), values.value.field.data_type());
+            }
+        }
+        let found = rows(&json(&[]), &empties).expect("rows");
+        assert_eq!((found.num_rows(), found.num_columns()), (3, 0));
+    }
+
+    #[test]
+    fn system_columns_stand_behind_the_value_in_the_order_given() {
+        let mut all = SystemColumn::ALL;
+        all.reverse();
+        let found = rows(&parquet(&all), &a_and_b(None)).expect("rows");
+        let names: Vec<_> = found.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names, ["a", "b", "__headers", "__key", "__timestamp", "__offset", "__partition", "__topic"]);
+        assert_eq!(found.column(3).as_ref(), &StringArray::from(vec!["k0", "k1"]));
+        assert_eq!(found.column(4).as_ref(), &TimestampMillisecondArray::from(vec![None, Some(1)]).with_timezone("UTC"));
+        assert_eq!(found.column(6).as_ref(), &Int32Array::from(vec![3, 3]));
+        assert_eq!(found.column(7).as_ref(), &StringArray::from(vec!["t", "t"]), "the source, not where the rows go");
+        let learned = value_field(found.schema_ref());
+        assert!(matches!(learned.data_type(), DataType::Struct(fields) if fields.len() == 2), "{learned:?}");
+    }
+
+    #[test]
+    fn a_field_with_the_name_of_a_system_column_is_refused() {
+        let fields = Fields::from(vec![Field::new("__offset", DataType::Int64, true)]);
+        let array = StructArray::new(fields.clone(), vec![Arc::new(Int64Array::from(vec![1]))], None);
+        let batch = batch(Field::new("v", DataType::Struct(fields), true), array);
+        rows(&parquet(&[SystemColumn::Topic]), &batch).expect("another name");
+        let error = rows(&parquet(&[SystemColumn::Offset]), &batch).expect_err("refused").message;
+        assert_eq!(error, "the value has a field __offset, and landfall.columns asks for a column __offset");
+    }
+
+    #[test]
+    fn keys_of_nothing_but_nulls_are_a_column_too() {
+        let empty = schemaless(Field::new("k", DataType::Struct(Fields::empty()), true));
+        let nothing = schemaless(Field::new("k", DataType::Null, true));
+        let arrays: [ArrayRef; 2] = [Arc::new(StructArray::new_empty_fields(2, None)), Arc::new(NullArray::new(2))];
+        for (field, array) in [empty, nothing].into_iter().zip(arrays) {
+            let batch = Batch { key: Column { field, array }, ..a_and_b(None) };
+            let found = rows(&parquet(&[SystemColumn::Key]), &batch).expect("rows");
+            assert_eq!(found.column(2).as_ref(), &StringArray::new_null(2));
+        }
+    }
+
+    #[test]
+    fn a_file_takes_rows_of_its_schema_and_json_all_schemaless_ones() {
+        let field =
+            |name: &str| Field::new("v", DataType::Struct(Fields::from(vec![Field::new(name, DataType::Int64, true)])), true);
+        let shape = |value: FieldRef, key: FieldRef| Shape { value, key: Some(key) };
+        let key = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
+        for columns in [parquet(&[]), json(&[])] {
+            let free = !columns.format.has_schema();
+            let takes = |a: &FieldRef, b: &FieldRef| columns.takes(&shape(a.clone(), key("k")), &shape(b.clone(), key("k")));
+            let [a, b] = ["a", "b"].map(|name| Arc::new(field(name)));
+            let [free_a, free_b] = ["a", "b"].map(|name| schemaless(field(name)));
+            assert_eq!((takes(&a, &a), takes(&a, &b), takes(&a, &free_a), takes(&free_a, &free_b)), (true, false, false, free));
+            assert!(!columns.takes(&shape(a.clone(), key("k")), &shape(a.clone(), key("l"))));
+        }
+        let keyed = a_and_b(None);
+        assert_eq!((json(&[]).shape(&keyed).key, parquet(&[SystemColumn::Key]).shape(&keyed).key.is_some()), (None, true));
     }
 
     #[test]
@@ -178,16 +412,15 @@ mod tests {
         let arrays: Vec<ArrayRef> = vec![Arc::new(list.finish()), Arc::new(map.finish()), Arc::new(inner)];
         let fields: Fields =
             arrays.iter().zip(["l", "m", "s"]).map(|(a, n)| Field::new(n, a.data_type().clone(), true)).collect();
-        let array = StructArray::new(fields.clone(), arrays, None);
-        let value = Column { field: Arc::new(Field::new("v", DataType::Struct(fields), true)), array: Arc::new(array) };
-        let schema = file_schema(&value.field).expect("schema");
-        assert!(!format!("{schema:?}").contains("Int8"), "{schema:?}");
-        let rows = rows(&value, &schema).expect("rows");
-        let codec = crate::encode::Codec::named("none").expect("a codec");
-        let mut encoder = crate::encode::Encoder::new(schema, codec, "t", 0, 0);
+        let batch = batch(Field::new("v", DataType::Struct(fields.clone()), true), StructArray::new(fields, arrays, None));
+        let columns = parquet(&[]);
+        let rows = rows(&columns, &batch).expect("rows");
+        assert!(!format!("{:?}", rows.schema_ref()).contains("Int8"), "{:?}", rows.schema_ref());
+        let mut encoder = columns.format.encoder(rows.schema_ref(), &batch.origin, None, 0);
         encoder.write(&rows, 1, 1).expect("parquet");
-        let file: Vec<u8> = encoder.finish(0).expect("parquet").concat();
-        let mut reader = ParquetRecordBatchReader::try_new(bytes::Bytes::from(file), 10).expect("a reader");
+        let mut file = encoder.take();
+        file.extend(encoder.finish(0).expect("parquet"));
+        let mut reader = ParquetRecordBatchReader::try_new(bytes::Bytes::from(file.concat()), 10).expect("a reader");
         assert_eq!(reader.next().expect("a batch").expect("rows"), rows);
     }
 }

@@ -6,16 +6,21 @@
 use std::time::Duration;
 
 use landfall_api::config::Class;
-use landfall_api::{Effect, Faults, Key, Kind, Properties, Width, config};
+use landfall_api::{Effect, Faults, Key, Kind, Properties, Value as _, Width, config};
 
 use crate::Layout;
-use crate::encode::Codec;
+use crate::columns::Columns;
+use crate::encode::Format;
+use crate::encode::json::Compression;
+use crate::encode::parquet::Codec;
 use crate::name::Names;
 use crate::nulls::NullValues;
 use crate::roll::Rotation;
 use crate::storage::checked_path;
+use crate::system::SystemColumn;
 
 const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
+const LEVEL: &str = "landfall.parquet.compression.level";
 const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
 /// The keys that some partitioners read.
 const PARTITIONING: &[&str] = &["partition.field.name", "partition.duration.ms", "path.format", "locale", "timezone"];
@@ -46,12 +51,28 @@ config! {
         /// The class that chooses a record's folder below its topic. There is DefaultPartitioner: the records of one Kafka partition go to
         /// one folder, `partition=<n>`.
         partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class", recommended: &[DEFAULT_PARTITIONER], dependents: PARTITIONING };
-        /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli.
-        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec) };
+        /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli. No effect in
+        /// other formats.
+        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec), dependents: &[LEVEL] };
+        /// The level of the Parquet compression codec: 0 to 9 for gzip, 1 to 22 for zstd, 0 to 11 for brotli; the others have none. If it is
+        /// not given: 6 for gzip, 1 for zstd and brotli.
+        parquet_compression_level: Option<i32> = "landfall.parquet.compression.level" { importance: Low, group: "Connector", width: Width::Short, display: "Parquet Compression Level" };
+        /// The compression of files of JSON: none or gzip. No effect in other formats.
+        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type", valid: By(compression) };
+        /// Columns that are added to those of the value, in the order given: `__topic` and `__partition` (where the record was read
+        /// from, also if a transform sends it elsewhere), `__offset`, `__timestamp`, `__key` (as the key converter made it) and
+        /// `__headers` (a list of keys and values as bytes). The task fails at a value that has a field of the same name.
+        columns: Vec<String> = "landfall.columns" { default: Some(""), group: "Connector", width: Width::Long, display: "Added columns", valid: By(system_columns) };
         /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
         /// schema.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
+<<<<<<< HEAD
         /// What happens to a record whose value is null: fail fails the task, ignore leaves it out.
+=======
+        /// How to handle records with a null value: fail fails the task, ignore leaves them out, write makes rows
+        /// of them whose value columns are null (every column may then be null in a file's schema); that needs `__key` in
+        /// `landfall.columns`.
+>>>>>>> format
         behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
         /// Milliseconds after which a storage call that failed is tried again.
         retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
@@ -71,8 +92,6 @@ config! {
         partitioner_max_open_files: i32 = "partitioner.max.open.files" { default: Some("-1"), group: "Partitioner", width: Width::Long, display: "Maximum Open Files" };
         /// Whether maps whose keys may be null become maps.
         allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema", width: Width::Short, display: "Allow Optional Map Keys" };
-        /// The compression of JSON and raw files: none or gzip.
-        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type" };
         /// A Java class that gives credentials.
         credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Credentials Provider Class" };
     }
@@ -138,8 +157,17 @@ impl LakeConfig {
         if lake.schema_compatibility != "NONE" {
             refuse("schema.compatibility", &lake.schema_compatibility, faults);
         }
-        if lake.behavior_on_null_values.eq_ignore_ascii_case("write") {
-            refuse("behavior.on.null.values", &lake.behavior_on_null_values, faults);
+        let key = SystemColumn::Key.name();
+        if lake.behavior_on_null_values.eq_ignore_ascii_case("write") && !lake.columns.iter().any(|column| column == key) {
+            faults.push(
+                "behavior.on.null.values",
+                format!("behavior.on.null.values=write needs {key} in landfall.columns: a row without a value says nothing but its key"),
+            );
+        }
+        if let Some(level) = lake.parquet_compression_level
+            && let Err(why) = Codec::named(&lake.parquet_codec).and_then(|codec| codec.at(level))
+        {
+            faults.push(LEVEL, format!("Invalid value {level} for configuration {LEVEL}: {why}"));
         }
         let Rotation { flush_size, size, open, .. } = lake.rotation();
         if (flush_size, size, open) == (None, None, None) {
@@ -151,11 +179,28 @@ impl LakeConfig {
         Some(lake)
     }
 
-    /// How the engine lays out files below `prefix`, the folder of all topics.
+    /// Parquet as the keys say.
     ///
     /// # Errors
-    /// The codec or the behaviour is not known; reading the keys would have refused it.
-    pub fn layout(&self, prefix: String) -> Result<Layout, String> {
+    /// The codec is not known, or not at its level; reading the keys would have refused it.
+    pub fn parquet(&self) -> Result<Format, String> {
+        let codec = Codec::named(&self.parquet_codec)?;
+        Ok(Format::Parquet(self.parquet_compression_level.map_or(Ok(codec), |level| codec.at(level))?))
+    }
+
+    /// JSON lines as the keys say.
+    ///
+    /// # Errors
+    /// The compression is not known; reading the keys would have refused it.
+    pub fn json(&self) -> Result<Format, String> {
+        Compression::named(&self.az_compression_type).map(Format::Json)
+    }
+
+    /// How the engine lays out files of `format` below `prefix`, the folder of all topics.
+    ///
+    /// # Errors
+    /// A column or a behaviour is not known; reading the keys would have refused it.
+    pub fn layout(&self, format: Format, prefix: String) -> Result<Layout, String> {
         let names = Names {
             prefix,
             directory_delim: self.directory_delim.clone(),
@@ -164,7 +209,7 @@ impl LakeConfig {
         };
         Ok(Layout {
             names,
-            codec: Codec::named(&self.parquet_codec)?,
+            columns: Columns { format, system: SystemColumn::list(self.columns.iter().map(String::as_str))? },
             rotation: self.rotation(),
             nulls: NullValues::named(&self.behavior_on_null_values)?,
             retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
@@ -191,7 +236,13 @@ impl LakeConfig {
     #[must_use]
     pub fn warnings(properties: &Properties) -> Vec<String> {
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
-        no_effect(NoEffect::KEYS, properties).chain(licence.map(|key| format!("{key} has no effect in Landfall"))).collect()
+        let json = properties.get("format.class").is_some_and(|class| class.trim().ends_with(".JsonFormat"));
+        let others: &[&str] = if json { &["parquet.codec", LEVEL] } else { &["az.compression.type"] };
+        let others: Vec<Key> = Self::KEYS.iter().filter(|key| others.contains(&key.name)).copied().collect();
+        no_effect(NoEffect::KEYS, properties)
+            .chain(no_effect(&others, properties))
+            .chain(licence.map(|key| format!("{key} has no effect in Landfall")))
+            .collect()
     }
 }
 
@@ -278,10 +329,16 @@ fn off_or_positive(number: &str) -> Result<(), String> {
 }
 
 fn codec(name: &str) -> Result<(), String> {
-    match name.trim() {
-        "lzo" => Err("lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw".into()),
-        name => Codec::named(name).map(drop),
-    }
+    Codec::named(name.trim()).map(drop)
+}
+
+fn compression(name: &str) -> Result<(), String> {
+    Compression::named(name.trim()).map(drop)
+}
+
+fn system_columns(names: &str) -> Result<(), String> {
+    let names = Vec::<String>::parse(names)?;
+    SystemColumn::list(names.iter().map(String::as_str)).map(drop)
 }
 
 #[cfg(test)]
@@ -316,11 +373,9 @@ mod tests {
             ("rotate.schedule.interval.ms", "1"),
             ("partitioner.max.open.files", "5"),
             ("allow.optional.map.keys", "true"),
-            ("az.compression.type", "gzip"),
             ("credentials.provider.class", "com.acme.Provider"),
             ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
             ("schema.compatibility", "FULL"),
-            ("behavior.on.null.values", "WRITE"),
         ];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
@@ -329,6 +384,16 @@ mod tests {
         assert_eq!(faults.len(), set.len());
         let defaults = [("flush.size", "1"), ("rotate.interval.ms", " -1"), ("behavior.on.null.values", "FAIL")];
         assert_eq!(read(&defaults).1, [""; 0]);
+    }
+
+    #[test]
+    fn null_values_are_written_beside_their_keys() {
+        let write = [("flush.size", "1"), ("behavior.on.null.values", "Write")];
+        let (_, faults) = read(&write);
+        let why = "behavior.on.null.values=write needs __key in landfall.columns: a row without a value says nothing but its key";
+        assert_eq!(faults, [why]);
+        let (lake, faults) = read(&[&write[..], &[("landfall.columns", "__offset, __key")]].concat());
+        assert!(lake.is_some() && faults.is_empty(), "{faults:?}");
     }
 
     #[test]
@@ -360,6 +425,14 @@ mod tests {
             ("file.delim", "/", "it must not have a slash, a backslash or a control character"),
             ("file.delim", " ", "it must not be blank"),
             ("parquet.codec", "lzo", "lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw"),
+            ("landfall.parquet.compression.level", "1", "only gzip, zstd and brotli have levels"),
+            ("az.compression.type", "lz4", "String must be one of: none, gzip"),
+            (
+                "landfall.columns",
+                "__offset,offset",
+                "\"offset\" is none of __topic, __partition, __offset, __timestamp, __key, __headers",
+            ),
+            ("landfall.columns", "__key, __key", "__key is there twice"),
             ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
             ("rotate.interval.ms", "soon", "Not a number of type LONG"),
             ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
@@ -370,6 +443,25 @@ mod tests {
             let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
             assert_eq!(faults, [format!("Invalid value {} for configuration {key}: {why}", value.trim())]);
         }
+    }
+
+    #[test]
+    fn a_format_has_its_own_keys() {
+        let set = [
+            ("flush.size", "1"),
+            ("parquet.codec", "ZSTD"),
+            ("landfall.parquet.compression.level", "9"),
+            ("az.compression.type", "GZIP"),
+            ("landfall.columns", "__offset, __key"),
+        ];
+        let lake = read(&set).0.expect("good");
+        let zstd = Codec::named("zstd").and_then(|codec| codec.at(9)).map(Format::Parquet);
+        assert_eq!((lake.parquet(), lake.json()), (zstd, Ok(Format::Json(Compression::Gzip))));
+        let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
+        assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
+        let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat()));
+        assert_eq!(warned("x.json.JsonFormat").len(), 2);
+        assert_eq!(warned("x.parquet.ParquetFormat"), ["az.compression.type has no effect in Landfall"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use landfall_api::{TaskError, TaskMetrics, TopicId, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::encode::{Codec, EncodeError, Encoder};
+use crate::encode::{EncodeError, Encoder, Format};
 use crate::encoders::Place;
 use crate::landed::{self, facts};
 use crate::roll::Times;
@@ -28,7 +28,7 @@ const SMALLEST_ROW_GROUP: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) codec: Codec,
+    pub(crate) format: Format,
     /// The encoded bytes after which a file says that it is [`Full`](Outcome::Full).
     pub(crate) full: Option<u64>,
     pub(crate) retry_backoff: Duration,
@@ -237,6 +237,11 @@ impl OpenFile {
         &self.schema
     }
 
+    /// The schema of its last rows: where files do not have one schema, that may change.
+    pub(crate) fn schema_mut(&mut self) -> &mut SchemaRef {
+        &mut self.schema
+    }
+
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
@@ -281,8 +286,7 @@ async fn land(
     mut queue: mpsc::UnboundedReceiver<Work>,
     turn: Option<oneshot::Receiver<()>>,
 ) -> Option<Outcome> {
-    let mut encoder =
-        Encoder::new(id.schema.clone(), shared.codec, &id.origin.topic, id.origin.partition, id.first).of_topic(id.topic);
+    let mut encoder = shared.format.encoder(&id.schema, &id.origin, id.topic, id.first);
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
@@ -310,7 +314,7 @@ async fn land(
                 Some(Ok(encoded)) => encoded,
                 ended => return Some(not_encoded(id, ended.and_then(Result::err))),
             };
-            if is_full(&encoder, full) {
+            if is_full(&*encoder, full) {
                 full = None;
                 report.send(Outcome::Full);
             }
@@ -363,20 +367,20 @@ fn not_encoded(id: &Identity, error: Option<EncodeError>) -> Outcome {
     Outcome::Failed(TaskError::Fatal(format!("{}: {why}", id.path)))
 }
 
-fn is_full(encoder: &Encoder, full: Option<u64>) -> bool {
+fn is_full(encoder: &dyn Encoder, full: Option<u64>) -> bool {
     full.is_some_and(|full| encoder.size() >= full)
 }
 
 /// Encodes until blocks are ready to be staged or the file is full; what is left of `batches`, and the blocks.
 fn encode(
-    mut encoder: Encoder,
+    mut encoder: Box<dyn Encoder>,
     mut batches: VecDeque<Waiting>,
     row_group: usize,
     full: Option<u64>,
-) -> Result<(Encoder, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
+) -> Result<(Box<dyn Encoder>, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
     while let Some(waiting) = batches.pop_front() {
         encoder.write(&waiting.rows, waiting.held.bytes, row_group)?;
-        if encoder.has_block() || is_full(&encoder, full) {
+        if encoder.has_block() || is_full(&*encoder, full) {
             break;
         }
     }
@@ -454,6 +458,7 @@ mod tests {
 
     use arrow_array::Int64Array;
 
+    use crate::encode::parquet::Codec;
     use crate::storage::local::LocalStorage;
 
     #[test]
@@ -462,7 +467,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let shared = Arc::new(Shared {
             storage: Arc::new(LocalStorage::new(root.path())),
-            codec: Codec::named("none").expect("a codec"),
+            format: Format::Parquet(Codec::named("none").expect("a codec")),
             full: None,
             retry_backoff: Duration::from_millis(5),
             memory: 1 << 20,

@@ -10,7 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::columns;
-use crate::encode::footer;
+use crate::encode::parquet::footer;
 use crate::storage::{Object, Storage, StorageError};
 
 /// The keys of the metadata that a store keeps with a file.
@@ -36,7 +36,7 @@ pub struct Span {
     pub last: i64,
 }
 
-/// The span of the file at `path`, from the store's metadata or else from the footer; None if there is no file.
+/// The span of the file at `path`, from the store's metadata or else from the footer that Parquet has; None if there is no file.
 ///
 /// # Errors
 /// [`StorageError::Fatal`] if the file is not one of Landfall's.
@@ -53,6 +53,9 @@ pub async fn span(storage: &dyn Storage, path: &str) -> Result<Option<Span>, Sto
             storage.url()
         ))
     };
+    if !path.ends_with(".parquet") {
+        return Err(foreign("nothing says which records it holds"));
+    }
     let footer = footer_of(storage, &object).await?.map_err(|e| foreign(&e.to_string()))?;
     let fact = |key| number(value(footer.file_metadata(), key));
     match (fact(footer::FIRST), fact(footer::LAST)) {

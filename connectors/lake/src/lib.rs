@@ -15,6 +15,7 @@ pub mod name;
 pub mod nulls;
 pub mod roll;
 pub mod storage;
+pub mod system;
 mod task;
 
 pub use task::{LakeTask, Layout};

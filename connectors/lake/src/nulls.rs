@@ -1,8 +1,10 @@
 //! What becomes of records whose value is null (`behavior.on.null.values`).
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, BooleanArray};
-use arrow_schema::ArrowError;
+use arrow_array::{Array as _, BooleanArray, StructArray, new_null_array};
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
 use arrow_select::filter::{FilterBuilder, FilterPredicate};
 use landfall_api::{Batch, Column, RecordError};
 
@@ -14,6 +16,8 @@ pub enum NullValues {
     Fail,
     /// They are left out.
     Ignore,
+    /// They become rows whose value columns are null.
+    Write,
 }
 
 impl NullValues {
@@ -25,7 +29,8 @@ impl NullValues {
         match name.to_ascii_lowercase().as_str() {
             "fail" => Ok(Self::Fail),
             "ignore" => Ok(Self::Ignore),
-            _ => Err("String must be one of (case insensitive): fail, ignore".into()),
+            "write" => Ok(Self::Write),
+            _ => Err("String must be one of (case insensitive): fail, ignore, write".into()),
         }
     }
 }
@@ -66,4 +71,24 @@ fn filtered(batch: &Batch, rows: &FilterPredicate) -> Result<Batch, ArrowError> 
         headers: batch.headers.as_ref().map(|headers| rows.filter(headers)).transpose()?,
         ..batch.clone()
     })
+}
+
+/// `batch` with columns that may be null. Values of no known type, as those of tombstones are until another value comes, get the
+/// type of `before`, the values before them, so that they go to one file with them.
+pub(crate) fn written(batch: &Batch, before: Option<&FieldRef>) -> Batch {
+    let Column { field, array } = &batch.value;
+    let value = match (field.data_type(), before) {
+        (DataType::Null, Some(before)) => {
+            Column { field: before.clone(), array: new_null_array(before.data_type(), batch.len()) }
+        }
+        (DataType::Struct(fields), _) if !fields.is_empty() => {
+            let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
+            let fields: Fields = fields.iter().map(nullable).collect();
+            let (_, columns, nulls) = array.as_struct().clone().into_parts();
+            let field = field.as_ref().clone().with_nullable(true).with_data_type(DataType::Struct(fields.clone()));
+            Column { field: Arc::new(field), array: Arc::new(StructArray::new(fields, columns, nulls)) }
+        }
+        _ => Column { field: Arc::new(field.as_ref().clone().with_nullable(true)), array: array.clone() },
+    };
+    Batch { value, ..batch.clone() }
 }

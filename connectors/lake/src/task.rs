@@ -7,15 +7,16 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
-use arrow_schema::FieldRef;
-use landfall_api::{
-    Batch, Committed, Offset, Opened, RecordError, SinkTask, Stage, TaskContext, TaskError, TopicId, TopicPartition,
-};
+<<<<<<< HEAD
+use arrow_schema::SchemaRef;
+use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicId, TopicPartition};
+=======
+use arrow_schema::{DataType, FieldRef, SchemaRef};
+use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
+>>>>>>> format
 
-use crate::columns;
+use crate::columns::{self, Columns, Shape};
 use crate::commit::{self, Ledger};
-use crate::encode::Codec;
 use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
 use crate::landed;
 use crate::name::Names;
@@ -28,8 +29,8 @@ use crate::storage::{Storage, StorageError};
 pub struct Layout {
     /// What they are called.
     pub names: Names,
-    /// How their pages are compressed.
-    pub codec: Codec,
+    /// What is in them.
+    pub columns: Columns,
     /// When they end.
     pub rotation: Rotation,
     /// What becomes of records without a value (`behavior.on.null.values`).
@@ -67,7 +68,9 @@ pub struct LakeTask {
 
 struct Partition {
     ledger: Ledger,
-    open: Option<(u64, FieldRef, OpenFile)>,
+    /// The schema of the values put last, for those that have none.
+    value: Option<FieldRef>,
+    open: Option<(u64, Shape, OpenFile)>,
     /// The work of all files that are not visible yet, in offset order.
     running: BTreeMap<u64, Running>,
 }
@@ -87,7 +90,7 @@ impl LakeTask {
     pub fn new(layout: Layout, storage: Arc<dyn Storage>, context: TaskContext) -> Self {
         let shared = Arc::new(Shared {
             storage,
-            codec: layout.codec,
+            format: layout.columns.format,
             full: layout.rotation.size,
             retry_backoff: layout.retry_backoff,
             memory: context.memory,
@@ -114,7 +117,7 @@ impl LakeTask {
 
     fn path(&self, origin: &TopicPartition, first: i64) -> String {
         let folder = Names::encoded_partition(origin);
-        self.layout.names.path(&origin.topic, &folder, origin, first, self.layout.codec.extension())
+        self.layout.names.path(&origin.topic, &folder, origin, first, self.layout.columns.format.extension())
     }
 
     /// Takes in what files have reported, and ends those whose time has come.
@@ -186,26 +189,29 @@ impl LakeTask {
                 None => None,
             },
             NullValues::Ignore => nulls::left_out(batch).map_err(|e| refused(0, e))?,
+            NullValues::Write => Some(nulls::written(batch, partition.value.as_ref())),
         };
         let batch = present.as_ref().unwrap_or(batch);
-        let fits = partition
-            .open
-            .as_ref()
-            .is_some_and(|(_, field, _)| Arc::ptr_eq(field, &batch.value.field) || *field == batch.value.field);
-        let in_file = partition.open.as_ref().map(|(_, _, file)| file.rows());
-        let mut rows: Option<RecordBatch> = None;
+        if batch.is_empty() {
+            self.covered(batch);
+            return Ok(());
+        }
+        let columns = &self.layout.columns;
+        let shape = columns.shape(batch);
+        let open = partition.open.as_ref();
+        let fits = open.is_some_and(|(_, open, _)| columns.takes(open, &shape));
+        let in_file = open.map(|(_, _, file)| file.rows());
+        let schema = match open {
+            Some((_, open, file)) if *open == shape => Ok(file.schema().clone()),
+            _ => columns.schema(&shape),
+        };
+        let rows = schema.and_then(|schema| columns.rows(batch, &schema)).map_err(|error| refused(0, error))?;
         for step in roll::steps(in_file, fits, batch.len(), self.layout.rotation.flush_size) {
             match step {
                 Step::Close(reason) => self.end_file(&batch.origin, reason),
                 Step::Rows(range) => {
-                    let first = batch.offset.value(range.start);
-                    let schema =
-                        self.open_file(&batch.origin, &batch.value.field, first, now).map_err(|e| refused(range.start, e))?;
-                    let whole = match rows.take() {
-                        Some(whole) => whole,
-                        None => columns::rows(&batch.value, &schema).map_err(|e| refused(range.start, e))?,
-                    };
-                    let rows_here = whole.slice(range.start, range.len());
+                    self.open_file(&batch.origin, &shape, rows.schema_ref(), batch.offset.value(range.start), now);
+                    let rows_here = rows.slice(range.start, range.len());
                     let bytes = columns::bytes(&rows_here);
                     let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
                     let last = batch.offset.value(range.end - 1);
@@ -213,28 +219,31 @@ impl LakeTask {
                         file.add(rows_here, bytes, last, now);
                     }
                     partition.ledger.advance(last + 1);
-                    rows = Some(whole);
                 }
             }
         }
-        if let Some(partition) = self.partitions.get_mut(&batch.origin) {
-            partition.ledger.advance(batch.covers.end);
-        }
+        self.covered(batch);
         Ok(())
     }
 
-    /// The schema of the partition's open file; opens one if there is none.
-    fn open_file(
-        &mut self,
-        origin: &TopicPartition,
-        value: &FieldRef,
-        first: i64,
-        now: Instant,
-    ) -> Result<arrow_schema::SchemaRef, RecordError> {
-        if let Some(Partition { open: Some((_, _, file)), .. }) = self.partitions.get(origin) {
-            return Ok(file.schema().clone());
+    /// All of a batch is in files, or there was nothing in it.
+    fn covered(&mut self, batch: &Batch) {
+        if let Some(partition) = self.partitions.get_mut(&batch.origin) {
+            partition.ledger.advance(batch.covers.end);
+            if *batch.value.field.data_type() != DataType::Null {
+                partition.value = Some(batch.value.field.clone());
+            }
         }
-        let schema = columns::file_schema(value)?;
+    }
+
+    /// Opens a file of `schema` that begins with offset `first`, if the partition has none open.
+    fn open_file(&mut self, origin: &TopicPartition, shape: &Shape, schema: &SchemaRef, first: i64, now: Instant) {
+        if let Some(Partition { open: Some((_, open, file)), .. }) = self.partitions.get_mut(origin) {
+            if open != shape {
+                (*open, *file.schema_mut()) = (shape.clone(), schema.clone());
+            }
+            return;
+        }
         let file = self.files;
         self.files += 1;
         let topic = self.topics.get(&origin.topic).copied();
@@ -248,10 +257,9 @@ impl LakeTask {
                 self.timers.set(origin, at);
             }
             partition.ledger.begin(file, first);
-            partition.open = Some((file, value.clone(), open));
+            partition.open = Some((file, shape.clone(), open));
             partition.running.insert(file, running);
         }
-        Ok(schema)
     }
 
     fn end_file(&mut self, origin: &TopicPartition, reason: Reason) {
@@ -284,7 +292,7 @@ impl LakeTask {
             tracing::info!("records of {origin} from offset {first} to {} have landed before", resume - 1);
         }
         let last_file = last_file.or_else(|| self.taken.get(origin).copied()).or_else(|| commit::last_file(&committed?.metadata));
-        let learned = match last_file {
+        let learned = match last_file.filter(|_| self.layout.columns.format.has_schema()) {
             Some(first) => landed::learned(storage, &self.path(origin, first)).await.map_err(retriable)?,
             None => None,
         };
@@ -313,7 +321,8 @@ impl SinkTask for LakeTask {
         if committed.is_some_and(|c| c.offset == opened.resume) {
             ledger.given();
         }
-        self.partitions.insert(partition.clone(), Partition { ledger, open: None, running: BTreeMap::new() });
+        self.partitions
+            .insert(partition.clone(), Partition { ledger, value: opened.learned.clone(), open: None, running: BTreeMap::new() });
         Ok(opened)
     }
 

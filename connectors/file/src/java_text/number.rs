@@ -34,14 +34,14 @@ fn special(value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends a number above zero with the fewest digits that name it, or two if they are nearer than one.
+/// Appends a number above zero with the fewest digits that name it: two if they are nearer than one, and of two numbers that are
+/// equally near the one whose last digit is even.
 fn floating<T: Copy + LowerExp + FromStr + PartialEq>(value: T, negative: bool, out: &mut Vec<u8>) {
     let mut text = format!("{value:e}");
-    if text.as_bytes().get(1) == Some(&b'e') {
-        let nearer = format!("{value:.1e}");
-        if nearer.parse::<T>().is_ok_and(|parsed| parsed == value) {
-            text = nearer;
-        }
+    let behind_point = text.find('e').map_or(1, |end| end.saturating_sub(2).max(1));
+    let nearest = format!("{value:.behind_point$e}");
+    if nearest.parse::<T>().is_ok_and(|parsed| parsed == value) {
+        text = nearest;
     }
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
@@ -159,6 +159,7 @@ mod tests {
             (12_345_678.9, "1.23456789E7"),
             (1e23, "1.0E23"),
             (2e23, "2.0E23"),
+            (7_642_857_912_128_469.0 / 4.0, "1.9107144780321172E15"),
             (1.0 / 3.0, "0.3333333333333333"),
             (f64::MAX, "1.7976931348623157E308"),
             (f64::MIN_POSITIVE, "2.2250738585072014E-308"),

@@ -1,179 +1,126 @@
-//! Rows into the bytes of a Parquet file, given out while the file grows.
+//! Rows into the bytes of a file, given out in blocks while the file grows.
+//!
+//! A [`Format`] is what `format.class` and the keys of that class mean, and makes the [`Encoder`] of each file.
 
-use std::collections::HashSet;
-use std::hash::Hash;
-use std::io;
-use std::mem;
+pub mod json;
+pub mod parquet;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrowPrimitiveType, RecordBatch};
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use std::fmt::Debug;
+use std::{io, mem};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use landfall_api::TopicId;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
+use landfall_api::{TopicId, TopicPartition};
 
-/// The footer keys that say which records a file holds.
-pub mod footer {
-    /// The offset of the first row.
-    pub const FIRST: &str = "landfall.first.offset";
-    /// The offset of the last row.
-    pub const LAST: &str = "landfall.last.offset";
-    /// The source topic.
-    pub const TOPIC: &str = "landfall.topic";
-    /// The source partition.
-    pub const PARTITION: &str = "landfall.partition";
-    /// The source topic's id, if it was known.
-    pub const TOPIC_ID: &str = "landfall.topic.id";
-}
-
-/// A page compression, by its name in `parquet.codec`.
+/// What files are made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Codec {
-    compression: Compression,
-    extension: &'static str,
+pub enum Format {
+    /// Apache Parquet.
+    Parquet(parquet::Codec),
+    /// One JSON value a line.
+    Json(json::Compression),
 }
 
-impl Codec {
-    /// The codec that `parquet.codec=<name>` means. File extensions are those of parquet-java's `CompressionCodecName`.
-    ///
-    /// # Errors
-    /// The names there are.
-    pub fn named(name: &str) -> Result<Self, String> {
-        let (compression, extension) = match name.to_ascii_lowercase().as_str() {
-            "none" | "uncompressed" => (Compression::UNCOMPRESSED, ".parquet"),
-            "snappy" => (Compression::SNAPPY, ".snappy.parquet"),
-            "gzip" => (Compression::GZIP(GzipLevel::default()), ".gz.parquet"),
-            "zstd" => (Compression::ZSTD(ZstdLevel::default()), ".zstd.parquet"),
-            "brotli" => (Compression::BROTLI(BrotliLevel::default()), ".br.parquet"),
-            "lz4" => (Compression::LZ4, ".lz4hadoop.parquet"),
-            "lz4_raw" => (Compression::LZ4_RAW, ".lz4raw.parquet"),
-            _ => return Err("String must be one of: none, uncompressed, snappy, gzip, zstd, lz4, lz4_raw, brotli".into()),
-        };
-        Ok(Self { compression, extension })
-    }
-
-    /// How files of this codec end.
+impl Format {
+    /// How files end.
     #[must_use]
     pub fn extension(&self) -> &'static str {
-        self.extension
+        match self {
+            Self::Parquet(codec) => codec.extension(),
+            Self::Json(compression) => compression.extension(),
+        }
+    }
+
+    /// Whether a file has one schema for all of its rows, and says it. If not, files need no cut where schemaless values get a new
+    /// field, and nothing of what was learned of them has to be found again in the last file.
+    #[must_use]
+    pub fn has_schema(&self) -> bool {
+        matches!(self, Self::Parquet(_))
+    }
+
+    /// Whether a file says by itself which records it holds. If not, the store's metadata has to.
+    #[must_use]
+    pub fn has_footer(&self) -> bool {
+        matches!(self, Self::Parquet(_))
+    }
+
+    /// A file of `schema` with the records of `origin` from offset `first` on; `topic` is its topic's id, if that is known.
+    #[must_use]
+    pub fn encoder(&self, schema: &SchemaRef, origin: &TopicPartition, topic: Option<TopicId>, first: i64) -> Box<dyn Encoder> {
+        match self {
+            Self::Parquet(codec) => Box::new(parquet::Parquet::new(schema.clone(), *codec, origin, topic, first)),
+            Self::Json(compression) => Box::new(json::JsonLines::new(*compression)),
+        }
     }
 }
 
-/// A Parquet file being written. Row groups are closed by bytes, so that what is held does not grow with the file.
-#[derive(Debug)]
-pub struct Encoder {
-    schema: SchemaRef,
-    codec: Codec,
-    writer: Option<ArrowWriter<Blocks>>,
-    /// The bytes of the rows in the row group.
-    held: usize,
-    facts: Vec<KeyValue>,
-}
-
-impl Encoder {
-    /// A file of `schema` with the records of one partition from offset `first` on.
-    #[must_use]
-    pub fn new(schema: SchemaRef, codec: Codec, topic: &str, partition: i32, first: i64) -> Self {
-        let fact = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
-        let facts = vec![
-            fact(footer::FIRST, first.to_string()),
-            fact(footer::TOPIC, topic.to_owned()),
-            fact(footer::PARTITION, partition.to_string()),
-        ];
-        Self { schema, codec, writer: None, held: 0, facts }
-    }
-
-    /// Says in the file which topic its records are of, where the name could stand for several.
-    #[must_use]
-    pub fn of_topic(mut self, id: Option<TopicId>) -> Self {
-        self.facts.extend(id.map(|id| KeyValue::new(footer::TOPIC_ID.to_owned(), id.to_string())));
-        self
-    }
-
-    /// Adds rows of `bytes` bytes; closes the row group when it holds about `row_group` encoded bytes. What the writer says of
-    /// itself leaves out much of what it holds, so that a row group also ends at four times as many bytes of rows.
+/// A file being written. What it holds does not grow with the file.
+pub trait Encoder: Debug + Send {
+    /// Adds rows of `bytes` bytes; lets go of what it holds when that is about `limit` encoded bytes.
     ///
     /// # Errors
-    /// A type that Parquet cannot hold.
-    pub fn write(&mut self, rows: &RecordBatch, bytes: usize, row_group: usize) -> Result<(), EncodeError> {
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => {
-                let properties = properties(self.codec, rows);
-                none.insert(ArrowWriter::try_new(Blocks::default(), self.schema.clone(), Some(properties))?)
-            }
-        };
-        writer.write(rows)?;
-        self.held += bytes;
-        if writer.in_progress_size() >= row_group || self.held >= 4 * row_group {
-            writer.flush()?;
-            self.held = 0;
-        }
-        Ok(())
-    }
+    /// A type that the format cannot hold.
+    fn write(&mut self, rows: &RecordBatch, bytes: usize, limit: usize) -> Result<(), EncodeError>;
 
-    /// The encoded bytes so far: those that were taken, and about what is held.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.writer.as_ref().map_or(0, |w| (w.bytes_written() + w.in_progress_size()) as u64)
-    }
+    /// About how large the file would be if it ended now, in bytes.
+    fn size(&self) -> u64;
 
     /// Whether a block is ready to be staged.
-    #[must_use]
-    pub fn has_block(&self) -> bool {
-        self.writer.as_ref().is_some_and(|w| !w.inner().full.is_empty())
-    }
+    fn has_block(&self) -> bool;
 
-    /// Takes the blocks that are ready, each of [`BLOCK`] bytes.
-    pub fn take(&mut self) -> Vec<Bytes> {
-        self.writer.as_mut().map(|w| mem::take(&mut w.inner_mut().full)).unwrap_or_default()
-    }
+    /// Takes the blocks that are ready, each of at most [`BLOCK`] bytes.
+    fn take(&mut self) -> Vec<Bytes>;
 
     /// Ends the file, whose last row has offset `last`; the rest of its blocks.
     ///
     /// # Errors
-    /// None that a written row has not given before.
-    pub fn finish(mut self, last: i64) -> Result<Vec<Bytes>, EncodeError> {
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => ArrowWriter::try_new(Blocks::default(), self.schema.clone(), None)?,
-        };
-        for fact in self.facts {
-            writer.append_key_value_metadata(fact);
-        }
-        writer.append_key_value_metadata(KeyValue::new(footer::LAST.to_owned(), last.to_string()));
-        let Blocks { mut full, last } = writer.into_inner()?;
-        full.push(last.into());
-        Ok(full)
-    }
+    /// A type that the format cannot hold.
+    fn finish(self: Box<Self>, last: i64) -> Result<Vec<Bytes>, EncodeError>;
 }
 
-/// The bytes of a block that is staged; the last one of a file is smaller.
+/// The bytes of a block that is staged, at most.
 pub const BLOCK: usize = 4 << 20;
 
-/// What the writer has written, cut into blocks: a growing buffer would be copied, and be twice as large as what it holds.
+/// What was encoded, cut into blocks: a growing buffer would be copied, and be twice as large as what it holds.
 #[derive(Debug, Default)]
 struct Blocks {
     full: Vec<Bytes>,
     last: Vec<u8>,
+    /// The length of the block before: so long will the next one be.
+    usual: usize,
+    /// The bytes of all blocks so far.
+    size: usize,
+}
+
+impl Blocks {
+    fn take(&mut self) -> Vec<Bytes> {
+        mem::take(&mut self.full)
+    }
+
+    /// Makes a block of what is there, if that is `limit` bytes or more.
+    fn cut(&mut self, limit: usize) {
+        if self.last.len() >= limit.max(1) {
+            self.usual = self.last.len();
+            self.full.push(mem::take(&mut self.last).into());
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.cut(1);
+        self.full
+    }
 }
 
 impl io::Write for Blocks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.last.capacity() == 0 && !self.full.is_empty() {
-            self.last.reserve_exact(BLOCK);
+        if self.last.capacity() == 0 {
+            self.last.reserve_exact(self.usual);
         }
         let taken = bytes.len().min(BLOCK - self.last.len());
         self.last.extend_from_slice(&bytes[..taken]);
-        if self.last.len() == BLOCK {
-            self.full.push(mem::take(&mut self.last).into());
-        }
+        self.size += taken;
+        self.cut(BLOCK);
         Ok(taken)
     }
 
@@ -182,116 +129,31 @@ impl io::Write for Blocks {
     }
 }
 
-impl From<ParquetError> for EncodeError {
-    fn from(error: ParquetError) -> Self {
-        Self(error.to_string())
-    }
-}
-
-/// Rows could not be written as Parquet.
+/// Rows could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the rows cannot be written as parquet: {0}")]
-pub struct EncodeError(String);
-
-/// The rows that are looked at to decide on dictionaries, at most.
-const SAMPLE: usize = 4096;
-
-fn properties(codec: Codec, first: &RecordBatch) -> WriterProperties {
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_created_by(concat!("landfall version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(codec.compression)
-        .set_max_row_group_row_count(None);
-    for (column, field) in first.columns().iter().zip(first.schema_ref().fields()) {
-        if mostly_distinct(&column.slice(0, column.len().min(SAMPLE))) {
-            let path = ColumnPath::from(field.name().as_str());
-            properties = properties.set_column_dictionary_enabled(path, false);
-        }
-    }
-    properties.build()
-}
-
-/// Whether more than half of the values differ, so that a dictionary would cost more than it saves. Too few values say nothing.
-fn mostly_distinct(column: &dyn Array) -> bool {
-    let valid = column.len() - column.null_count();
-    let distinct = match column.data_type() {
-        _ if valid < 64 => 0,
-        DataType::Utf8 => distinct(column.as_string::<i32>().iter()),
-        DataType::Binary => distinct(column.as_binary::<i32>().iter()),
-        DataType::Int32 => primitives::<Int32Type>(column),
-        DataType::Int64 => primitives::<Int64Type>(column),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => primitives::<TimestampMillisecondType>(column),
-        DataType::Float64 => distinct(column.as_primitive::<Float64Type>().iter().map(|v| v.map(f64::to_bits))),
-        _ => 0,
-    };
-    distinct * 2 > valid
-}
-
-fn primitives<T: ArrowPrimitiveType<Native: Hash + Eq>>(column: &dyn Array) -> usize {
-    distinct(column.as_primitive::<T>().iter())
-}
-
-fn distinct<V: Hash + Eq>(values: impl Iterator<Item = Option<V>>) -> usize {
-    values.flatten().collect::<HashSet<_>>().len()
+#[error("the rows cannot be written as {format}: {why}")]
+pub struct EncodeError {
+    format: &'static str,
+    why: String,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-
-    use arrow_array::{ArrayRef, Int64Array, StringArray};
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
-    fn rows(from: i64, n: i64) -> RecordBatch {
-        let id: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + n));
-        let name: ArrayRef = Arc::new(StringArray::from_iter_values((from..from + n).map(|i| format!("name {}", i % 3))));
-        RecordBatch::try_from_iter([("id", id), ("name", name)]).expect("columns")
-    }
-
-    fn whole(codec: &str, row_group: usize) -> Bytes {
-        let codec = Codec::named(codec).expect("codec");
-        let mut encoder = Encoder::new(rows(0, 1).schema(), codec, "t", 3, 0);
-        let mut file: Vec<Bytes> = Vec::new();
-        for batch in 0..10 {
-            encoder.write(&rows(batch * 1000, 1000), 1000, row_group).expect("write");
-            file.extend(encoder.take());
-        }
-        file.extend(encoder.finish(9999).expect("finish"));
-        file.concat().into()
-    }
-
-    #[test]
-    fn a_file_taken_in_pieces_is_whole_in_every_codec() {
-        for codec in ["none", "snappy", "gzip", "zstd", "lz4", "lz4_raw", "brotli"] {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(whole(codec, 1)).expect("a footer");
-            assert_eq!(reader.metadata().num_row_groups(), 10, "{codec}");
-            let facts = reader.metadata().file_metadata().key_value_metadata().expect("facts");
-            let fact = |key: &str| facts.iter().find(|f| f.key == key).and_then(|f| f.value.clone());
-            assert_eq!((fact(footer::FIRST).as_deref(), fact(footer::LAST).as_deref()), (Some("0"), Some("9999")));
-            let read: Vec<_> = reader.build().expect("reader").map(|b| b.expect("rows")).collect();
-            assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>(), 10_000);
-            assert_eq!(read[0].slice(0, 5), rows(0, 5));
-        }
-        assert!(Codec::named("lzo").is_err());
-    }
+    use std::io::Write as _;
 
     #[test]
     fn blocks_are_of_one_size_but_for_the_last() {
         let mut blocks = Blocks::default();
         let bytes: Vec<u8> = (0..BLOCK * 5 / 2).map(|i| (i % 251) as u8).collect();
         for part in bytes.chunks(1_000_003) {
-            io::Write::write_all(&mut blocks, part).expect("it takes all");
+            blocks.write_all(part).expect("it takes all");
         }
-        assert_eq!(blocks.full.iter().map(Bytes::len).collect::<Vec<_>>(), [BLOCK, BLOCK]);
-        assert_eq!([blocks.full.concat(), blocks.last].concat(), bytes);
-    }
-
-    #[test]
-    fn distinct_values_get_no_dictionary() {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(whole("snappy", 1 << 20)).expect("a footer");
-        let group = reader.metadata().row_group(0);
-        assert_eq!(group.column(0).dictionary_page_offset(), None);
-        assert!(group.column(1).dictionary_page_offset().is_some());
+        assert_eq!((blocks.size, blocks.take().concat()), (bytes.len(), bytes[..2 * BLOCK].to_vec()));
+        blocks.cut(BLOCK);
+        assert!(blocks.take().is_empty());
+        blocks.cut(BLOCK / 2);
+        assert_eq!(blocks.take().concat(), bytes[2 * BLOCK..]);
+        assert!(blocks.finish().is_empty());
     }
 }

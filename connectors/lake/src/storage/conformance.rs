@@ -27,7 +27,7 @@ pub async fn suite(storage: &dyn Storage) {
     unseen_until_published(storage).await;
     never_overwritten(storage).await;
     published_once_among_many(storage).await;
-    metadata_comes_back_or_is_left_out(storage).await;
+    metadata_comes_back(storage).await;
     ranges(storage).await;
     blocks_keep_their_order(storage).await;
     empty_files(storage).await;
@@ -85,7 +85,7 @@ async fn published_once_among_many(storage: &dyn Storage) {
     }
 }
 
-async fn metadata_comes_back_or_is_left_out(storage: &dyn Storage) {
+async fn metadata_comes_back(storage: &dyn Storage) {
     let path = "metadata/a.parquet";
     let given = Metadata::from([
         ("landfall_offsets".to_owned(), "0-41".to_owned()),
@@ -94,7 +94,14 @@ async fn metadata_comes_back_or_is_left_out(storage: &dyn Storage) {
     let mut file = staged(storage, path, &[b"x"]).await;
     assert_eq!(file.publish(&given).await.expect("published"), Published::Created);
     let kept = storage.head(path).await.expect("asked").expect("visible").metadata;
-    assert!(kept.is_empty() || kept == given, "metadata comes back as it was given, not {kept:?}");
+    assert_eq!(kept, given, "metadata comes back as it was given");
+    let mut other = staged(storage, path, &[b"y"]).await;
+    let mine = Metadata::from([("landfall_offsets".to_owned(), "7-7".to_owned())]);
+    assert_eq!(other.publish(&mine).await.expect("answered"), Published::Exists);
+    assert_eq!(storage.head(path).await.expect("asked").expect("visible").metadata, given, "also where another tried");
+    for object in storage.list("metadata/").await.expect("listed") {
+        assert!(object.metadata.is_empty() || object.metadata == given, "a list leaves it out, or says the same");
+    }
 }
 
 async fn ranges(storage: &dyn Storage) {

@@ -2,7 +2,7 @@
 //!
 //! A file is written below `_landfall/stage` (readers skip names that begin with `_`), synced, and renamed to its path without
 //! ever replacing anything. A worker holds a lock on each file that it stages, so that what a killed worker left behind can be
-//! told from what a living one is writing.
+//! told from what a living one is writing. Metadata are extended attributes of the file, `user.<key>`, given before the rename.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, RenameFlags, XattrFlags, fsetxattr, getxattr, listxattr, renameat_with};
 use rustix::io::Errno;
 use tokio::sync::OnceCell;
 
@@ -23,18 +23,29 @@ use super::{Metadata, Object, Published, Staged, Storage, StorageError, checked_
 /// Where what readers must not see lives, below the root.
 const HIDDEN: &str = "_landfall";
 
-/// A directory as a [`Storage`]. It keeps no metadata.
+/// What the names of extended attributes begin with that users may set.
+const ATTRIBUTE: &str = "user.";
+
+/// A directory as a [`Storage`].
 #[derive(Clone, Debug)]
 pub struct LocalStorage {
     root: Arc<Path>,
     opened: Arc<OnceCell<()>>,
+    metadata_needed: bool,
 }
 
 impl LocalStorage {
     /// The store in the directory `root`, which is made when it is first needed. Does no I/O.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into().into(), opened: Arc::default() }
+        Self { root: root.into().into(), opened: Arc::default(), metadata_needed: false }
+    }
+
+    /// The same for files that nothing but their metadata describes: a file system that keeps none is refused. Without, metadata are
+    /// left out there.
+    #[must_use]
+    pub fn needing_metadata(self) -> Self {
+        Self { metadata_needed: true, ..self }
     }
 
     fn stage_folder(&self) -> PathBuf {
@@ -62,12 +73,13 @@ impl Storage for LocalStorage {
 
     async fn check(&self) -> Result<(), StorageError> {
         self.open().await?;
-        let folder = self.stage_folder();
+        let (folder, root, needed) = (self.stage_folder(), Arc::clone(&self.root), self.metadata_needed);
         blocking(move || {
             let (path, file) = create_locked(&folder).map_err(|e| failed("cannot write to", &folder, &e))?;
             let written = file.write_all_at(b"landfall", 0);
+            let kept = keep(&file, &Metadata::from([("landfall_check".into(), "1".into())]), needed, &root);
             let removed = std::fs::remove_file(&path);
-            written.and(removed).map_err(|e| failed("cannot write to", &folder, &e))
+            written.and(removed).map_err(|e| failed("cannot write to", &folder, &e)).and(kept)
         })
         .await
     }
@@ -75,10 +87,10 @@ impl Storage for LocalStorage {
     async fn stage(&self, path: &str) -> Result<Box<dyn Staged>, StorageError> {
         let target = self.root.join(visible(path)?);
         self.open().await?;
-        let (folder, root) = (self.stage_folder(), Arc::clone(&self.root));
+        let (folder, root, metadata_needed) = (self.stage_folder(), Arc::clone(&self.root), self.metadata_needed);
         blocking(move || {
             let (staged, file) = create_locked(&folder).map_err(|e| failed("cannot stage a file in", &folder, &e))?;
-            let file = StagedFile { file, staged, target, root, size: 0, renamed: false, broken: None };
+            let file = StagedFile { file, staged, target, root, size: 0, metadata_needed, renamed: false, broken: None };
             Ok(Box::new(LocalStaged(Some(file))) as Box<dyn Staged>)
         })
         .await
@@ -87,7 +99,10 @@ impl Storage for LocalStorage {
     async fn head(&self, path: &str) -> Result<Option<Object>, StorageError> {
         let (path, file) = (path.to_owned(), self.root.join(visible(path)?));
         blocking(move || match std::fs::metadata(&file) {
-            Ok(found) if found.is_file() => Ok(Some(Object { path, size: found.len(), metadata: Metadata::new() })),
+            Ok(found) if found.is_file() => {
+                let metadata = kept(&file).map_err(|e| failed("cannot look at", &file, &e))?;
+                Ok(Some(Object { path, size: found.len(), metadata }))
+            }
             Ok(_) => Ok(None),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
             Err(e) => Err(failed("cannot look at", &file, &e)),
@@ -138,6 +153,7 @@ struct StagedFile {
     target: PathBuf,
     root: Arc<Path>,
     size: u64,
+    metadata_needed: bool,
     renamed: bool,
     broken: Option<String>,
 }
@@ -172,8 +188,9 @@ impl Staged for LocalStaged {
         .await
     }
 
-    async fn publish(&mut self, _: &Metadata) -> Result<Published, StorageError> {
-        self.with(StagedFile::publish).await
+    async fn publish(&mut self, metadata: &Metadata) -> Result<Published, StorageError> {
+        let metadata = metadata.clone();
+        self.with(move |staged| staged.publish(&metadata)).await
     }
 
     async fn discard(&mut self) {
@@ -184,11 +201,12 @@ impl Staged for LocalStaged {
 }
 
 impl StagedFile {
-    fn publish(&mut self) -> Result<Published, StorageError> {
+    fn publish(&mut self, metadata: &Metadata) -> Result<Published, StorageError> {
         if let Some(why) = &self.broken {
             return Err(StorageError::Fatal(why.clone()));
         }
         if !self.renamed {
+            keep(&self.file, metadata, self.metadata_needed, &self.root)?;
             if let Err(error) = self.file.set_len(self.size).and_then(|()| self.file.sync_all()) {
                 // After a failed sync the kernel may have dropped the bytes: a later sync that succeeds would prove nothing.
                 let why = failed("cannot sync", &self.staged, &error).to_string();
@@ -263,6 +281,52 @@ fn remove_leftovers(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Gives `file`, which is not visible yet, `metadata`. What a file system does not keep is an error only if it is needed.
+fn keep(file: &File, metadata: &Metadata, needed: bool, root: &Path) -> Result<(), StorageError> {
+    for (key, value) in metadata {
+        let set = fsetxattr(file, format!("{ATTRIBUTE}{key}"), value.as_bytes(), XattrFlags::empty());
+        take(set.map_err(io::Error::from), needed, root)?;
+    }
+    Ok(())
+}
+
+fn take(set: io::Result<()>, needed: bool, root: &Path) -> Result<(), StorageError> {
+    match set {
+        Err(e) if e.kind() == ErrorKind::Unsupported && needed => Err(StorageError::Fatal(format!(
+            "{} is on a file system without extended attributes (user_xattr), which files of this format need: use another directory, or Parquet",
+            root.display()
+        ))),
+        Err(e) if e.kind() == ErrorKind::Unsupported => Ok(()),
+        set => set.map_err(|e| failed("cannot keep metadata in", root, &e)),
+    }
+}
+
+/// The metadata of a visible file; none where its file system keeps none.
+fn kept(file: &Path) -> io::Result<Metadata> {
+    let mut names = [0; 4096];
+    let names = match listxattr(file, &mut names) {
+        // Names that are longer in all are not those of a file that was published here.
+        Err(Errno::OPNOTSUPP | Errno::RANGE | Errno::TOOBIG) => return Ok(Metadata::new()),
+        found => &names[..found?],
+    };
+    let mut metadata = Metadata::new();
+    for name in names.split(|b| *b == 0) {
+        let Some(key) = std::str::from_utf8(name).ok().and_then(|name| name.strip_prefix(ATTRIBUTE)) else { continue };
+        if !key.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')) {
+            continue;
+        }
+        let mut value = [0; 8192];
+        let value = match getxattr(file, name, &mut value) {
+            Err(Errno::NODATA | Errno::RANGE) => continue,
+            found => &value[..found?],
+        };
+        if let Ok(value) = std::str::from_utf8(value) {
+            metadata.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    Ok(metadata)
 }
 
 /// Renames without replacing, also where the file system knows no such call.
@@ -406,6 +470,27 @@ mod tests {
         assert!(error.contains("file/below/_landfall/stage: Not a directory"), "{error}");
         let error = LocalStorage::new(root.path()).stage("_landfall/stage/x").await.expect_err("refused").to_string();
         assert!(error.contains("_landfall/stage/x"), "{error}");
+    }
+
+    #[test]
+    fn a_file_system_without_attributes_is_named_where_they_are_needed() {
+        let unsupported = || Err(Errno::OPNOTSUPP.into());
+        take(unsupported(), false, Path::new("/data")).expect("not needed");
+        let error = take(unsupported(), true, Path::new("/data")).expect_err("refused").to_string();
+        assert!(error.starts_with("/data is on a file system without extended attributes"), "{error}");
+        assert!(matches!(take(Err(Errno::NOSPC.into()), false, Path::new("/data")), Err(StorageError::Retriable(_))));
+    }
+
+    #[tokio::test]
+    async fn attributes_of_others_are_left_out() {
+        let root = tempfile::tempdir().expect("a directory");
+        let file = root.path().join("a");
+        std::fs::write(&file, b"a").expect("written");
+        for (name, value) in [("user.landfall_first", "7"), ("user.xdg.origin.url", "x"), ("user.Upper", "x")] {
+            rustix::fs::setxattr(&file, name, value.as_bytes(), XattrFlags::empty()).expect("set");
+        }
+        let found = LocalStorage::new(root.path()).needing_metadata().head("a").await.expect("asked").expect("visible");
+        assert_eq!(found.metadata, Metadata::from([("landfall_first".into(), "7".into())]));
     }
 
     #[test]

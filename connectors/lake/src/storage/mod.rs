@@ -22,7 +22,7 @@ pub struct Object {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
-    /// What was published with it; empty where the store keeps none (a directory).
+    /// What was published with it; empty where the store can keep none (a directory on some file systems).
     pub metadata: Metadata,
 }
 

@@ -5,16 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, BinaryArray, Int64Array, NullArray, StructArray, TimestampMillisecondArray};
-use arrow_schema::{DataType, Field, Fields};
+use arrow_array::{
+    Array as _, ArrayRef, BinaryArray, Int64Array, NullArray, RecordBatch, StructArray, TimestampMillisecondArray,
+};
+use arrow_schema::{Field, Fields};
 use async_trait::async_trait;
 use bytes::Bytes;
 use landfall_api::{Column, RawBatch, TaskMetrics};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
 
+use crate::encode::Format;
+use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
+use crate::system::SystemColumn;
 
 struct Bench {
     runtime: Runtime,
@@ -45,9 +50,10 @@ impl Bench {
     }
 
     fn task_of(&self, storage: Arc<dyn Storage>, change: impl FnOnce(&mut Layout)) -> LakeTask {
+        let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
         let mut layout = Layout {
             names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-            codec: Codec::named("snappy").expect("a codec"),
+            columns: Columns { format, system: Vec::new() },
             rotation: Rotation::default(),
             nulls: NullValues::Fail,
             retry_backoff: Duration::from_millis(5),
@@ -62,6 +68,11 @@ impl Bench {
             metrics: Arc::new(TaskMetrics::default()),
         };
         LakeTask::new(layout, storage, context)
+    }
+
+    fn landed_names(&self) -> Vec<String> {
+        let folder = self.root.path().join("topics/t/partition=0");
+        std::fs::read_dir(folder).expect("a folder").map(|f| name(&f.expect("a file").path())).collect()
     }
 
     /// File name → the ids in it.
@@ -238,6 +249,40 @@ fn the_schema_of_another_owners_file_is_taken_up() {
 }
 
 #[test]
+fn a_file_of_a_topic_that_was_deleted_is_not_taken_for_one_of_its_successor() {
+    let bench = Bench::new();
+    let topic = |id: u128| TopicId::new(id).expect("an id");
+    let run = |id: Option<u128>, end: i64| -> Result<(), TaskError> {
+        let mut task = bench.task(3, false);
+        if let Some(id) = id {
+            task.identify(&tp().topic, topic(id));
+        }
+        let opened = task.open(&tp(), None, 0)?;
+        task.put(vec![range(opened.resume..end)])?;
+        settled(&mut task);
+        Ok(())
+    };
+    run(Some(1), 3).expect("nothing there");
+    run(Some(1), 6).expect("the same topic");
+    run(None, 9).expect("nobody knows");
+    let error = run(Some(2), 6).expect_err("another topic").to_string();
+    let ids = format!("its id was {} and is now {}", topic(1), topic(2));
+    assert!(
+        error.contains("t+0+0000000000.snappy.parquet holds records of a topic that was deleted") && error.contains(&ids),
+        "{error}"
+    );
+
+    // and neither when the name is met at the end only
+    let mut task = bench.task(3, false);
+    task.identify(&tp().topic, topic(2));
+    task.open(&tp(), None, 1).expect("no file begins here");
+    task.put(vec![range(3..6)]).expect("rows");
+    let error = failure(&mut task).expect("the name is taken");
+    assert!(error.contains("t+0+0000000003.snappy.parquet holds records of a topic that was deleted"), "{error}");
+    assert_eq!(bench.landed().len(), 3);
+}
+
+#[test]
 fn a_foreign_file_is_not_taken_for_ours() {
     let bench = Bench::new();
     let folder = bench.root.path().join("topics/t/partition=0");
@@ -291,7 +336,53 @@ fn null_values_that_are_ignored_are_left_out_and_covered() {
     assert_eq!(files(&mut task, &bench), [vec![4, 7, 8, 9], vec![10, 14, 15, 17]]);
     assert_eq!(task.close(&[tp()], false, WAIT).expect("close"), BTreeMap::new(), "18 is dropped with its file");
     let mut again = bench.rotating(Rotation { flush_size: Some(1), ..Rotation::default() });
-    assert_eq!(again.open(&tp(), None, 4).expect("open").resume, 10);
+    assert_eq!(again.open(&tp(), None, 4).expect("open").resume, 18, "the second file begins where the first one ended");
+}
+
+#[test]
+fn null_values_that_are_written_are_rows_of_their_keys() {
+    let bench = Bench::new();
+    let write = |layout: &mut Layout| {
+        (layout.rotation.flush_size, layout.nulls) = (Some(4), NullValues::Write);
+        layout.columns.system = vec![SystemColumn::Offset, SystemColumn::Key];
+    };
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), write);
+    task.open(&tp(), None, 0).expect("open");
+    task.put(vec![tombstones(range(0..2)), nulled(range(2..5), &[3]), tombstones(range(5..7))]).expect("put");
+    task.put(vec![tombstones(range(7..8)), range(8..10)]).expect("put");
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(10), "nothing is known of the values of the first file");
+    task.put(vec![nulled(range(10..14), &[11])]).expect("put");
+    let committed = settled(&mut task).expect("moved");
+    assert_eq!(committed.offset, 14);
+    drop(task);
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), write);
+    assert_eq!(task.open(&tp(), Some(&committed), 14).expect("open").resume, 14);
+    task.put(vec![tombstones(range(14..16)), range(16..20)]).expect("put");
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(20));
+
+    let folder = bench.root.path().join("topics/t/partition=0");
+    let rows = |first: i64| -> Vec<(Option<i64>, i64, i64)> {
+        let file = std::fs::File::open(folder.join(format!("t+0+{first:010}.snappy.parquet"))).expect("a file");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("parquet").build().expect("a reader");
+        let rows = |batch: RecordBatch| -> Vec<_> {
+            let id = batch.column_by_name("id").map(|ids| ids.as_primitive::<Int64Type>().clone());
+            let offsets = batch.column_by_name("__offset").expect("offsets").as_primitive::<Int64Type>().clone();
+            let keys = batch.column_by_name("__key").expect("keys").as_binary::<i32>().clone();
+            let key = |row: usize| i64::from_le_bytes(keys.value(row).try_into().expect("8 bytes"));
+            let id = |row: usize| id.as_ref().filter(|ids| ids.is_valid(row)).map(|ids| ids.value(row));
+            (0..batch.num_rows()).map(|row| (id(row), offsets.value(row), key(row))).collect()
+        };
+        reader.flat_map(|batch| rows(batch.expect("rows"))).collect()
+    };
+    let expected = |offsets: std::ops::Range<i64>, null: &[i64]| -> Vec<(Option<i64>, i64, i64)> {
+        offsets.map(|o| ((!null.contains(&o)).then_some(o), o, o)).collect()
+    };
+    for (offsets, null) in
+        [(0..2, &[0, 1][..]), (2..6, &[3, 5]), (6..10, &[6, 7]), (10..14, &[11]), (14..16, &[14, 15]), (16..20, &[])]
+    {
+        assert_eq!(rows(offsets.start), expected(offsets, null));
+    }
+    assert_eq!(bench.landed_names().len(), 6);
 }
 
 /// The files that have landed once none is on its way, in offset order.

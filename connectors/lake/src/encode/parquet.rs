@@ -1,0 +1,218 @@
+//! Rows as a Parquet file.
+
+mod dictionary;
+
+use std::mem;
+
+use ::parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use ::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::KeyValue;
+use ::parquet::file::properties::{WriterProperties, WriterVersion};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
+use bytes::Bytes;
+use landfall_api::{TopicId, TopicPartition};
+
+use super::{Blocks, EncodeError, Encoder};
+
+/// The footer keys that say which records a file holds.
+pub mod footer {
+    /// The offset of the first row.
+    pub const FIRST: &str = "landfall.first.offset";
+    /// The offset of the last row.
+    pub const LAST: &str = "landfall.last.offset";
+    /// The source topic.
+    pub const TOPIC: &str = "landfall.topic";
+    /// The source partition.
+    pub const PARTITION: &str = "landfall.partition";
+    /// The source topic's id, if it was known.
+    pub const TOPIC_ID: &str = "landfall.topic.id";
+}
+
+/// A page compression, by its name in `parquet.codec`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Codec {
+    compression: Compression,
+    extension: &'static str,
+}
+
+impl Codec {
+    /// The codec that `parquet.codec=<name>` means, with the library's own level. File extensions are those of parquet-java's
+    /// `CompressionCodecName`.
+    ///
+    /// # Errors
+    /// The names there are.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let (compression, extension) = match name.to_ascii_lowercase().as_str() {
+            "none" | "uncompressed" => (Compression::UNCOMPRESSED, ".parquet"),
+            "snappy" => (Compression::SNAPPY, ".snappy.parquet"),
+            "gzip" => (Compression::GZIP(GzipLevel::default()), ".gz.parquet"),
+            "zstd" => (Compression::ZSTD(ZstdLevel::default()), ".zstd.parquet"),
+            "brotli" => (Compression::BROTLI(BrotliLevel::default()), ".br.parquet"),
+            "lz4" => (Compression::LZ4, ".lz4hadoop.parquet"),
+            "lz4_raw" => (Compression::LZ4_RAW, ".lz4raw.parquet"),
+            "lzo" => return Err("lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw".into()),
+            _ => return Err("String must be one of: none, uncompressed, snappy, gzip, zstd, lz4, lz4_raw, brotli".into()),
+        };
+        Ok(Self { compression, extension })
+    }
+
+    /// The codec at `level`.
+    ///
+    /// # Errors
+    /// It has no levels, or not this one.
+    pub fn at(self, level: i32) -> Result<Self, String> {
+        let unsigned = || u32::try_from(level).unwrap_or(u32::MAX);
+        let (compression, levels) = match self.compression {
+            Compression::GZIP(_) => (GzipLevel::try_new(unsigned()).map(Compression::GZIP), "gzip has levels from 0 to 9"),
+            Compression::ZSTD(_) => (ZstdLevel::try_new(level).map(Compression::ZSTD), "zstd has levels from 1 to 22"),
+            Compression::BROTLI(_) => {
+                (BrotliLevel::try_new(unsigned()).map(Compression::BROTLI), "brotli has levels from 0 to 11")
+            }
+            _ => return Err("only gzip, zstd and brotli have levels".into()),
+        };
+        compression.map(|compression| Self { compression, ..self }).map_err(|_| levels.into())
+    }
+
+    /// How files of this codec end.
+    #[must_use]
+    pub fn extension(&self) -> &'static str {
+        self.extension
+    }
+}
+
+/// The first rows are held until there are this many, for their columns to show which of them are worth a dictionary. A file that
+/// waits for rows is then also small: a writer takes some hundred kilobytes.
+const HELD_ROWS: usize = 4096;
+/// The first rows are held up to this many bytes.
+const HELD_BYTES: usize = 512 << 10;
+/// As many batches are held; then they are made one, as each has buffers of its own for every column.
+const HELD_BATCHES: usize = 64;
+
+/// A Parquet file being written. Row groups are closed by bytes, so that what is held does not grow with the file.
+#[derive(Debug)]
+pub struct Parquet {
+    schema: SchemaRef,
+    codec: Codec,
+    writer: Option<ArrowWriter<Blocks>>,
+    /// The rows before there is a writer.
+    held: Vec<RecordBatch>,
+    held_rows: usize,
+    /// The bytes of the rows in the row group, and of those that are held.
+    bytes: usize,
+    facts: Vec<KeyValue>,
+}
+
+impl Parquet {
+    /// A file of `schema` with the records of `origin` from offset `first` on; `topic` is its topic's id, if that is known.
+    #[must_use]
+    pub fn new(schema: SchemaRef, codec: Codec, origin: &TopicPartition, topic: Option<TopicId>, first: i64) -> Self {
+        let fact = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
+        let mut facts = vec![
+            fact(footer::FIRST, first.to_string()),
+            fact(footer::TOPIC, origin.topic.to_string()),
+            fact(footer::PARTITION, origin.partition.to_string()),
+        ];
+        facts.extend(topic.map(|id| fact(footer::TOPIC_ID, id.to_string())));
+        Self { schema, codec, writer: None, held: Vec::new(), held_rows: 0, bytes: 0, facts }
+    }
+
+    fn hold(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
+        self.held.push(rows.clone());
+        self.held_rows += rows.num_rows();
+        if self.held.len() >= HELD_BATCHES {
+            self.held = vec![concat_batches(&self.schema, &self.held).map_err(failed)?];
+        }
+        Ok(())
+    }
+
+    /// The writer, with the rows that were held for it: all that there are, or the beginning of more.
+    fn writer(&mut self, all: bool) -> Result<&mut ArrowWriter<Blocks>, EncodeError> {
+        Ok(match &mut self.writer {
+            Some(writer) => writer,
+            none => {
+                let properties = properties(self.codec, &self.schema, &self.held, all)?;
+                let writer = none.insert(ArrowWriter::try_new(Blocks::default(), self.schema.clone(), Some(properties))?);
+                for rows in mem::take(&mut self.held) {
+                    writer.write(&rows)?;
+                }
+                writer
+            }
+        })
+    }
+}
+
+fn properties(codec: Codec, schema: &SchemaRef, rows: &[RecordBatch], all: bool) -> Result<WriterProperties, EncodeError> {
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by(concat!("landfall version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(codec.compression)
+        .set_max_row_group_row_count(None);
+    let leaves = ArrowSchemaConverter::new().convert(schema)?;
+    for (leaf, worth) in leaves.columns().iter().zip(dictionary::worth(rows, all)) {
+        properties = properties.set_column_dictionary_enabled(leaf.path().clone(), worth);
+    }
+    Ok(properties.build())
+}
+
+impl Encoder for Parquet {
+    /// What the writer says of itself leaves out much of what it holds, so that a row group ends at `limit` encoded bytes or at four
+    /// times as many bytes of rows.
+    fn write(&mut self, rows: &RecordBatch, bytes: usize, limit: usize) -> Result<(), EncodeError> {
+        self.bytes += bytes;
+        match &mut self.writer {
+            Some(writer) => writer.write(rows)?,
+            None => {
+                self.hold(rows)?;
+                if self.held_rows < HELD_ROWS && self.bytes < HELD_BYTES.min(limit) {
+                    return Ok(());
+                }
+            }
+        }
+        let too_many = self.bytes >= limit.saturating_mul(4);
+        let writer = self.writer(false)?;
+        if too_many || writer.in_progress_size() >= limit {
+            writer.flush()?;
+            writer.inner_mut().cut(limit);
+            self.bytes = 0;
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        self.writer.as_ref().map_or(self.bytes, |writer| writer.inner().size + writer.in_progress_size()) as u64
+    }
+
+    fn has_block(&self) -> bool {
+        self.writer.as_ref().is_some_and(|w| !w.inner().full.is_empty())
+    }
+
+    fn take(&mut self) -> Vec<Bytes> {
+        self.writer.as_mut().map(|w| w.inner_mut().take()).unwrap_or_default()
+    }
+
+    fn finish(mut self: Box<Self>, last: i64) -> Result<Vec<Bytes>, EncodeError> {
+        self.writer(true)?;
+        let Some(mut writer) = self.writer else { return Ok(Vec::new()) };
+        for fact in self.facts {
+            writer.append_key_value_metadata(fact);
+        }
+        writer.append_key_value_metadata(KeyValue::new(footer::LAST.to_owned(), last.to_string()));
+        Ok(writer.into_inner()?.finish())
+    }
+}
+
+fn failed(why: impl ToString) -> EncodeError {
+    EncodeError { format: "parquet", why: why.to_string() }
+}
+
+impl From<ParquetError> for EncodeError {
+    fn from(error: ParquetError) -> Self {
+        failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;
