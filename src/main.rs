@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, log_level};
 use landfall::demo;
 use landfall::herder::Standalone;
-use landfall::herder::connector_config::converter_faults;
+use landfall::herder::connector_config::{converter_faults, converter_warnings};
 use landfall::herder::connector_file::ConnectorFile;
 use landfall::kafka::consumer_faults;
 use landfall::plugins::Plugins;
@@ -95,7 +95,8 @@ fn standalone(worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
         faults.0.extend(consumer_faults(given).0);
         faults
     };
-    let config = WorkerConfig::read(worker, others).map_err(|e| End(1, e))?;
+    let mut config = WorkerConfig::read(worker, others).map_err(|e| End(1, e))?;
+    config.warnings.extend(converter_warnings(&plugins, &config.given));
     let connectors = connectors.iter().map(|path| ConnectorFile::read(path).map_err(|e| End(3, e)));
     let connectors = connectors.collect::<Result<Vec<_>, _>>()?;
     for warning in config.warnings.iter().chain(connectors.iter().flat_map(|c| &c.warnings)) {

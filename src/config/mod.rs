@@ -4,7 +4,7 @@ mod nearest;
 mod properties;
 mod worker;
 
-pub use nearest::nearest;
+pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
 pub use worker::{WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
@@ -21,12 +21,6 @@ pub const DEMO_LOG: &str = "warn";
 #[must_use]
 pub fn log_level(argument: Option<String>, default: &str) -> String {
     argument.or_else(|| std::env::var(LOG_VARIABLE).ok()).filter(|l| !l.is_empty()).unwrap_or_else(|| default.into())
-}
-
-/// The warning about a key that is none of `known`: Java's words, and what may have been meant.
-pub fn unknown_key<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let meant = nearest(key, known).map(|meant| format!(" Did you mean '{meant}'?")).unwrap_or_default();
-    format!("The configuration '{key}' was supplied but isn't a known config.{meant}")
 }
 
 /// An address on which the REST API listens.

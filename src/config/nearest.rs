@@ -1,5 +1,26 @@
 //! Finds what somebody may have meant who mistyped a name.
 
+use landfall_api::Faults;
+
+/// The warning about a key that is none of `known`: Java's words, and what may have been meant.
+pub fn unknown_key<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let meant = nearest(key, known).map(|meant| format!(" Did you mean '{meant}'?")).unwrap_or_default();
+    format!("The configuration '{key}' was supplied but isn't a known config.{meant}")
+}
+
+/// Adds to each fault about a missing key the one of the `unknown` keys that may have been meant for it.
+pub fn hint_missing<'a>(faults: &mut Faults, unknown: impl Iterator<Item = &'a str> + Clone) {
+    for fault in &mut faults.0 {
+        let missing = ["Missing required configuration", "Must configure one of"];
+        if missing.iter().any(|text| fault.message.starts_with(text))
+            && let Some(given) = unknown.clone().find(|given| nearest(given, [fault.key.as_str()]).is_some())
+        {
+            let end = if fault.message.ends_with('.') { "" } else { "." };
+            fault.message += &format!("{end} Is '{given}' meant for it?");
+        }
+    }
+}
+
 /// The one of `known` that is written most like `given`; None if none is like it.
 #[must_use]
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -31,6 +52,16 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_key_is_found_under_another_name() {
+        let mut faults = Faults::default();
+        faults.push("flush.size", "Missing required configuration \"flush.size\" which has no default value.");
+        faults.push("topics.dir", "bad");
+        hint_missing(&mut faults, ["file", "flush.sise", "topics.dri"].into_iter());
+        assert!(faults.0[0].message.ends_with("which has no default value. Is 'flush.sise' meant for it?"), "{faults}");
+        assert_eq!(faults.0[1].message, "bad");
+    }
 
     #[test]
     fn what_is_nearly_right_is_found() {

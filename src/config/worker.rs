@@ -8,6 +8,7 @@ use landfall_api::config::Class;
 use landfall_api::{Effect, Faults, Properties, Width, config};
 
 use super::properties::PropertiesFile;
+use super::{hint_missing, unknown_key};
 
 config! {
     /// What the worker reads from its properties file.
@@ -177,6 +178,7 @@ impl WorkerConfig {
     pub fn parse(given: &Properties) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let keys = WorkerKeys::parse(given, &mut faults);
+        hint_missing(&mut faults, unknown(given));
         let keys = faults.or(keys)?;
         Ok(Self { keys, given: Arc::new(given.clone()), warnings: warnings(given) })
     }
@@ -205,11 +207,16 @@ impl WorkerConfig {
     }
 }
 
-fn warnings(given: &Properties) -> Vec<String> {
-    let known: BTreeSet<&str> = WorkerKeys::KEYS.iter().map(|key| key.name).collect();
+/// The keys that nobody reads.
+fn unknown(given: &Properties) -> impl Iterator<Item = &str> + Clone {
     let passed_on = |key: &str| PASSED_ON.iter().any(|p| if p.ends_with('.') { key.starts_with(p) } else { key == *p });
-    let unknown = given.keys().filter(|key| !known.contains(key.as_str()) && !passed_on(key));
-    let mut warnings: Vec<_> = unknown.map(|key| super::unknown_key(key, known.iter().copied())).collect();
+    let known = move |key: &str| passed_on(key) || WorkerKeys::KEYS.iter().any(|known| known.name == key);
+    given.keys().map(String::as_str).filter(move |key| !known(key))
+}
+
+fn warnings(given: &Properties) -> Vec<String> {
+    let known = || WorkerKeys::KEYS.iter().map(|key| key.name);
+    let mut warnings: Vec<_> = unknown(given).map(|key| unknown_key(key, known())).collect();
     for key in WorkerKeys::KEYS {
         let value = given.get(key.name).map(|value| value.trim()).filter(|value| !value.is_empty());
         // What Java requires, or what says no more than the default, is no reason to warn.

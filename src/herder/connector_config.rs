@@ -6,7 +6,7 @@ use landfall_api::config::{Class, Value as _, with_prefix};
 use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Valid, Width, config};
 
 use super::Error;
-use crate::config::{OverridePolicy, WorkerConfig, nearest, shows_secret, sounds_secret, unknown_key};
+use crate::config::{OverridePolicy, WorkerConfig, hint_missing, nearest, shows_secret, sounds_secret, unknown_key};
 use crate::convert;
 use crate::kafka;
 use crate::kafka::pattern::Pattern;
@@ -214,6 +214,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let declared: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).collect();
     numbers(&declared, &mut faults);
     let keys: Vec<_> = declared.iter().map(|key| key.name).collect();
+    hint_missing(&mut faults, properties.keys().map(String::as_str).filter(|key| !keys.contains(key)));
     faults.0.sort_by_key(|fault| keys.iter().position(|key| *key == fault.key).unwrap_or(usize::MAX));
 
     for secret in properties.values().map(|value| value.trim()).filter(|value| shows_secret(value)) {
@@ -298,6 +299,22 @@ fn class_not_found(key: &str, class: &str) -> String {
     format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
 }
 
+/// Warnings about keys in a worker's properties that begin with a converter's prefix and are none of the converter's.
+#[must_use]
+pub fn converter_warnings(plugins: &Plugins, worker: &Properties) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for role in [Role::Key, Role::Value, Role::Header] {
+        let prefix = convert::key(role);
+        let (class, own) = convert::configured(role, worker, &Properties::new());
+        let Some(class) = plugins.converter(&class) else { continue };
+        let names: Vec<_> = convert::keys(class).iter().map(|key| format!("{prefix}.{}", key.name)).collect();
+        let given = own.keys().map(|key| format!("{prefix}.{key}")).filter(|key| !names.contains(key));
+        let unknown = given.filter(|key| !key.ends_with(".plugin.version"));
+        warnings.extend(unknown.map(|key| unknown_key(&key, names.iter().map(String::as_str))));
+    }
+    warnings
+}
+
 /// Warnings about keys that nobody reads.
 fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
     let mut known: BTreeSet<String> =
@@ -310,7 +327,7 @@ fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties)
         let class = convert::key(role);
         match properties.get(class) {
             Some(name) => {
-                let keys = plugins.converter(name.trim()).map(landfall_api::ConverterClass::keys).unwrap_or_default();
+                let keys = plugins.converter(name.trim()).map(convert::keys).unwrap_or_default();
                 known.extend(keys.iter().map(|key| format!("{class}.{}", key.name)));
             }
             None => {

@@ -63,8 +63,7 @@ impl ConnectorFile {
     }
 
     fn of_json(path: &Path, bytes: &[u8]) -> Result<Self, String> {
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|e| format!("not JSON: line {}, column {}", e.line(), e.column()))?;
+        let mut fields: Map<String, Value> = serde_json::from_slice(bytes).map_err(|e| format!("not JSON: {e}"))?;
         let Some(Value::Object(config)) = fields.get_mut("config").map(Value::take) else {
             return Self::new(path, texts(fields)?, TargetState::Started);
         };
@@ -135,7 +134,7 @@ mod tests {
     fn what_is_wrong_names_the_file() {
         for (text, error) in [
             ("tasks.max=2", "c: the mandatory key name is missing"),
-            ("{\"name\":\n\"pssst", "c: not JSON: line 2, column 6"),
+            ("{\"name\":\n\"pssst", "c: not JSON: EOF while parsing a string at line 2 column 6"),
             (r#"{"name":"c","config":{"name":"d"}}"#, "c: the name in config is not the one in name"),
             (r#"{"name":"c","a":{"b":1}}"#, "c: a: the value is neither text nor a number nor true or false"),
             ("name=c\npath=\\uX", "c:2: path: Malformed \\uxxxx encoding"),

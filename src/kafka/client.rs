@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use landfall_api::{Faults, Properties};
 
+use super::java::CONSUMER;
 use super::security;
+use crate::config::nearest;
 
 /// The records of one poll unless `max.poll.records` is given. Java's 500 is for loops that look at records one by one.
 const POLL_RECORDS: usize = 20_000;
@@ -92,7 +94,9 @@ pub fn consumer_properties(
     security::apply(&given, &mut to);
     for (java, written) in given.keys() {
         if !security::is_known(java) && !KEYS.iter().any(|key| key.java == java) {
-            to.warnings.push(format!("{written} is not a configuration of a consumer and is not used"));
+            let meant = nearest(java, CONSUMER.iter().map(|key| key.name));
+            let hint = meant.map(|meant| format!(". Did you mean {meant}?")).unwrap_or_default();
+            to.warnings.push(format!("{written} is not a configuration of a consumer and is not used{hint}"));
         }
     }
     reconcile_group(&given, &mut to);

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use landfall_api::{Importance, Key, Kind, Properties, Role, SinkConnector, Width};
+use landfall_api::{Importance, Key, Kind, Properties, Role, Width};
 
 use super::model::{self, ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo};
 use super::{Answer, QueryPairs, RestError};
@@ -80,7 +80,7 @@ struct Defined {
 fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
     let plugins = herder.plugins();
     let Checked { sink, properties, .. } = checked;
-    let mut connector = connector_keys(herder, *sink, properties);
+    let mut connector = connector_keys(herder, checked);
     connector.extend(defined("", &sink.keys()));
     let mut clients = Vec::new();
     for (name, _) in properties.iter().filter(|(name, _)| name.starts_with("consumer.override.")) {
@@ -137,7 +137,8 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
 }
 
 /// The keys that every connector has, with the defaults that the worker gives them, and those of transforms and predicates.
-fn connector_keys(herder: &Standalone, sink: &dyn SinkConnector, properties: &Properties) -> Vec<Defined> {
+fn connector_keys(herder: &Standalone, checked: &Checked) -> Vec<Defined> {
+    let Checked { sink, properties, nulls, .. } = checked;
     let plugins = herder.plugins();
     let mut all = defined("", ConnectorKeys::KEYS);
     let version = |all: &mut Vec<Defined>, name: &str, version: Option<&str>, visible: bool| {
@@ -154,7 +155,12 @@ fn connector_keys(herder: &Standalone, sink: &dyn SinkConnector, properties: &Pr
         let (class, _) = convert::configured(role, herder.worker(), properties);
         let known = plugins.converter(&class);
         let able = known.filter(|class| class.roles().contains(&role));
-        version(&mut all, &format!("{key}.plugin.version"), able.map(convert::version), known.is_some());
+        let of_version = format!("{key}.plugin.version");
+        version(&mut all, &of_version, able.map(convert::version), known.is_some());
+        // A converter that is null has no versions to offer.
+        if let Some(defined) = all.iter_mut().find(|d| nulls.contains(key) && d.info.name == of_version) {
+            (defined.recommended, defined.visible) = (Vec::new(), false);
+        }
         let Some(defined) = all.iter_mut().find(|d| d.info.name == key) else { continue };
         defined.info.default_value = Some(plugins.converter(&worker).map_or(worker, |class| class.class().to_owned()));
         let mut able: Vec<_> =

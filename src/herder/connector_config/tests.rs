@@ -159,3 +159,37 @@ fn a_secret_under_a_harmless_key_is_not_shown() {
     secrets.restore(&stored, &mut again);
     assert_eq!(again["store.url"], stored.get("store.url").cloned());
 }
+
+#[test]
+fn what_is_mistyped_is_asked_about_where_the_right_key_is_missing() {
+    let base = [("name", "c"), ("connector.class", "FakeSink"), ("topic", "t"), ("paht", "/p")];
+    let submitted = base.iter().map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
+    let faults = check(&FAKE, &worker(&[]), &submitted).expect("a known class").faults.to_string();
+    assert_eq!(
+        faults.lines().collect::<Vec<_>>(),
+        [
+            "Must configure one of topics or topics.regex. Is 'topic' meant for it?",
+            "Must configure one of topics or topics.regex",
+            "Missing required configuration \"path\" which has no default value. Is 'paht' meant for it?",
+        ]
+    );
+    let unknown = |class: &str| check(&FAKE, &worker(&[]), &[("connector.class".to_owned(), Some(class.to_owned()))].into());
+    for (class, hint) in
+        [("FakeSnik", ". Did you mean FakeSinkConnector?"), ("JdbcSource", ". Source connectors do not run here")]
+    {
+        let error = unknown(class).expect_err("unknown").to_string();
+        assert!(error.starts_with("Failed to find any class") && error.ends_with(hint), "{error}");
+    }
+    let mistyped =
+        Properties::from([("value.converter".into(), "Json".into()), ("value.converter.schema.enable".into(), "x".into())]);
+    let warned = converter_warnings(&FAKE, &mistyped);
+    assert!(warned.len() == 1 && warned[0].ends_with("Did you mean 'value.converter.schemas.enable'?"), "{warned:?}");
+}
+
+#[test]
+fn what_a_client_refuses_is_found_before_a_task_fails() {
+    let bad = [("consumer.override.max.poll.records", "many"), ("consumer.override.isolation.level", "none")];
+    let text = faults(&worker(&[]), &bad);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("Invalid value many for configuration consumer.override.max.poll.records: Not a number of type INT"));
+}
