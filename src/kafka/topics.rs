@@ -14,7 +14,7 @@ use landfall_api::{Properties, TopicId};
 use tokio::runtime::Handle;
 
 use super::client::ConsumerSettings;
-use super::error::{Class, KafkaError};
+use super::error::KafkaError;
 use super::fetch::Consumer;
 use super::pattern::Pattern;
 use super::raw::{Directory, Waker};
@@ -157,7 +157,6 @@ fn look(directory: &Directory, wanted: &Wanted, exclude_internal: bool, known: &
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let ids = match directory.ids(&names, ANSWER) {
         Ok(ids) => ids.into_iter().collect(),
-        Err(error) if error.class == Class::Retriable => return Err(error),
         // without ids it goes on as with a broker that has none
         Err(error) => {
             tracing::debug!("topic ids cannot be read: {error}");

@@ -337,10 +337,7 @@ impl Runner {
             Err(error) if error.class == Class::Fenced => Vec::new(),
             Err(error) => return Err(kafka(error)),
         };
-        let Some((starts, assigned)) = self.identified(committed)? else {
-            self.unanswered = Some(partitions);
-            return Ok(());
-        };
+        let (starts, assigned) = self.identified(committed);
         self.consumer.assign(&starts).map_err(kafka)?;
         self.last_error = None;
         let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();

@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 use std::slice;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_api::TopicId;
 use rdkafka_sys as rd;
@@ -34,11 +34,26 @@ impl Directory {
         }
     }
 
+    /// The number of a broker that answers.
+    fn broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
+        let mut metadata = ptr::null();
+        // SAFETY: the metadata is ours when there is no error.
+        unsafe {
+            check(rd::rd_kafka_metadata(self.0.rk.as_ptr(), 0, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
+            let broker = (*metadata).orig_broker_id;
+            rd::rd_kafka_metadata_destroy(metadata);
+            Ok(broker)
+        }
+    }
+
     /// The ids of those of `topics` that exist and whose broker gives ids.
     pub(in crate::kafka) fn ids(&self, topics: &[&str], timeout: Duration) -> Result<Vec<(String, TopicId)>, KafkaError> {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
+        let begun = Instant::now();
+        let broker = self.broker(timeout)?;
+        let timeout = timeout.saturating_sub(begun.elapsed());
         let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
         let mut names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         let rk = self.0.rk.as_ptr();
@@ -48,6 +63,8 @@ impl Directory {
             let collection = rd::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
             let options = rd::rd_kafka_AdminOptions_new(rk, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
             rd::rd_kafka_AdminOptions_set_request_timeout(options, milliseconds(timeout), ptr::null_mut(), 0);
+            // Any broker can tell. Left to itself, the client waits for the controller, which the embedded broker does not name.
+            rd::rd_kafka_AdminOptions_set_broker(options, broker, ptr::null_mut(), 0);
             let queue = rd::rd_kafka_queue_new(rk);
             rd::rd_kafka_DescribeTopics(rk, collection, options, queue);
             let event = rd::rd_kafka_queue_poll(queue, milliseconds(timeout));

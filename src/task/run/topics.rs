@@ -3,15 +3,15 @@
 //! A topic that is deleted and created again has the same name and the same offsets, and other records. Only its id tells; so the
 //! id goes into each commit, and a partition whose log begins anew is not taken for one whose records have landed before.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_api::{Committed, Offset, TaskError, TopicId, TopicPartition};
 
 use super::{COMMITTED, PUBLISHING, Partition, Runner, kafka, part};
 use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, KafkaError, Start};
-
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands before the topic's id in the metadata of a commit.
 const STAMP: &str = " topic=";
@@ -20,6 +20,9 @@ const MOST_NAMES: usize = 20;
 /// Codes that say that a topic is not what it was: OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID, _UNKNOWN_TOPIC,
 /// _UNKNOWN_PARTITION, _AUTO_OFFSET_RESET.
 const CHANGED: [i32; 6] = [1, 100, 103, -188, -190, -140];
+
+/// How long brokers may take to tell the ids of topics that were assigned; the group's offsets have just been read from them.
+const IDENTIFIED: Duration = Duration::from_secs(5);
 
 type Assigned = (Vec<(TopicPartition, Start)>, Vec<(TopicPartition, Partition)>);
 
@@ -79,22 +82,14 @@ impl Runner {
         Ok(())
     }
 
-    /// What was assigned, each partition with its topic's id and where it starts; None if the brokers cannot be asked now.
-    pub(super) fn identified(
-        &mut self,
-        committed: Vec<(TopicPartition, Option<Committed>)>,
-    ) -> Result<Option<Assigned>, TaskError> {
+    /// What was assigned, each partition with its topic's id, if brokers tell, and where it starts.
+    pub(super) fn identified(&mut self, committed: Vec<(TopicPartition, Option<Committed>)>) -> Assigned {
         let topics: BTreeSet<&str> = committed.iter().map(|(tp, _)| &*tp.topic).collect();
         let topics: Vec<&str> = topics.into_iter().collect();
-        let ids = match self.consumer.topic_ids(&topics, COMMITTED) {
-            Ok(ids) => ids,
-            Err(error) if error.class == Class::Retriable => {
-                tracing::warn!("task {} cannot read the ids of its topics: {error}; trying again", self.spec.id);
-                return Ok(None);
-            }
-            // as with a broker that has none
-            Err(_) => BTreeMap::new(),
-        };
+        let ids = self.consumer.topic_ids(&topics, IDENTIFIED).unwrap_or_else(|error| {
+            tracing::warn!("task {} goes on without the ids of its topics: {error}", self.spec.id);
+            BTreeMap::new()
+        });
         let (mut starts, mut assigned) = (Vec::new(), Vec::new());
         for (tp, committed) in committed {
             let id = ids.get(&*tp.topic).copied();
@@ -111,13 +106,15 @@ impl Runner {
                 );
                 (committed, start) = (None, Start::Beginning);
             }
+            // where brokers do not tell, the next look does
+            let id = id.or(of);
             if let Some(id) = id {
                 self.sink.identify(&tp.topic, id);
             }
             starts.push((tp.clone(), start));
             assigned.push((tp, Partition { id, committed, ..Partition::default() }));
         }
-        Ok(Some((starts, assigned)))
+        (starts, assigned)
     }
 
     /// Looks at the topics soon, if `error` says that one has changed.
