@@ -7,13 +7,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-<<<<<<< HEAD
-use arrow_schema::SchemaRef;
-use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicId, TopicPartition};
-=======
 use arrow_schema::{DataType, FieldRef, SchemaRef};
-use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicPartition};
->>>>>>> format
+use landfall_api::{Batch, Committed, Offset, Opened, SinkTask, Stage, TaskContext, TaskError, TopicId, TopicPartition};
 
 use crate::columns::{self, Columns, Shape};
 use crate::commit::{self, Ledger};
