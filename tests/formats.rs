@@ -194,7 +194,7 @@ fn every_codec_is_read_by_others() {
     let codecs = ["none", "snappy", "gzip", "zstd", "lz4", "lz4_raw", "brotli"];
     for codec in codecs {
         let format = Format::Parquet(Codec::named(codec).unwrap());
-        let mut encoder = format.encoder(rows.schema_ref(), &TopicPartition::new("t", 0), 0);
+        let mut encoder = format.encoder(rows.schema_ref(), &TopicPartition::new("t", 0), None, 0);
         encoder.write(&rows, 60_000, 1 << 20).unwrap();
         let mut file = encoder.take();
         file.extend(encoder.finish(2999).unwrap());

@@ -11,6 +11,7 @@ mod limit;
 mod support;
 
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -66,7 +66,7 @@ config! {
         /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
         /// schema.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
-        /// What happens to a record whose value is null: fail fails the task, ignore leaves it out, write makes a row of it whose value
+        /// What happens to a record whose value is null: fail fails the task, ignore leaves it out, write makes it a row whose value
         /// columns are null (every column may then be null in a file's schema); that needs `__key` in `landfall.columns`.
         behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
         /// Milliseconds after which a storage call that failed is tried again.
