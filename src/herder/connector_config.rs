@@ -375,7 +375,8 @@ fn unknown_class(plugins: &Plugins, class: &str) -> String {
         )
     });
     let available = described.collect::<Vec<_>>().join(", ");
-    let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| [sink.class(), simple_name(sink.class())]).collect();
+    let aliases = |class: &'static str| [class, simple_name(class), simple_name(class).trim_end_matches("Connector")];
+    let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| aliases(sink.class())).collect();
     let hint = match nearest(class, names.iter().copied()) {
         Some(meant) => format!(". Did you mean {meant}?"),
         None if class.trim_end_matches("Connector").ends_with("Source") => ". Source connectors do not run here".to_owned(),
