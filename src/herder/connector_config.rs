@@ -214,7 +214,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let declared: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).collect();
     numbers(&declared, &mut faults);
     let keys: Vec<_> = declared.iter().map(|key| key.name).collect();
-    hint_missing(&mut faults, properties.keys().map(String::as_str).filter(|key| !keys.contains(key)));
+    hint_missing(&mut faults, &properties.keys().map(String::as_str).filter(|key| !keys.contains(key)).collect::<Vec<_>>());
     faults.0.sort_by_key(|fault| keys.iter().position(|key| *key == fault.key).unwrap_or(usize::MAX));
 
     for secret in properties.values().map(|value| value.trim()).filter(|value| shows_secret(value)) {
