@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use super::class::{Set, WORD};
 use super::parse::{ENDLESS, Greed, Node};
 
+/// The steps that are quicker than to remember them.
+const QUICK: usize = 2_000;
+
 /// One instruction.
 #[derive(Clone, Debug)]
 enum Op {
@@ -91,7 +94,8 @@ struct Run<'p> {
     loops: Vec<Round>,
     back: Vec<Back>,
     budget: usize,
-    again: bool,
+    /// What is left of the budget when it begins to remember where it has been.
+    remembers: usize,
 }
 
 impl Program {
@@ -106,7 +110,15 @@ impl Program {
     /// Whether all of `name` matches; None if it takes more than `budget` steps to say.
     pub(super) fn matches(&self, name: &[u8], budget: usize) -> Option<bool> {
         let (groups, loops) = (vec![Group::default(); self.groups], vec![Round::default(); self.loops]);
-        let mut run = Run { ops: &self.ops, name, groups, loops, back: Vec::new(), budget, again: self.again };
+        let mut run = Run {
+            ops: &self.ops,
+            name,
+            groups,
+            loops,
+            back: Vec::new(),
+            budget,
+            remembers: if self.again { 0 } else { budget.saturating_sub(QUICK) },
+        };
         run.run(0, 0, None).map(|end| end.is_some())
     }
 
@@ -210,7 +222,7 @@ impl Run<'_> {
                     self.set_loop(slot, Round::default());
                     Some((op + 1, at))
                 }
-                Op::Loop { .. } if !self.again && !been.insert((op, at, self.counts(op, at))) => None,
+                Op::Loop { .. } if self.budget < self.remembers && !been.insert((op, at, self.counts(op, at))) => None,
                 Op::Loop { slot, min, max, lazy, exit } => Some((self.round(op, at, slot, (min, max), lazy, exit), at)),
                 Op::Atomic { exit } => self.run(op + 1, at, None)?.map(|end| (exit, end)),
                 Op::Ahead { wanted, exit } => {
