@@ -184,7 +184,6 @@ fn answers_are_those_of_javas_worker() {
         ("nulls", json!({"tasks.max": NULL, "topics": NULL, "file": NULL, "key.converter": NULL, "my.own": NULL})),
         ("blanks", json!({"file": " /tmp/x ", "topics": " t1 , t2 ", "errors.log.enable": " false "})),
     ] {
-        println!("{what}");
         let before = different.len();
         compare(&OURS, java, &config(&changes), &mut different);
         if before < different.len() {

@@ -9,11 +9,11 @@ pub fn unknown_key<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> S
 }
 
 /// Adds to each fault about a missing key the one of the `unknown` keys that may have been meant for it.
-pub fn hint_missing<'a>(faults: &mut Faults, unknown: impl Iterator<Item = &'a str> + Clone) {
+pub fn hint_missing(faults: &mut Faults, unknown: &[&str]) {
     for fault in &mut faults.0 {
         let missing = ["Missing required configuration", "Must configure one of"];
         if missing.iter().any(|text| fault.message.starts_with(text))
-            && let Some(given) = unknown.clone().find(|given| nearest(given, [fault.key.as_str()]).is_some())
+            && let Some(given) = unknown.iter().find(|given| nearest(given, [fault.key.as_str()]).is_some())
         {
             let end = if fault.message.ends_with('.') { "" } else { "." };
             fault.message += &format!("{end} Is '{given}' meant for it?");
@@ -58,7 +58,7 @@ mod tests {
         let mut faults = Faults::default();
         faults.push("flush.size", "Missing required configuration \"flush.size\" which has no default value.");
         faults.push("topics.dir", "bad");
-        hint_missing(&mut faults, ["file", "flush.sise", "topics.dri"].into_iter());
+        hint_missing(&mut faults, &["file", "flush.sise", "topics.dri"]);
         assert!(faults.0[0].message.ends_with("which has no default value. Is 'flush.sise' meant for it?"), "{faults}");
         assert_eq!(faults.0[1].message, "bad");
     }

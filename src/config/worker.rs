@@ -23,11 +23,11 @@ config! {
         /// The class that converts keys, for connectors that name none: a Java class name or an alias, which is the name without its
         /// package, with or without `Converter`. Keys that begin with `key.converter.` are the converter's own.
         key_converter: Class = "key.converter" { required: true, importance: High, group: "Converters", width: Width::Long, display: "Key Converter" };
-        /// The version of the key converter. There is one of each converter, so it has no effect.
+        /// The version of the key converter.
         key_converter_version: Option<String> = "key.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Key Converter Version", effect: Nothing("there is one version of each converter") };
         /// The class that converts values, for connectors that name none, as for `key.converter`.
         value_converter: Class = "value.converter" { required: true, importance: High, group: "Converters", width: Width::Long, display: "Value Converter" };
-        /// The version of the value converter. There is one of each converter, so it has no effect.
+        /// The version of the value converter.
         value_converter_version: Option<String> = "value.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Value Converter Version", effect: Nothing("there is one version of each converter") };
         /// Milliseconds that all tasks together have to end when they are asked to. Then they are left to themselves.
         task_shutdown_graceful_timeout_ms: i64 = "task.shutdown.graceful.timeout.ms" { default: Some("5000"), importance: Low, group: "Tasks", width: Width::Medium, display: "Graceful Shutdown Timeout (ms)" };
@@ -61,7 +61,7 @@ config! {
         header_converter: Class = "header.converter" {
             default: Some("org.apache.kafka.connect.storage.SimpleHeaderConverter"), importance: Low, group: "Converters", width: Width::Long, display: "Header Converter"
         };
-        /// The version of the header converter. There is one of each converter, so it has no effect.
+        /// The version of the header converter.
         header_converter_version: Option<String> = "header.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Header Converter Version", effect: Nothing("there is one version of each converter") };
         /// Names of the providers that replace `${provider:path:key}` in values.
         config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, group: "Plugins", width: Width::Medium, display: "Config Providers", valid: By(no_providers), effect: Refused };
@@ -178,7 +178,7 @@ impl WorkerConfig {
     pub fn parse(given: &Properties) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let keys = WorkerKeys::parse(given, &mut faults);
-        hint_missing(&mut faults, unknown(given));
+        hint_missing(&mut faults, &unknown(given));
         let keys = faults.or(keys)?;
         Ok(Self { keys, given: Arc::new(given.clone()), warnings: warnings(given) })
     }
@@ -208,15 +208,15 @@ impl WorkerConfig {
 }
 
 /// The keys that nobody reads.
-fn unknown(given: &Properties) -> impl Iterator<Item = &str> + Clone {
+fn unknown(given: &Properties) -> Vec<&str> {
     let passed_on = |key: &str| PASSED_ON.iter().any(|p| if p.ends_with('.') { key.starts_with(p) } else { key == *p });
-    let known = move |key: &str| passed_on(key) || WorkerKeys::KEYS.iter().any(|known| known.name == key);
-    given.keys().map(String::as_str).filter(move |key| !known(key))
+    let known = |key: &str| passed_on(key) || WorkerKeys::KEYS.iter().any(|known| known.name == key);
+    given.keys().map(String::as_str).filter(|key| !known(key)).collect()
 }
 
 fn warnings(given: &Properties) -> Vec<String> {
     let known = || WorkerKeys::KEYS.iter().map(|key| key.name);
-    let mut warnings: Vec<_> = unknown(given).map(|key| unknown_key(key, known())).collect();
+    let mut warnings: Vec<_> = unknown(given).into_iter().map(|key| unknown_key(key, known())).collect();
     for key in WorkerKeys::KEYS {
         let value = given.get(key.name).map(|value| value.trim()).filter(|value| !value.is_empty());
         // What Java requires, or what says no more than the default, is no reason to warn.

@@ -214,7 +214,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let declared: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).collect();
     numbers(&declared, &mut faults);
     let keys: Vec<_> = declared.iter().map(|key| key.name).collect();
-    hint_missing(&mut faults, properties.keys().map(String::as_str).filter(|key| !keys.contains(key)));
+    hint_missing(&mut faults, &properties.keys().map(String::as_str).filter(|key| !keys.contains(key)).collect::<Vec<_>>());
     faults.0.sort_by_key(|fault| keys.iter().position(|key| *key == fault.key).unwrap_or(usize::MAX));
 
     for secret in properties.values().map(|value| value.trim()).filter(|value| shows_secret(value)) {
@@ -375,7 +375,8 @@ fn unknown_class(plugins: &Plugins, class: &str) -> String {
         )
     });
     let available = described.collect::<Vec<_>>().join(", ");
-    let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| [sink.class(), simple_name(sink.class())]).collect();
+    let aliases = |class: &'static str| [class, simple_name(class), simple_name(class).trim_end_matches("Connector")];
+    let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| aliases(sink.class())).collect();
     let hint = match nearest(class, names.iter().copied()) {
         Some(meant) => format!(". Did you mean {meant}?"),
         None if class.trim_end_matches("Connector").ends_with("Source") => ". Source connectors do not run here".to_owned(),
