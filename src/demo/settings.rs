@@ -39,7 +39,9 @@ impl Connector {
             ("store.url", &file_url(landing)),
             ("topics.dir", ""),
             ("flush.size", &self.flush_size.to_string()),
-            ("landfall.flush.on.stop", "true"),
+            // a slow or paused bank lands too
+            ("landfall.rotate.open.ms", "5000"),
+            ("landfall.columns", "__partition,__offset,__timestamp"),
         ])
     }
 }
@@ -56,6 +58,7 @@ pub(super) fn worker(bootstrap: &str, listener: &str) -> Properties {
         ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
         ("key.converter.schemas.enable", "false"),
         ("value.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("value.converter.schemas.enable", "false"),
         // required, and written by source connectors only
         ("offset.storage.file.filename", "/dev/null"),
         // time to publish every open file at the end, also to a slow disk
