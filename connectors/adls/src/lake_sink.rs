@@ -157,6 +157,10 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use landfall_lake::roll::Rotation;
+
     use super::*;
     use crate::landing::tests::{faults, given};
 
@@ -199,6 +203,23 @@ mod tests {
         let mut none = Faults::default();
         let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
+    }
+
+    #[test]
+    fn files_end_by_size_and_age_unless_told_otherwise() {
+        let url = ("store.url", "file:///tmp/x");
+        let mut none = Faults::default();
+        let landing = read(&given(&[], &[url]), &mut none).unwrap_or_else(|| panic!("{none}"));
+        let layout = landing.lake.layout(landing.format, landing.prefix).expect("good");
+        let (size, open) = (Some(128 << 20), Some(Duration::from_secs(300)));
+        assert_eq!(layout.rotation, Rotation { size, open, ..Rotation::default() });
+        assert_eq!((layout.flush_on_stop, layout.columns.format.extension()), (true, ".zstd.parquet"));
+        let shown = AzureDataLakeSink.keys().into_iter().find(|key| key.name == "landfall.rotate.open.ms");
+        assert_eq!(shown.and_then(|key| key.default), Some("300000"));
+        let off = [url, ("landfall.rotate.size.bytes", "-1"), ("landfall.rotate.open.ms", "-1")];
+        let never = "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms";
+        assert_eq!(faults(&AzureDataLakeSink, &[], &off), [never]);
+        assert_eq!(faults(&AzureDataLakeSink, &[("flush.size", "5")], &off), [""; 0]);
     }
 
     #[test]

@@ -60,7 +60,8 @@ pub trait SinkTask: Send + fmt::Debug {
     /// The task fails.
     fn put(&mut self, batches: Vec<Batch>) -> Result<(), TaskError>;
 
-    /// Waits up to `timeout` until more may be put; false if it is still too much.
+    /// Waits up to `timeout` until more may be put; false if it is still too much. Called at every turn of the loop, some times a
+    /// second also while no record comes or the connector is paused: what is to happen by the clock happens here.
     ///
     /// # Errors
     /// What happened in the background since the last call.
