@@ -14,6 +14,10 @@ if reader == "duckdb":
     import duckdb
 
     found = duckdb.read_parquet(files, union_by_name=True, hive_partitioning=False)
+    # Python's own timestamps with a zone would need another package.
+    zoned = [c for c, t in zip(found.columns, found.types) if str(t) == "TIMESTAMP WITH TIME ZONE"]
+    if zoned:
+        found = found.project("* REPLACE (" + ", ".join(f'epoch_ms("{c}") AS "{c}"' for c in zoned) + ")")
     rows = [dict(zip(found.columns, row)) for row in found.fetchall()]
 else:
     import pyarrow.parquet as pq

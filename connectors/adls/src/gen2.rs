@@ -186,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn the_format_is_confluents_class() {
+        assert_eq!(landing(&[]).format.extension(), ".snappy.parquet");
+        let json = ("format.class", "io.confluent.connect.azure.storage.format.json.JsonFormat");
+        assert_eq!(landing(&[json]).format.extension(), ".json");
+        assert_eq!(landing(&[json, ("az.compression.type", "gzip")]).format.extension(), ".json.gz");
+    }
+
+    #[test]
     fn credentials_are_found_and_never_shown() {
         let entra = [
             (CLIENT_ID, "app"),

@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
 
 use crate::encode::Format;
+use crate::encode::json::Compression;
 use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
@@ -246,6 +247,62 @@ fn the_schema_of_another_owners_file_is_taken_up() {
     assert_eq!((opened.resume, &*opened.learned.expect("a schema").metadata()["connect.doc"]), (10, "learned"));
     let offset = settled(&mut late).expect("moved");
     assert_eq!((offset.offset, commit::last_file(&offset.metadata)), (10, Some(0)));
+}
+
+/// A batch of values without a schema; `doc` makes their fields differ.
+fn schemaless(offsets: std::ops::Range<i64>, doc: &str) -> Batch {
+    let mut batch = batch(&offsets.collect::<Vec<_>>(), doc);
+    let mut metadata = batch.value.field.metadata().clone();
+    metadata.insert("connect.schemaless", "true");
+    batch.value.field = Arc::new(batch.value.field.as_ref().clone().with_metadata(metadata));
+    batch
+}
+
+#[test]
+fn json_goes_on_where_schemaless_values_change_and_is_found_again() {
+    let bench = Bench::new();
+    let json = || {
+        bench.task_of(Arc::new(LocalStorage::new(bench.root.path()).needing_metadata()), |layout| {
+            layout.columns.format = Format::Json(Compression::None);
+            layout.rotation.flush_size = Some(4);
+        })
+    };
+    let mut task = json();
+    task.open(&tp(), None, 0).expect("open");
+    task.put(vec![schemaless(0..1, "a"), schemaless(1..2, "b"), schemaless(2..4, "c")]).expect("put");
+    task.put(vec![schemaless(4..6, "c"), batch(&[6, 7], "d"), batch(&[8, 9], "e")]).expect("put");
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(8), "values with a schema do end a file");
+    drop(task);
+    let mut task = json();
+    let opened = task.open(&tp(), None, 0).expect("open");
+    assert_eq!((opened.resume, opened.learned), (8, None), "nothing is to be learned again");
+    task.put(vec![schemaless(8..12, "a")]).expect("put");
+    settled(&mut task);
+    let folder = bench.root.path().join("topics/t/partition=0");
+    for (first, last) in [(0, 3), (4, 5), (6, 7), (8, 11)] {
+        let text = std::fs::read_to_string(folder.join(format!("t+0+{first:010}.json"))).expect("a file");
+        assert_eq!(text, (first..=last).map(|id| format!("{{\"id\":{id}}}\n")).collect::<String>());
+    }
+    std::fs::write(folder.join("t+0+0000000012.json"), b"{}\n").expect("a file");
+    let error = json().open(&tp(), None, 8).expect_err("refused").to_string();
+    assert!(error.contains("t+0+0000000012.json is there and was not written by Landfall"), "{error}");
+}
+
+#[test]
+fn keys_of_another_schema_end_a_file_only_where_they_have_a_column() {
+    for (system, files) in [(vec![], 1), (vec![SystemColumn::Key], 2)] {
+        let bench = Bench::new();
+        let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+            layout.columns.system = system.clone();
+            layout.flush_on_stop = true;
+        });
+        task.open(&tp(), None, 0).expect("open");
+        let mut other = range(3..6);
+        other.key.field = Arc::new(other.key.field.as_ref().clone().with_name("other"));
+        task.put(vec![range(0..3), other]).expect("put");
+        task.close(&[tp()], false, WAIT).expect("close");
+        assert_eq!(bench.landed().len(), files);
+    }
 }
 
 #[test]
