@@ -3,7 +3,9 @@ use super::*;
 use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
 use arrow_array::{BinaryArray, Int64Array, TimestampMillisecondArray};
 use landfall_api::{Properties, Role, SinkTask as _, TaskContext, TaskMetrics, TopicPartition};
-use landfall_lake::encode::Codec;
+use landfall_lake::columns::Columns;
+use landfall_lake::encode::Format;
+use landfall_lake::encode::parquet::Codec;
 use landfall_lake::name::Names;
 use landfall_lake::nulls::NullValues;
 use landfall_lake::roll::Rotation;
@@ -132,7 +134,7 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let layout = Layout {
         names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-        codec: Codec::named("snappy").expect("a codec"),
+        columns: Columns { format: Format::Parquet(Codec::named("snappy").expect("a codec")), system: Vec::new() },
         rotation: Rotation { flush_size: Some(1), ..Rotation::default() },
         nulls: NullValues::Fail,
         retry_backoff: Duration::from_millis(5),
