@@ -88,7 +88,8 @@ fn files_of_our_own_class_end_by_their_size() {
     assert!(by_size >= 2 && files.len() - by_size <= 1, "{by_size} of {} files ended by their size", files.len());
     let sizes = files.iter().map(|file| fs::metadata(store.folder(topic).join(file)).unwrap().len());
     let sizes: Vec<u64> = sizes.take(by_size).collect();
-    assert!(sizes.iter().all(|size| *size > SIZE / 2), "{sizes:?}");
+    // What is not compressed yet has counted as it is.
+    assert!(sizes.iter().all(|size| (SIZE / 10..2 * SIZE).contains(size)), "{sizes:?}");
     assert!(files[0].to_str().unwrap().ends_with(".zstd.parquet"), "{}", files[0].display());
 }
 

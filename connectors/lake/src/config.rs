@@ -30,8 +30,9 @@ config! {
     pub struct LakeConfig {
         /// The number of records of a partition in a file: the file is published when it has so many.
         flush_size: Option<i32> = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
-        /// A file ends when its encoded bytes reach this; -1 for no such limit. It is about so many: what the encoder holds is an
-        /// estimate, and the rows that still wait for the encoder (at most 16 MiB a task, and one fetch) come on top.
+        /// A file ends when its encoded bytes reach this; -1 for no such limit. It is about so many: what the encoder still fills counts
+        /// before compression (up to 1 MiB a column), so that a small limit gives files that are smaller yet; and rows that wait for
+        /// the encoder when the limit is reached (at most 16 MiB a task, and one fetch) come on top.
         rotate_size_bytes: i64 = "landfall.rotate.size.bytes" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at size (bytes)", valid: By(off_or_positive) };
         /// A file ends this many milliseconds after its first record was put into it, by the clock, also when no new record comes; -1 for no
         /// such limit.
