@@ -187,8 +187,8 @@ mod tests {
             (&[("azblob.proxy.url", "http://p")], "azblob.proxy.url=http://p is not supported yet"),
             (&[("azblob.proxy.password", "pssst")], "azblob.proxy.password=[hidden] is not supported yet"),
             (
-                &[("format.class", "io.confluent.connect.azure.blob.format.json.JsonFormat")],
-                "format.class=io.confluent.connect.azure.blob.format.json.JsonFormat is not supported yet",
+                &[("format.class", "io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat")],
+                "format.class=io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat is not supported yet",
             ),
         ] {
             assert_eq!(faults(&AzureBlobStorageSink, GOOD, changes), [why]);

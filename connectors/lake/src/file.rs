@@ -370,13 +370,16 @@ fn is_full(encoder: &dyn Encoder, full: Option<u64>) -> bool {
     full.is_some_and(|full| encoder.size() >= full)
 }
 
+/// The encoder, the rows that it has not taken yet, and the blocks that are ready.
+type Encoded = (Box<dyn Encoder>, VecDeque<Waiting>, Vec<Bytes>);
+
 /// Encodes until blocks are ready to be staged or the file is full; what is left of `batches`, and the blocks.
 fn encode(
     mut encoder: Box<dyn Encoder>,
     mut batches: VecDeque<Waiting>,
     row_group: usize,
     full: Option<u64>,
-) -> Result<(Box<dyn Encoder>, VecDeque<Waiting>, Vec<Bytes>), EncodeError> {
+) -> Result<Encoded, EncodeError> {
     while let Some(waiting) = batches.pop_front() {
         encoder.write(&waiting.rows, waiting.held.bytes, row_group)?;
         if encoder.has_block() || is_full(&*encoder, full) {

@@ -103,7 +103,7 @@ impl JsonLines {
             Out::Plain(blocks) => blocks.write_all(&self.lines),
             Out::Gzip(gzip) => gzip.write_all(&self.lines),
         }
-        .map_err(failed)?;
+        .map_err(|e| failed(e.to_string()))?;
         self.lines.clear();
         Ok(out)
     }
@@ -141,13 +141,13 @@ impl Encoder for JsonLines {
         Ok(match self.out {
             None => Vec::new(),
             Some(Out::Plain(blocks)) => blocks.finish(),
-            Some(Out::Gzip(gzip)) => gzip.finish().map_err(failed)?.finish(),
+            Some(Out::Gzip(gzip)) => gzip.finish().map_err(|e| failed(e.to_string()))?.finish(),
         })
     }
 }
 
-fn failed(why: impl ToString) -> EncodeError {
-    EncodeError { format: "json", why: why.to_string() }
+fn failed(why: impl Into<String>) -> EncodeError {
+    EncodeError { format: "json", why: why.into() }
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ impl Parquet {
         self.held.push(rows.clone());
         self.held_rows += rows.num_rows();
         if self.held.len() >= HELD_BATCHES {
-            self.held = vec![concat_batches(&self.schema, &self.held).map_err(failed)?];
+            self.held = vec![concat_batches(&self.schema, &self.held).map_err(|e| failed(e.to_string()))?];
         }
         Ok(())
     }
@@ -201,13 +201,13 @@ impl Encoder for Parquet {
     }
 }
 
-fn failed(why: impl ToString) -> EncodeError {
-    EncodeError { format: "parquet", why: why.to_string() }
+fn failed(why: String) -> EncodeError {
+    EncodeError { format: "parquet", why }
 }
 
 impl From<ParquetError> for EncodeError {
     fn from(error: ParquetError) -> Self {
-        failed(error)
+        failed(error.to_string())
     }
 }
 

@@ -62,7 +62,7 @@ struct Sample {
 impl Sample {
     /// Values from everywhere in `column`; None for types that have no dictionary.
     fn of(column: &[ArrayRef]) -> Option<Self> {
-        let rows: usize = column.iter().map(|part| part.len()).sum();
+        let rows: usize = column.iter().map(Array::len).sum();
         let step = rows.div_ceil(SAMPLE).max(1);
         let (mut hashes, mut bytes) = (Vec::with_capacity(SAMPLE), 0);
         for part in column {
