@@ -791,7 +791,7 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
                         Rotation { flush_size: Some(3 * flush), open: Some(open), size: Some(100 * flush), ..Rotation::default() }
                     }
                 };
-                layout.flush_on_stop = flush % 2 == 0;
+                layout.flush_on_stop = flush.is_multiple_of(2);
             });
             Owner { task, at: 0, open: false }
         };
