@@ -133,7 +133,7 @@ fn every_record_lands_once_as_columns() {
         assert!(customers.iter().any(|found| found == column), "{column}: {customers:?}");
     }
     let names: Vec<_> = columns("bank.accounts").iter().map(|column| column.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(names, ["before", "after", "source", "op", "ts_ms"]);
+    assert_eq!(names, ["before", "after", "source", "op", "ts_ms", "__partition", "__offset", "__timestamp"]);
 }
 
 #[test]

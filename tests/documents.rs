@@ -74,8 +74,8 @@ impl Drop for Session {
 #[test]
 fn the_commands_of_the_readme_work() {
     let broker = Broker::shared();
-    broker.create_topic("orders", 1);
-    broker.produce("orders", 0, Orders::schemaless(7).take(2_500).map(Record::value));
+    broker.create_topic("shop.orders", 1);
+    broker.produce("shop.orders", 0, Orders::schemaless(7).take(2_500).map(Record::value));
     let session = Session::start();
     let done = session.run(&commands("README.md").join("\n"), broker);
     let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
@@ -90,7 +90,7 @@ fn the_commands_of_the_readme_work() {
     ] {
         assert!(out.contains(shown), "{shown} is not in:\n{out}\n{errors}");
     }
-    let landed = session.folder.path().join("lake/landing/topics/orders/partition=0");
+    let landed = session.folder.path().join("lake/landing/topics/shop.orders/partition=0");
     crate::support::wait_until("two files of 1000 orders", crate::support::secs(30), || {
         (read::files(&landed).len() == 2).then_some(())
     });

@@ -76,7 +76,8 @@ pub(crate) fn tiled(root: &Path, topics_dir: &str, topic: &str) -> BTreeMap<i32,
         let parsed = || -> Option<(i32, i64)> {
             let (folder, file) = name.split_once('/')?;
             let partition: i32 = folder.strip_prefix("partition=")?.parse().ok()?;
-            let start = file.strip_prefix(&format!("{topic}+{partition}+"))?.strip_suffix(".snappy.parquet")?;
+            let file = file.strip_prefix(&format!("{topic}+{partition}+"))?;
+            let start = file.strip_suffix(".snappy.parquet").or_else(|| file.strip_suffix(".zstd.parquet"))?;
             (start.len() == 10).then(|| Some((partition, start.parse().ok()?))).flatten()
         };
         let (partition, start) = parsed().unwrap_or_else(|| panic!("a name that Confluent's sinks would not give: {name}"));

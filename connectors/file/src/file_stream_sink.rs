@@ -27,7 +27,7 @@ config! {
     /// What `FileStreamSinkConnector` declares.
     struct FileStreamConfig {
         /// The file that values are appended to; it is made if it is not there. Without it, the standard output of the worker.
-        file: Option<String> = "file" { importance: High, group: "File", width: Width::None, display: "file" };
+        file: Option<String> = "file" { importance: High, width: Width::None, display: "file" };
     }
 }
 
