@@ -19,8 +19,9 @@ pub struct AzureBlobStorageSink;
 
 config! {
     struct BlobConfig {
-        /// The format of the files, by its Java class: `io.confluent.connect.azure.blob.format.parquet.ParquetFormat`.
-        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.blob.format.parquet.ParquetFormat"] };
+        /// The format of the files, by its Java class: `io.confluent.connect.azure.blob.format.parquet.ParquetFormat`, or
+        /// `io.confluent.connect.azure.blob.format.json.JsonFormat` for a JSON text a line.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.blob.format.parquet.ParquetFormat", "io.confluent.connect.azure.blob.format.json.JsonFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
         account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
         /// The key of the account, in base64. It must be given unless `store.url` names a directory.

@@ -23,8 +23,9 @@ pub struct AzureDataLakeGen2Sink;
 
 config! {
     struct Gen2Config {
-        /// The format of the files, by its Java class: `io.confluent.connect.azure.storage.format.parquet.ParquetFormat`.
-        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat"] };
+        /// The format of the files, by its Java class: `io.confluent.connect.azure.storage.format.parquet.ParquetFormat`, or
+        /// `io.confluent.connect.azure.storage.format.json.JsonFormat` for a JSON text a line.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat", "io.confluent.connect.azure.storage.format.json.JsonFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
         account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
         /// The application (client) id of the Entra application that writes. With it, the client key and the token endpoint must be given.

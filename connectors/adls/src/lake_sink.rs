@@ -22,8 +22,8 @@ pub struct AzureDataLakeSink;
 
 config! {
     struct SinkConfig {
-        /// The format of the files, by the class that Confluent's sinks have for it.
-        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET] };
+        /// The format of the files, by the class that Confluent's sinks have for it: ParquetFormat, or JsonFormat for a JSON text a line.
+        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET, "io.confluent.connect.azure.storage.format.json.JsonFormat"] };
         /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator.
         connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
         /// The storage account, 3 to 24 characters, if neither a connection string nor `store.url` names it.
