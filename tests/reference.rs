@@ -1,6 +1,6 @@
 //! `docs/reference`, which is generated from the declarations of keys.
 //!
-//! `UPDATE=1 cargo test --test it reference` writes it anew.
+//! `make reference` writes it anew.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use landfall::kafka::{self, java};
 use landfall::plugins::{Plugins, simple_name};
 use landfall_api::{ConverterClass, Effect, Importance, Key, SinkConnector};
 
-const UPDATE: &str = "UPDATE=1 cargo test --test it reference";
+const UPDATE: &str = "make reference";
 
 #[test]
 fn the_reference_says_what_is_declared() {
@@ -137,6 +137,11 @@ fn client() -> String {
     text
 }
 
+/// What a group is called.
+fn heading(group: &str) -> &str {
+    if group.is_empty() { "Keys" } else { group }
+}
+
 /// Keys by their groups, then those that are refused, then those that do nothing.
 fn keys(text: &mut String, keys: &[Key]) {
     let full: Vec<_> = keys.iter().filter(|key| key.effect == Effect::Full).collect();
@@ -150,10 +155,10 @@ fn keys(text: &mut String, keys: &[Key]) {
     for group in &groups {
         let names = full.iter().filter(|key| key.group == *group);
         let links: Vec<_> = names.map(|key| format!("[`{0}`](#{1})", key.name, anchor(key.name))).collect();
-        let _ = writeln!(text, "- {group}: {}", links.join(", "));
+        let _ = writeln!(text, "- {}: {}", heading(group), links.join(", "));
     }
     for group in groups {
-        let _ = writeln!(text, "\n## {group}");
+        let _ = writeln!(text, "\n## {}", heading(group));
         full.iter().filter(|key| key.group == group).for_each(|key| entry(text, key));
     }
     let refused: Vec<_> = keys.iter().filter(|key| key.effect == Effect::Refused).collect();
