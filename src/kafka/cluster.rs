@@ -39,8 +39,8 @@ pub async fn cluster_id(worker: &Properties) -> Result<String, KafkaError> {
         if let Some(id) = inquiry.cluster_id() {
             return Ok(id);
         }
-        if let Some((_, last)) = inquiry.faults().into_iter().rfind(|(code, _)| *code != ALL_BROKERS_DOWN) {
-            reason = last;
+        if let Some(last) = inquiry.faults().into_iter().rfind(|fault| fault.code != ALL_BROKERS_DOWN) {
+            reason = last.message;
         }
         if since.elapsed() >= patience {
             tracing::warn!("no broker of bootstrap.servers={servers} answers: {reason}; trying on");

@@ -10,6 +10,7 @@
 
 mod cluster;
 mod directory;
+mod events;
 mod list;
 mod message;
 mod mock;

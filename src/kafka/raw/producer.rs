@@ -1,14 +1,13 @@
 //! A producer whose delivery reports are events of its queue, taken when its owner wants them.
 
 use std::collections::HashMap;
-use std::ffi::{CString, c_char, c_int, c_void};
-use std::ptr::{self, NonNull};
-use std::thread;
+use std::ffi::{CString, c_int, c_void};
+use std::ptr;
 
 use rdkafka_sys as rd;
 
-use super::cluster::log;
-use super::{Conf, check_object, error, owned, text};
+use super::events::Events;
+use super::{check_object, error};
 use crate::kafka::error::KafkaError;
 use crate::kafka::produce::{Delivery, Record};
 
@@ -17,36 +16,18 @@ const ANY_PARTITION: i32 = -1;
 
 /// A producer of librdkafka.
 pub(in crate::kafka) struct Sender {
-    rk: NonNull<rd::rd_kafka_t>,
-    queue: NonNull<rd::rd_kafka_queue_t>,
+    client: Events,
     /// Names of topics as librdkafka takes them.
     topics: HashMap<String, CString>,
     /// Records whose delivery was not reported yet.
     outstanding: usize,
 }
 
-// SAFETY: the pointers are to objects that librdkafka locks inside.
-unsafe impl Send for Sender {}
-
 impl Sender {
     /// A producer with `settings`, which are named in errors without their values. Connects in the background.
     pub(in crate::kafka) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
-        let conf = Conf::new(settings)?;
-        let mut reason = [0 as c_char; 512];
-        // SAFETY: rd_kafka_new takes conf over only when it succeeds. A producer always has a main queue.
-        unsafe {
-            let events = rd::RD_KAFKA_EVENT_DR | rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_LOG;
-            rd::rd_kafka_conf_set_events(conf.0.as_ptr(), events);
-            let kind = rd::rd_kafka_type_t::RD_KAFKA_PRODUCER;
-            let rk = rd::rd_kafka_new(kind, conf.0.as_ptr(), reason.as_mut_ptr(), reason.len());
-            let Some(rk) = NonNull::new(rk) else {
-                return Err(KafkaError::configuration(owned(text(reason.as_ptr()))));
-            };
-            std::mem::forget(conf);
-            rd::rd_kafka_set_log_queue(rk.as_ptr(), ptr::null_mut());
-            let queue = NonNull::new_unchecked(rd::rd_kafka_queue_get_main(rk.as_ptr()));
-            Ok(Self { rk, queue, topics: HashMap::new(), outstanding: 0 })
-        }
+        let client = Events::new(settings, rd::RD_KAFKA_EVENT_DR)?;
+        Ok(Self { client, topics: HashMap::new(), outstanding: 0 })
     }
 
     /// Copies `record` into the queue, to be reported under `id`; false if there is no room. Does not wait.
@@ -90,7 +71,7 @@ impl Sender {
         }));
         // SAFETY: each entry has the member of the union that its type wants; all that they point to lives beyond the call, which
         // copies it. The error object is ours.
-        let sent = unsafe { check_object(rd::rd_kafka_produceva(self.rk.as_ptr(), entries.as_ptr(), entries.len())) };
+        let sent = unsafe { check_object(rd::rd_kafka_produceva(self.client.rk.as_ptr(), entries.as_ptr(), entries.len())) };
         match sent {
             Ok(()) => {
                 self.outstanding += 1;
@@ -108,53 +89,17 @@ impl Sender {
 
     /// Adds what was reported since the last call to `deliveries`; gives the last thing that went wrong with the client. Does not wait.
     pub(in crate::kafka) fn reports(&mut self, deliveries: &mut Vec<Delivery>) -> Option<KafkaError> {
-        let mut fault = None;
-        // SAFETY: events are ours and destroyed after they were read; their messages and texts live as long.
-        unsafe {
-            while let Some(event) = NonNull::new(rd::rd_kafka_queue_poll(self.queue.as_ptr(), 0)) {
-                let event = event.as_ptr();
-                match rd::rd_kafka_event_type(event) {
-                    rd::RD_KAFKA_EVENT_DR => {
-                        while let Some(message) = rd::rd_kafka_event_message_next(event).as_ref() {
-                            self.outstanding = self.outstanding.saturating_sub(1);
-                            // read as a number: a newer broker's codes are not in the enum
-                            let code = (&raw const message.err).cast::<i32>().read();
-                            let result = if code == 0 { Ok(message.offset) } else { Err(error(code)) };
-                            deliveries.push(Delivery { id: message._private as usize, result });
-                        }
-                    }
-                    rd::RD_KAFKA_EVENT_ERROR => {
-                        let message = owned(text(rd::rd_kafka_event_error_string(event)));
-                        fault = Some(KafkaError { message, ..error(rd::rd_kafka_event_error(event) as i32) });
-                    }
-                    _ => log(event),
-                }
-                rd::rd_kafka_event_destroy(event);
+        let Self { client, outstanding, .. } = self;
+        let errors = client.take(|event| {
+            // SAFETY: the event is valid, and its messages live as long.
+            while let Some(message) = unsafe { rd::rd_kafka_event_message_next(event).as_ref() } {
+                *outstanding = outstanding.saturating_sub(1);
+                // SAFETY: read as a number: a newer broker's codes are not in the enum
+                let code = unsafe { (&raw const message.err).cast::<i32>().read() };
+                let result = if code == 0 { Ok(message.offset) } else { Err(error(code)) };
+                deliveries.push(Delivery { id: message._private as usize, result });
             }
-        }
-        fault
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        // SAFETY: librdkafka wants queues destroyed first.
-        unsafe { rd::rd_kafka_queue_destroy(self.queue.as_ptr()) }
-        let ended = Ended(self.rk);
-        // A request without an answer holds the end up. Nobody has to wait for that.
-        let _ = thread::Builder::new().name("left-producer".into()).spawn(move || drop(ended));
-    }
-}
-
-/// A producer that nobody uses any more. Dropped, it is destroyed, which waits for librdkafka's threads.
-struct Ended(NonNull<rd::rd_kafka_t>);
-
-// SAFETY: any thread may destroy a client that no other uses.
-unsafe impl Send for Ended {}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // SAFETY: the client is used by nobody else, and its queue is destroyed.
-        unsafe { rd::rd_kafka_destroy(self.0.as_ptr()) }
+        });
+        errors.into_iter().next_back()
     }
 }
