@@ -275,13 +275,21 @@ impl LakeTask {
         if !self.checked {
             storage.check().await.map_err(retriable)?;
         }
-        // what has landed since the commit: the files that begin where the one before ended
-        let (mut resume, mut last_file) = (first, None);
+        // What has landed since the commit: the files that begin where the one before ended. The commit names the first of them, also
+        // where its first record is gone since. One that begins after a gap is met when it is to be published again.
+        let (mut resume, mut last_file) = (committed.map_or(first, |c| c.offset.min(first)), None);
         let topic = self.topics.get(&origin.topic).copied();
-        while let Some(span) = landed::span(storage, &self.path(origin, resume)).await.map_err(retriable)? {
-            span.is_of(topic, &self.path(origin, resume)).map_err(retriable)?;
-            last_file = Some(span.first);
-            resume = span.last + 1;
+        loop {
+            let path = self.path(origin, resume);
+            match landed::span(storage, &path).await.map_err(retriable)? {
+                Some(span) => {
+                    span.is_of(topic, &path).map_err(retriable)?;
+                    last_file = Some(span.first);
+                    resume = span.last + 1;
+                }
+                None if resume < first => resume = first,
+                None => break,
+            }
         }
         if resume > first {
             tracing::info!("records of {origin} from offset {first} to {} have landed before", resume - 1);

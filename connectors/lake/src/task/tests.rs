@@ -188,6 +188,65 @@ fn a_restart_goes_on_after_what_has_landed_though_nothing_was_committed() {
 }
 
 #[test]
+fn a_file_that_begins_with_a_record_that_is_gone_is_found_by_the_commit() {
+    let bench = Bench::new();
+    let mut task = bench.task(10, false);
+    task.open(&tp(), None, 5).expect("open");
+    task.put(vec![range(5..25)]).expect("put");
+    settled(&mut task);
+    let committed = |offset| Offset { offset, metadata: String::new() };
+    // compaction or retention took the records up to `first` since
+    for (offset, first, resume) in [(5, 7, 25), (5, 18, 25), (5, 30, 30), (2, 5, 25), (2, 3, 3), (25, 28, 28)] {
+        let opened = bench.task(10, false).open(&tp(), Some(&committed(offset)), first).expect("open");
+        assert_eq!(opened.resume, resume, "committed {offset}, first {first}");
+    }
+}
+
+#[test]
+fn a_file_after_tombstones_that_are_left_out_lands_once_though_it_was_not_committed() {
+    let rotations = [
+        Rotation { flush_size: Some(3), ..Rotation::default() },
+        Rotation { flush_size: Some(2), ..Rotation::default() },
+        Rotation { flush_size: Some(100), idle: Some(Duration::from_millis(1)), ..Rotation::default() },
+    ];
+    for rotation in rotations {
+        let bench = Bench::new();
+        let ignoring = |rotation| {
+            bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+                (layout.rotation, layout.nulls) = (rotation, NullValues::Ignore);
+            })
+        };
+        let gone = [0, 1, 5, 6, 10];
+        let records = |from: i64| nulled(range(from..14), &gone);
+        let mut task = ignoring(Rotation { flush_size: Some(3), ..Rotation::default() });
+        task.open(&tp(), None, 0).expect("open");
+        task.put(vec![records(0)]).expect("put");
+        settled(&mut task);
+        drop(task);
+        assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [[2, 3, 4], [7, 8, 9], [11, 12, 13]]);
+
+        let mut task = ignoring(rotation);
+        let mut from = 0;
+        for (resume, after) in [(0, 5), (5, 10), (10, 14)] {
+            from = task.open(&tp(), None, from).expect("open").resume;
+            assert_eq!(from, resume, "no file begins with a tombstone");
+            task.put(vec![records(from)]).expect("put");
+            let until = Instant::now() + WAIT;
+            let mut rewinds = BTreeMap::new();
+            while rewinds.is_empty() && Instant::now() < until {
+                task.ready(Duration::ZERO).expect("no failure");
+                rewinds = task.rewinds();
+            }
+            assert_eq!(rewinds, BTreeMap::from([(tp(), after)]), "its first row's name is taken");
+            from = after;
+        }
+        let mut landed: Vec<i64> = bench.landed().into_values().flatten().collect();
+        landed.sort_unstable();
+        assert_eq!(landed, (0..14).filter(|id| !gone.contains(id)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn the_schema_is_found_again_by_the_commit() {
     let bench = Bench::new();
     let mut task = bench.task(10, false);
