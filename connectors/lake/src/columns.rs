@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow_select::nullif::nullif;
@@ -174,7 +174,22 @@ fn members(value: &StructArray) -> Result<Vec<ArrayRef>, RecordError> {
 /// records that they come from.
 #[must_use]
 pub fn bytes(rows: &RecordBatch) -> usize {
-    rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+    rows.columns().iter().map(|column| bytes_of(column)).sum()
+}
+
+/// Arrow itself counts for a part of lists the values of all of them.
+fn bytes_of(array: &dyn Array) -> usize {
+    let nulls = array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8));
+    let values = |values: &dyn Array, offsets: &[i32]| {
+        let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+        size_of_val(offsets) + bytes_of(&values.slice(first, last - first))
+    };
+    match array.data_type() {
+        DataType::Struct(_) => nulls + array.as_struct().columns().iter().map(|column| bytes_of(column)).sum::<usize>(),
+        DataType::List(_) => nulls + values(array.as_list::<i32>().values(), array.as_list::<i32>().value_offsets()),
+        DataType::Map(..) => nulls + values(array.as_map().entries(), array.as_map().value_offsets()),
+        _ => array.to_data().get_slice_memory_size().unwrap_or(0),
+    }
 }
 
 fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
@@ -396,6 +411,25 @@ mod tests {
         let rows = RecordBatch::try_from_iter(["a", "b"].map(|name| (name, column()))).expect("columns");
         assert!((8000..9000).contains(&bytes(&rows)), "{}", bytes(&rows));
         assert!((80..90).contains(&bytes(&rows.slice(500, 10))), "{}", bytes(&rows.slice(500, 10)));
+    }
+
+    #[test]
+    fn a_part_of_lists_and_maps_takes_a_part_of_the_room() {
+        let mut list = ListBuilder::new(StringBuilder::new());
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int8Builder::new());
+        for row in 0..1000 {
+            list.append_value([Some(format!("{row:010}")), None]);
+            map.keys().append_value(format!("{row:010}"));
+            map.values().append_value(1);
+            map.append(true).expect("as many values as keys");
+        }
+        let list: ArrayRef = Arc::new(list.finish());
+        let within = StructArray::try_from(vec![("l", list.clone())]).expect("columns");
+        for column in [list, Arc::new(within), Arc::new(map.finish())] {
+            let rows = RecordBatch::try_from_iter([("c", column)]).expect("columns");
+            let (all, tenth) = (bytes(&rows), bytes(&rows.slice(300, 100)));
+            assert!((15_000..30_000).contains(&all) && tenth < all / 9, "{tenth} of {all}");
+        }
     }
 
     #[test]
