@@ -247,7 +247,7 @@ mod tests {
     }
 
     /// Rows of partition 3 of `t` from offset 10 on, with the keys `k0`, `k1`, ….
-    fn batch(field: impl Into<FieldRef>, array: impl arrow_array::Array + 'static) -> Batch {
+    fn batch(field: impl Into<FieldRef>, array: impl Array + 'static) -> Batch {
         let rows = array.len() as i64;
         let key = StringArray::from_iter_values((0..rows).map(|row| format!("k{row}")));
         let bytes = BinaryArray::from_iter_values((0..rows).map(i64::to_le_bytes));
