@@ -30,7 +30,7 @@ pub(super) struct Node {
 }
 
 /// What a null is, and a field that is not there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Absent {
     /// A null.
     Null,
