@@ -65,7 +65,7 @@ impl Columns {
 
     /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], and the system columns. In Parquet, Connect's
     /// int8 and int16 become INT32, as Avro has nothing smaller and Confluent's Parquet format goes through Avro (`AvroData`,
-    /// schema-registry 8.0), and schemaless values of which nothing is known yet (`{}`, or nothing but nulls) land as rows of a
+    /// schema-registry 8.0), and schemaless values of which nothing is known yet (`{}`, `[]`, or nothing but nulls) land as rows of a
     /// [`VALUE`] that is null.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Columns {
                 metadata.insert(HOLLOW, "struct");
                 vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
             }
-            DataType::Null if parquet => {
+            data_type if parquet && is_hollow(data_type) => {
                 metadata.insert(HOLLOW, "null");
                 vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
             }
@@ -119,7 +119,9 @@ impl Columns {
         arrays.extend(self.system.iter().map(|column| column.array(batch)));
         let fit = |(array, field): (ArrayRef, &FieldRef)| match (array.data_type(), field.data_type()) {
             (found, wanted) if found == wanted => Ok(array),
-            (DataType::Null | DataType::Struct(_), wanted @ DataType::Utf8) => Ok(new_null_array(wanted, array.len())),
+            (DataType::Null | DataType::Struct(_) | DataType::List(_), wanted @ DataType::Utf8) => {
+                Ok(new_null_array(wanted, array.len()))
+            }
             (_, wanted) => cast(&array, wanted),
         };
         let columns = arrays.into_iter().zip(schema.fields()).map(fit).collect::<Result<Vec<_>, _>>();
@@ -160,6 +162,15 @@ pub(crate) fn is_schemaless(field: &Field) -> bool {
 /// Whether `field` holds JSON: schemaless values of several types.
 pub(crate) fn is_json(field: &Field) -> bool {
     field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == "json")
+}
+
+/// Whether it is the type of values of which nothing is known: nulls, or lists without an item.
+fn is_hollow(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Null => true,
+        DataType::List(item) => *item.data_type() == DataType::Null,
+        _ => false,
+    }
 }
 
 /// The columns of the fields, null where the struct is.
@@ -206,7 +217,7 @@ fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
 /// The file's field of keys: one without any value has no type of its own.
 fn key_field(key: &FieldRef) -> Result<FieldRef, RecordError> {
     match key.data_type() {
-        DataType::Null => Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8))),
+        hollow if is_hollow(hollow) => Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8))),
         DataType::Struct(fields) if fields.is_empty() && is_schemaless(key) => {
             Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8)))
         }
@@ -227,7 +238,10 @@ mod tests {
     use std::collections::HashMap;
 
     use arrow_array::builder::{Int8Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
-    use arrow_array::{BinaryArray, Int8Array, Int32Array, Int64Array, NullArray, StringArray, TimestampMillisecondArray};
+    use arrow_array::{
+        BinaryArray, Int8Array, Int32Array, Int64Array, ListArray, NullArray, StringArray, TimestampMillisecondArray,
+    };
+    use arrow_buffer::OffsetBuffer;
     use landfall_api::{Column, RawBatch, TopicPartition};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
@@ -348,6 +362,16 @@ mod tests {
         }
         let found = rows(&json(&[]), &empties).expect("rows");
         assert_eq!((found.num_rows(), found.num_columns()), (3, 0));
+
+        let item = Arc::new(Field::new("item", DataType::Null, true));
+        let list = schemaless(Field::new("v", DataType::List(item.clone()), true));
+        let lists = ListArray::new(item, OffsetBuffer::from_lengths([0, 2, 0]), Arc::new(NullArray::new(2)), None);
+        let mut lists = batch(list.clone(), lists);
+        lists.key = Column { field: list, array: lists.value.array.clone() };
+        let found = rows(&parquet(&[SystemColumn::Key]), &lists).expect("rows");
+        assert_eq!((found.num_rows(), found.column(0).null_count(), found.column(1).null_count()), (3, 3, 3));
+        assert_eq!(value_field(found.schema_ref()).data_type(), &DataType::Null);
+        assert_eq!(rows(&json(&[]), &lists).expect("rows").column(0), &lists.value.array);
     }
 
     #[test]
