@@ -247,6 +247,24 @@ fn a_file_after_tombstones_that_are_left_out_lands_once_though_it_was_not_commit
 }
 
 #[test]
+fn a_partition_that_is_let_go_after_another_owners_file_is_committed_behind_it() {
+    let bench = Bench::new();
+    let (mut late, mut new) = (bench.task(10, true), bench.task(4, false));
+    late.open(&tp(), None, 0).expect("open");
+    new.open(&tp(), None, 0).expect("open");
+    new.put(vec![range(0..4)]).expect("put");
+    settled(&mut new);
+    late.put(vec![range(0..6)]).expect("put");
+    let offsets = late.close(&[tp()], false, WAIT).expect("close");
+    assert_eq!(
+        offsets,
+        BTreeMap::from([(tp(), Offset { offset: 4, metadata: "lf0:0".into() })]),
+        "or each owner begins there again"
+    );
+    assert_eq!(late.close(&[tp()], false, WAIT).expect("close"), BTreeMap::new());
+}
+
+#[test]
 fn the_schema_is_found_again_by_the_commit() {
     let bench = Bench::new();
     let mut task = bench.task(10, false);
