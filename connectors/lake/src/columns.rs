@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow_select::nullif::nullif;
@@ -65,7 +65,7 @@ impl Columns {
 
     /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], and the system columns. In Parquet, Connect's
     /// int8 and int16 become INT32, as Avro has nothing smaller and Confluent's Parquet format goes through Avro (`AvroData`,
-    /// schema-registry 8.0), and schemaless values of which nothing is known yet (`{}`, or nothing but nulls) land as rows of a
+    /// schema-registry 8.0), and schemaless values of which nothing is known yet (`{}`, `[]`, or nothing but nulls) land as rows of a
     /// [`VALUE`] that is null.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Columns {
                 metadata.insert(HOLLOW, "struct");
                 vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
             }
-            DataType::Null if parquet => {
+            data_type if parquet && is_hollow(data_type) => {
                 metadata.insert(HOLLOW, "null");
                 vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
             }
@@ -119,7 +119,9 @@ impl Columns {
         arrays.extend(self.system.iter().map(|column| column.array(batch)));
         let fit = |(array, field): (ArrayRef, &FieldRef)| match (array.data_type(), field.data_type()) {
             (found, wanted) if found == wanted => Ok(array),
-            (DataType::Null | DataType::Struct(_), wanted @ DataType::Utf8) => Ok(new_null_array(wanted, array.len())),
+            (DataType::Null | DataType::Struct(_) | DataType::List(_), wanted @ DataType::Utf8) => {
+                Ok(new_null_array(wanted, array.len()))
+            }
             (_, wanted) => cast(&array, wanted),
         };
         let columns = arrays.into_iter().zip(schema.fields()).map(fit).collect::<Result<Vec<_>, _>>();
@@ -162,6 +164,15 @@ pub(crate) fn is_json(field: &Field) -> bool {
     field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == "json")
 }
 
+/// Whether it is the type of values of which nothing is known: nulls, or lists without an item.
+fn is_hollow(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Null => true,
+        DataType::List(item) => *item.data_type() == DataType::Null,
+        _ => false,
+    }
+}
+
 /// The columns of the fields, null where the struct is.
 fn members(value: &StructArray) -> Result<Vec<ArrayRef>, RecordError> {
     let Some(nulls) = value.nulls().filter(|nulls| nulls.null_count() > 0) else { return Ok(value.columns().to_vec()) };
@@ -174,7 +185,22 @@ fn members(value: &StructArray) -> Result<Vec<ArrayRef>, RecordError> {
 /// records that they come from.
 #[must_use]
 pub fn bytes(rows: &RecordBatch) -> usize {
-    rows.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+    rows.columns().iter().map(|column| bytes_of(column)).sum()
+}
+
+/// Arrow itself counts for a part of lists the values of all of them.
+fn bytes_of(array: &dyn Array) -> usize {
+    let nulls = array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8));
+    let values = |values: &dyn Array, offsets: &[i32]| {
+        let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
+        size_of_val(offsets) + bytes_of(&values.slice(first, last - first))
+    };
+    match array.data_type() {
+        DataType::Struct(_) => nulls + array.as_struct().columns().iter().map(|column| bytes_of(column)).sum::<usize>(),
+        DataType::List(_) => nulls + values(array.as_list::<i32>().values(), array.as_list::<i32>().value_offsets()),
+        DataType::Map(..) => nulls + values(array.as_map().entries(), array.as_map().value_offsets()),
+        _ => array.to_data().get_slice_memory_size().unwrap_or(0),
+    }
 }
 
 fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
@@ -191,7 +217,7 @@ fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
 /// The file's field of keys: one without any value has no type of its own.
 fn key_field(key: &FieldRef) -> Result<FieldRef, RecordError> {
     match key.data_type() {
-        DataType::Null => Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8))),
+        hollow if is_hollow(hollow) => Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8))),
         DataType::Struct(fields) if fields.is_empty() && is_schemaless(key) => {
             Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8)))
         }
@@ -212,7 +238,10 @@ mod tests {
     use std::collections::HashMap;
 
     use arrow_array::builder::{Int8Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
-    use arrow_array::{BinaryArray, Int8Array, Int32Array, Int64Array, NullArray, StringArray, TimestampMillisecondArray};
+    use arrow_array::{
+        BinaryArray, Int8Array, Int32Array, Int64Array, ListArray, NullArray, StringArray, TimestampMillisecondArray,
+    };
+    use arrow_buffer::OffsetBuffer;
     use landfall_api::{Column, RawBatch, TopicPartition};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
@@ -232,7 +261,7 @@ mod tests {
     }
 
     /// Rows of partition 3 of `t` from offset 10 on, with the keys `k0`, `k1`, ….
-    fn batch(field: impl Into<FieldRef>, array: impl arrow_array::Array + 'static) -> Batch {
+    fn batch(field: impl Into<FieldRef>, array: impl Array + 'static) -> Batch {
         let rows = array.len() as i64;
         let key = StringArray::from_iter_values((0..rows).map(|row| format!("k{row}")));
         let bytes = BinaryArray::from_iter_values((0..rows).map(i64::to_le_bytes));
@@ -333,6 +362,16 @@ mod tests {
         }
         let found = rows(&json(&[]), &empties).expect("rows");
         assert_eq!((found.num_rows(), found.num_columns()), (3, 0));
+
+        let item = Arc::new(Field::new("item", DataType::Null, true));
+        let list = schemaless(Field::new("v", DataType::List(item.clone()), true));
+        let lists = ListArray::new(item, OffsetBuffer::from_lengths([0, 2, 0]), Arc::new(NullArray::new(2)), None);
+        let mut lists = batch(list.clone(), lists);
+        lists.key = Column { field: list, array: lists.value.array.clone() };
+        let found = rows(&parquet(&[SystemColumn::Key]), &lists).expect("rows");
+        assert_eq!((found.num_rows(), found.column(0).null_count(), found.column(1).null_count()), (3, 3, 3));
+        assert_eq!(value_field(found.schema_ref()).data_type(), &DataType::Null);
+        assert_eq!(rows(&json(&[]), &lists).expect("rows").column(0), &lists.value.array);
     }
 
     #[test]
@@ -396,6 +435,25 @@ mod tests {
         let rows = RecordBatch::try_from_iter(["a", "b"].map(|name| (name, column()))).expect("columns");
         assert!((8000..9000).contains(&bytes(&rows)), "{}", bytes(&rows));
         assert!((80..90).contains(&bytes(&rows.slice(500, 10))), "{}", bytes(&rows.slice(500, 10)));
+    }
+
+    #[test]
+    fn a_part_of_lists_and_maps_takes_a_part_of_the_room() {
+        let mut list = ListBuilder::new(StringBuilder::new());
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Int8Builder::new());
+        for row in 0..1000 {
+            list.append_value([Some(format!("{row:010}")), None]);
+            map.keys().append_value(format!("{row:010}"));
+            map.values().append_value(1);
+            map.append(true).expect("as many values as keys");
+        }
+        let list: ArrayRef = Arc::new(list.finish());
+        let within = StructArray::try_from(vec![("l", list.clone())]).expect("columns");
+        for column in [list, Arc::new(within), Arc::new(map.finish())] {
+            let rows = RecordBatch::try_from_iter([("c", column)]).expect("columns");
+            let (all, tenth) = (bytes(&rows), bytes(&rows.slice(300, 100)));
+            assert!((15_000..30_000).contains(&all) && tenth < all / 9, "{tenth} of {all}");
+        }
     }
 
     #[test]

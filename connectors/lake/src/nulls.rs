@@ -81,13 +81,14 @@ pub(crate) fn written(batch: &Batch, before: Option<&FieldRef>) -> Batch {
         (DataType::Null, Some(before)) => {
             Column { field: before.clone(), array: new_null_array(before.data_type(), batch.len()) }
         }
-        (DataType::Struct(fields), _) if !fields.is_empty() => {
+        (DataType::Struct(fields), _) if fields.iter().any(|field| !field.is_nullable()) => {
             let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
             let fields: Fields = fields.iter().map(nullable).collect();
             let (_, columns, nulls) = array.as_struct().clone().into_parts();
             let field = field.as_ref().clone().with_nullable(true).with_data_type(DataType::Struct(fields.clone()));
             Column { field: Arc::new(field), array: Arc::new(StructArray::new(fields, columns, nulls)) }
         }
+        _ if field.is_nullable() => batch.value.clone(),
         _ => Column { field: Arc::new(field.as_ref().clone().with_nullable(true)), array: array.clone() },
     };
     Batch { value, ..batch.clone() }

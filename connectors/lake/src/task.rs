@@ -51,8 +51,8 @@ pub struct LakeTask {
     topics: BTreeMap<Arc<str>, TopicId>,
     partitions: BTreeMap<TopicPartition, Partition>,
     rewinds: BTreeMap<TopicPartition, i64>,
-    /// Where the file of another owner begins after which a partition is to be opened again.
-    taken: BTreeMap<TopicPartition, i64>,
+    /// What may be committed for partitions that are to be opened again, after the file of another owner.
+    taken: BTreeMap<TopicPartition, Offset>,
     /// Whose open file may have to end by its age, and when.
     timers: Timers<TopicPartition>,
     files: u64,
@@ -160,7 +160,7 @@ impl LakeTask {
             Outcome::Taken { first, last } => {
                 tracing::info!("records of {origin} up to offset {last} have landed before; going on after them");
                 self.partitions.remove(&origin);
-                self.taken.insert(origin.clone(), first);
+                self.taken.insert(origin.clone(), Ledger::new(last + 1, Some(first)).offset());
                 self.rewinds.insert(origin, last + 1);
             }
             Outcome::Failed(error) => return Err(error),
@@ -275,18 +275,27 @@ impl LakeTask {
         if !self.checked {
             storage.check().await.map_err(retriable)?;
         }
-        // what has landed since the commit: the files that begin where the one before ended
-        let (mut resume, mut last_file) = (first, None);
+        // What has landed since the commit: the files that begin where the one before ended. The commit names the first of them, also
+        // where its first record is gone since. One that begins after a gap is met when it is to be published again.
+        let (mut resume, mut last_file) = (committed.map_or(first, |c| c.offset.min(first)), None);
         let topic = self.topics.get(&origin.topic).copied();
-        while let Some(span) = landed::span(storage, &self.path(origin, resume)).await.map_err(retriable)? {
-            span.is_of(topic, &self.path(origin, resume)).map_err(retriable)?;
-            last_file = Some(span.first);
-            resume = span.last + 1;
+        loop {
+            let path = self.path(origin, resume);
+            match landed::span(storage, &path).await.map_err(retriable)? {
+                Some(span) => {
+                    span.is_of(topic, &path).map_err(retriable)?;
+                    last_file = Some(span.first);
+                    resume = span.last + 1;
+                }
+                None if resume < first => resume = first,
+                None => break,
+            }
         }
         if resume > first {
             tracing::info!("records of {origin} from offset {first} to {} have landed before", resume - 1);
         }
-        let last_file = last_file.or_else(|| self.taken.get(origin).copied()).or_else(|| commit::last_file(&committed?.metadata));
+        let before = self.taken.get(origin).or(committed);
+        let last_file = last_file.or_else(|| commit::last_file(&before?.metadata));
         let learned = match last_file.filter(|_| self.layout.columns.format.has_schema()) {
             Some(first) => landed::learned(storage, &self.path(origin, first)).await.map_err(retriable)?,
             None => None,
@@ -386,8 +395,11 @@ impl SinkTask for LakeTask {
             self.failed = Some(error);
         }
         self.rewinds.retain(|tp, _| !partitions.contains(tp));
-        self.taken.retain(|tp, _| !partitions.contains(tp));
-        Ok(partitions.iter().filter_map(|tp| Some((tp.clone(), self.partitions.remove(tp)?.ledger.take_offset()?))).collect())
+        let mut offset = |tp: &TopicPartition| match (self.partitions.remove(tp), self.taken.remove(tp)) {
+            (Some(mut partition), _) => partition.ledger.take_offset(),
+            (None, taken) => taken,
+        };
+        Ok(partitions.iter().map(|tp| (tp, offset(tp))).filter_map(|(tp, offset)| Some((tp.clone(), offset?))).collect())
     }
 }
 

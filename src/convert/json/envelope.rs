@@ -241,10 +241,10 @@ impl Envelope {
         Ok((Some(plan), payload))
     }
 
-    /// The plan of a schema: two texts of one schema have one.
+    /// The plan of a schema: two texts of one schema have one. The field of a record is nullable also where its schema requires a value.
     fn learn(&mut self, json: &Value) -> Result<usize, RecordError> {
         let (field, node) = self.reading.root(json, self.name)?;
-        if let Some(at) = self.plans.iter().position(|plan| *plan.field == field) {
+        if let Some(at) = self.plans.iter().position(|plan| *plan.field == field && plan.node.absent == node.absent) {
             return Ok(at);
         }
         self.plans.push(Plan { field: Arc::new(field), node });

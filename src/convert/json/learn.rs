@@ -126,14 +126,17 @@ impl Node {
         Some(Field::new(name, data_type, true).with_metadata(HashMap::from([(SCHEMALESS.into(), mark.into())])))
     }
 
-    /// The Arrow field of a whole record: an object has one even if it never had a field.
+    /// The Arrow field of a whole record: an object has one even if it never had a field, and a list if it never had an item.
     pub(super) fn show_root(&mut self, name: &str) -> FieldRef {
-        let bare = match self.values {
+        let bare = |name: &str, data_type| {
+            Field::new(name, data_type, true).with_metadata(HashMap::from([(SCHEMALESS.into(), "true".into())]))
+        };
+        let data_type = match self.values {
             Values::Struct(_) => DataType::Struct([].into()),
+            Values::List(..) => DataType::List(Arc::new(bare(ITEM, DataType::Null))),
             _ => DataType::Null,
         };
-        let bare = || Field::new(name, bare, true).with_metadata(HashMap::from([(SCHEMALESS.into(), "true".into())]));
-        Arc::new(self.show(name).unwrap_or_else(bare))
+        Arc::new(self.show(name).unwrap_or_else(|| bare(name, data_type)))
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Node {
 }
 
 /// What a null is, and a field that is not there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Absent {
     /// A null.
     Null,
@@ -217,7 +217,7 @@ impl Node {
     }
 }
 
-/// What stands for a list of nothing but nulls, which has no type to show.
+/// What stands for a field that is a list of nothing but nulls, which has no type to show.
 fn hollow(len: usize, items: &mut Node) -> ArrayRef {
     items.truncate(0);
     Arc::new(NullArray::new(len))

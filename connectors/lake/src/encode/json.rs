@@ -105,6 +105,8 @@ impl JsonLines {
         }
         .map_err(|e| failed(e.to_string()))?;
         self.lines.clear();
+        // A long line need not keep its memory.
+        self.lines.shrink_to(2 * CHUNK);
         Ok(out)
     }
 }

@@ -119,11 +119,15 @@ impl Parquet {
         Self { schema, codec, writer: None, held: Vec::new(), held_rows: 0, bytes: 0, facts }
     }
 
-    fn hold(&mut self, rows: &RecordBatch) -> Result<(), EncodeError> {
-        self.held.push(rows.clone());
+    /// Holds rows until there is a writer: by themselves if they would keep more than `most` bytes, as the rest of a large fetch does.
+    fn hold(&mut self, rows: &RecordBatch, most: usize) -> Result<(), EncodeError> {
+        let copied = |rows: &[RecordBatch]| concat_batches(&self.schema, rows).map_err(|e| failed(e.to_string()));
+        let kept: usize = rows.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
+        // one batch alone would not be copied
+        self.held.push(if kept > most { copied(&[rows.clone(), rows.slice(0, 0)])? } else { rows.clone() });
         self.held_rows += rows.num_rows();
         if self.held.len() >= HELD_BATCHES {
-            self.held = vec![concat_batches(&self.schema, &self.held).map_err(|e| failed(e.to_string()))?];
+            self.held = vec![copied(&self.held)?];
         }
         Ok(())
     }
@@ -165,10 +169,11 @@ impl Encoder for Parquet {
         match &mut self.writer {
             Some(writer) => writer.write(rows)?,
             None => {
-                self.hold(rows)?;
-                if self.held_rows < HELD_ROWS && self.bytes < HELD_BYTES.min(limit) {
-                    return Ok(());
+                let most = HELD_BYTES.min(limit);
+                if self.held_rows + rows.num_rows() < HELD_ROWS && self.bytes < most {
+                    return self.hold(rows, most);
                 }
+                self.hold(rows, usize::MAX)?;
             }
         }
         let too_many = self.bytes >= limit.saturating_mul(4);

@@ -188,6 +188,83 @@ fn a_restart_goes_on_after_what_has_landed_though_nothing_was_committed() {
 }
 
 #[test]
+fn a_file_that_begins_with_a_record_that_is_gone_is_found_by_the_commit() {
+    let bench = Bench::new();
+    let mut task = bench.task(10, false);
+    task.open(&tp(), None, 5).expect("open");
+    task.put(vec![range(5..25)]).expect("put");
+    settled(&mut task);
+    let committed = |offset| Offset { offset, metadata: String::new() };
+    // compaction or retention took the records up to `first` since
+    for (offset, first, resume) in [(5, 7, 25), (5, 18, 25), (5, 30, 30), (2, 5, 25), (2, 3, 3), (25, 28, 28)] {
+        let opened = bench.task(10, false).open(&tp(), Some(&committed(offset)), first).expect("open");
+        assert_eq!(opened.resume, resume, "committed {offset}, first {first}");
+    }
+}
+
+#[test]
+fn a_file_after_tombstones_that_are_left_out_lands_once_though_it_was_not_committed() {
+    let rotations = [
+        Rotation { flush_size: Some(3), ..Rotation::default() },
+        Rotation { flush_size: Some(2), ..Rotation::default() },
+        Rotation { flush_size: Some(100), idle: Some(Duration::from_millis(1)), ..Rotation::default() },
+    ];
+    for rotation in rotations {
+        let bench = Bench::new();
+        let ignoring = |rotation| {
+            bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+                (layout.rotation, layout.nulls) = (rotation, NullValues::Ignore);
+            })
+        };
+        let gone = [0, 1, 5, 6, 10];
+        let records = |from: i64| nulled(range(from..14), &gone);
+        let mut task = ignoring(Rotation { flush_size: Some(3), ..Rotation::default() });
+        task.open(&tp(), None, 0).expect("open");
+        task.put(vec![records(0)]).expect("put");
+        settled(&mut task);
+        drop(task);
+        assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [[2, 3, 4], [7, 8, 9], [11, 12, 13]]);
+
+        let mut task = ignoring(rotation);
+        let mut from = 0;
+        for (resume, after) in [(0, 5), (5, 10), (10, 14)] {
+            from = task.open(&tp(), None, from).expect("open").resume;
+            assert_eq!(from, resume, "no file begins with a tombstone");
+            task.put(vec![records(from)]).expect("put");
+            let until = Instant::now() + WAIT;
+            let mut rewinds = BTreeMap::new();
+            while rewinds.is_empty() && Instant::now() < until {
+                task.ready(Duration::ZERO).expect("no failure");
+                rewinds = task.rewinds();
+            }
+            assert_eq!(rewinds, BTreeMap::from([(tp(), after)]), "its first row's name is taken");
+            from = after;
+        }
+        let mut landed: Vec<i64> = bench.landed().into_values().flatten().collect();
+        landed.sort_unstable();
+        assert_eq!(landed, (0..14).filter(|id| !gone.contains(id)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_partition_that_is_let_go_after_another_owners_file_is_committed_behind_it() {
+    let bench = Bench::new();
+    let (mut late, mut new) = (bench.task(10, true), bench.task(4, false));
+    late.open(&tp(), None, 0).expect("open");
+    new.open(&tp(), None, 0).expect("open");
+    new.put(vec![range(0..4)]).expect("put");
+    settled(&mut new);
+    late.put(vec![range(0..6)]).expect("put");
+    let offsets = late.close(&[tp()], false, WAIT).expect("close");
+    assert_eq!(
+        offsets,
+        BTreeMap::from([(tp(), Offset { offset: 4, metadata: "lf0:0".into() })]),
+        "or each owner begins there again"
+    );
+    assert_eq!(late.close(&[tp()], false, WAIT).expect("close"), BTreeMap::new());
+}
+
+#[test]
 fn the_schema_is_found_again_by_the_commit() {
     let bench = Bench::new();
     let mut task = bench.task(10, false);
@@ -720,6 +797,8 @@ struct Owner {
     task: LakeTask,
     at: i64,
     open: bool,
+    /// The records that are tombstones, which are left out.
+    tombstones: fn(i64) -> bool,
 }
 
 const END: i64 = 1500;
@@ -742,7 +821,8 @@ impl Owner {
         let mut begin = self.at;
         let mut batches: Vec<Batch> = Vec::new();
         for part in left.chunk_by(|a, b| a / 40 == b / 40) {
-            let batch = batch(part, &(part[0] / 40).to_string());
+            let null: Vec<i64> = part.iter().copied().filter(|o| (self.tombstones)(*o)).collect();
+            let batch = nulled(batch(part, &(part[0] / 40).to_string()), &null);
             if let Some(before) = batches.last_mut() {
                 before.covers.end = part[0];
                 begin = part[0];
@@ -768,7 +848,9 @@ impl Owner {
 #[test]
 fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
     let visible = |bench: &Bench| bench.landed().into_values().flatten().collect::<Vec<i64>>();
-    for seed in 0..3u64 {
+    for seed in 0..4u64 {
+        let tombstones: fn(i64) -> bool = if seed == 3 { |offset| offset % 13 < 4 } else { |_| false };
+        let lands = move |offset: &i64| Owner::exists(*offset) && !tombstones(*offset);
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
         let mut random = move |below: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -792,8 +874,9 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
                     }
                 };
                 layout.flush_on_stop = flush.is_multiple_of(2);
+                layout.nulls = NullValues::Ignore;
             });
-            Owner { task, at: 0, open: false }
+            Owner { task, at: 0, open: false, tombstones }
         };
         let mut owners = [new(10), new(7)];
         let (mut member, mut committed) = (0, None::<Offset>);
@@ -822,7 +905,7 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
                     let given = owners[who].task.pre_commit().expect("no failure").remove(&tp());
                     if let Some(given) = given.filter(|_| who == member) {
                         let landed = visible(&bench);
-                        let missing = (0..given.offset).find(|o| Owner::exists(*o) && !landed.contains(o));
+                        let missing = (0..given.offset).find(|o| lands(o) && !landed.contains(o));
                         assert_eq!(missing, None, "seed {seed}: {} is committed", given.offset);
                         committed = Some(given);
                     }
@@ -846,7 +929,7 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
         last.task.close(&[tp()], false, WAIT).expect("close");
         let mut landed = visible(&bench);
         landed.sort_unstable();
-        let expected: Vec<i64> = (0..END).filter(|o| Owner::exists(*o)).collect();
+        let expected: Vec<i64> = (0..END).filter(lands).collect();
         assert_eq!(landed, expected, "seed {seed}");
     }
 }

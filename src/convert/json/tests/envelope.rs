@@ -16,6 +16,19 @@ fn row() -> Value {
 }
 
 #[test]
+fn a_schema_that_requires_a_value_is_not_one_that_does_not() {
+    let int = |optional: bool, payload: &str| envelope(&json!({"type":"int32","optional":optional}), payload);
+    let (required, optional, null) = (int(false, "1"), int(true, "2"), int(true, "null"));
+    let mut json = converter(&[]);
+    let runs = convert(&mut *json, [&required, &optional, &null, &required].map(|r| Some(&**r)));
+    let found: Vec<Value> = runs.iter().flat_map(|run| values(&run.column.as_ref().expect("taken").array)).collect();
+    assert_eq!(found, [json!(1), json!(2), json!(null), json!(1)]);
+    let refused = refusal(&mut *json, int(false, "null").as_bytes());
+    assert_eq!(refused, "Invalid null value for required INT32 field");
+    assert_eq!(values(&column(&mut *json, &[&null]).array), [json!(null)]);
+}
+
+#[test]
 fn every_type_has_its_arrow_type() {
     let schema = json!({"type":"struct","fields":[
         {"field":"i8","type":"int8"},

@@ -173,3 +173,18 @@ fn topics_are_learned_apart() {
     converter.convert(&Records { topic: "other", bytes: &bytes, headers: None });
     assert_eq!(types(&column(&mut *converter, &[r#"{"b":1}"#])), [("b".into(), DataType::Int64)]);
 }
+
+#[test]
+fn a_list_without_an_item_is_not_null() {
+    for records in [&["[]", "[null]", "[[]]", "[{}]"][..], &["null", "[]"], &["[]", "[1]"]] {
+        let column = column(&mut *schemaless(), records);
+        let nulls: Vec<bool> = (0..records.len()).map(|row| column.array.is_null(row)).collect();
+        assert_eq!(nulls, records.iter().map(|r| *r == "null").collect::<Vec<_>>(), "{records:?}");
+        assert!(matches!(column.array.data_type(), DataType::List(_)));
+    }
+    let learned = column(&mut *schemaless(), &["[]"]).field;
+    let mut again = schemaless();
+    again.recall("t", &learned);
+    assert_eq!(column(&mut *again, &["null"]).field, learned);
+    assert_eq!(values(&column(&mut *again, &["[7]", "[]"]).array), [json!([7]), json!([])]);
+}

@@ -163,6 +163,16 @@ fn an_unknown_type_is_named() {
 }
 
 #[test]
+fn a_long_line_does_not_keep_its_memory() {
+    for compression in [Compression::None, Compression::Gzip] {
+        let mut encoder = JsonLines::new(compression);
+        let long: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(5 << 20)]));
+        encoder.write(&RecordBatch::try_from_iter([("c", long)]).expect("a column"), 0, 64 << 20).expect("write");
+        assert!(encoder.lines.capacity() <= 2 * CHUNK, "{}", encoder.lines.capacity());
+    }
+}
+
+#[test]
 fn large_files_come_in_blocks_plain_and_compressed() {
     let line = |i: i64| format!("{{\"id\":{i},\"text\":\"{}\"}}\n", i.wrapping_mul(0x1E37_79B9_7F4A_7C15).to_string().repeat(10));
     let rows = |from: i64| {

@@ -88,6 +88,18 @@ fn a_file_that_waits_holds_rows_and_no_writer() {
 }
 
 #[test]
+fn a_few_rows_of_a_large_fetch_do_not_keep_all_of_it() {
+    let mut encoder = encoder(Codec::named("none").expect("a codec"));
+    let fetch = rows(0, 100_000);
+    encoder.write(&fetch.slice(99_990, 10), 200, 1 << 20).expect("write");
+    let kept: usize = encoder.held.iter().map(RecordBatch::get_array_memory_size).sum();
+    assert!(kept < 10_000, "{kept} bytes are kept for 10 rows");
+    assert_eq!(encoder.held, [fetch.slice(99_990, 10)]);
+    encoder.write(&fetch.slice(0, 100), 2000, 1 << 20).expect("write");
+    assert_eq!(encoder.held_rows, 110);
+}
+
+#[test]
 fn a_file_without_rows_is_a_file() {
     let file: Bytes = encoder(Codec::named("none").expect("a codec")).finish(0).expect("finish").concat().into();
     assert_eq!(ParquetRecordBatchReaderBuilder::try_new(file).expect("a footer").metadata().num_row_groups(), 0);
