@@ -377,7 +377,8 @@ fn unknown_class(plugins: &Plugins, class: &str) -> String {
     let available = described.collect::<Vec<_>>().join(", ");
     let aliases = |class: &'static str| [class, simple_name(class), simple_name(class).trim_end_matches("Connector")];
     let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| aliases(sink.class())).collect();
-    let hint = match nearest(class, names.iter().copied()) {
+    let near = |class| nearest(class, names.iter().copied());
+    let hint = match near(class).or_else(|| near(simple_name(class))) {
         Some(meant) => format!(". Did you mean {meant}?"),
         None if class.trim_end_matches("Connector").ends_with("Source") => ". Source connectors do not run here".to_owned(),
         None => String::new(),
@@ -512,7 +513,11 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
             Err(why) => faults.push(key, why),
             Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
-                faults.0.extend(own.0.into_iter().map(|f| Fault { key: format!("{key}.{}", f.key), ..f }));
+                faults.0.extend(own.0.into_iter().map(|Fault { key: own, message }| Fault {
+                    // both converters may have the key
+                    message: message.replacen(&format!(" configuration {own}:"), &format!(" configuration {key}.{own}:"), 1),
+                    key: format!("{key}.{own}"),
+                }));
             }
         }
     }
