@@ -185,7 +185,12 @@ pub struct Checked {
 pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) -> Result<Checked, Error> {
     let class = match submitted.get("connector.class") {
         Some(Some(class)) => class,
-        _ => return Err(Error::BadRequest(format!("Connector config {} contains no connector type", printed(submitted)))),
+        _ => {
+            let meant = submitted.keys().find(|key| nearest(key, ["connector.class"]).is_some());
+            let hint = meant.map(|given| format!(". Is '{given}' meant for connector.class?")).unwrap_or_default();
+            let config = printed(submitted);
+            return Err(Error::BadRequest(format!("Connector config {config} contains no connector type{hint}")));
+        }
     };
     let sink = plugins.sink(class.trim()).ok_or_else(|| Error::BadRequest(unknown_class(plugins, class)))?;
     let properties: Properties = submitted.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect();

@@ -238,6 +238,11 @@ async fn a_bad_create_is_refused_in_javas_words() {
         (r#"{"config":{}}"#.into(), 400, "Connector config {name=} contains no connector type".into()),
         (r#"{"name":12,"config":{}}"#.into(), 400, "Connector config {name=12} contains no connector type".into()),
         (r#"{"name":"x","config":{"topics":"t1"}}"#.into(), 400, "Connector config {name=x, topics=t1} contains no connector type".into()),
+        (
+            r#"{"name":"x","config":{"connector.clas":"FakeSink"}}"#.into(),
+            400,
+            "Connector config {connector.clas=[hidden], name=x} contains no connector type. Is 'connector.clas' meant for connector.class?".into(),
+        ),
         (r#"{"name":"x","config":{"own":"pssst"}}"#.into(), 400, "Connector config {name=x, own=[hidden]} contains no connector type".into()),
         (request(json!("c"), json!({})), 409, "Connector c already exists".into()),
         (request(json!("  c "), json!({})), 409, "Connector c already exists".into()),
