@@ -518,10 +518,10 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
             Err(why) => faults.push(key, why),
             Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
-                faults.0.extend(own.0.into_iter().map(|Fault { key: own, message }| Fault {
-                    // both converters may have the key
-                    message: message.replacen(&format!(" configuration {own}:"), &format!(" configuration {key}.{own}:"), 1),
-                    key: format!("{key}.{own}"),
+                // Java's words name the converter's key only, which both converters may have.
+                faults.0.extend(own.0.into_iter().map(|Fault { key: own, message }| {
+                    let key = format!("{key}.{own}");
+                    Fault { message: format!("{message} ({key})"), key }
                 }));
             }
         }
