@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, log_level};
+use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, check_log_level, log_level};
 use landfall::demo;
 use landfall::herder::Standalone;
 use landfall::herder::connector_config::{converter_faults, converter_warnings};
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         }
         stderr()
     };
-    match EnvFilter::try_new(&level) {
+    match check_log_level(&level).and_then(|()| EnvFilter::try_new(&level).map_err(|e| e.to_string())) {
         Ok(filter) => tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).init(),
         Err(e) => return tell(End(2, format!("not a log level in --log-level or {LOG_VARIABLE}: {level}: {e}"))),
     }
@@ -132,7 +132,8 @@ async fn run(
     connectors: Vec<ConnectorFile>,
     mut interrupted: oneshot::Receiver<()>,
 ) -> Result<(), End> {
-    let sockets = Sockets::bind(&config.keys.listeners).await.map_err(|e| End(1, e))?;
+    let sockets = Sockets::bind(&config.keys.listeners).await;
+    let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in listeners")))?;
     let mut worker = Worker::start(plugins, config, sockets).map_err(|e| End(1, e))?;
     let herder = worker.herder().clone();
     let result = tokio::select! {

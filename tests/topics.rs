@@ -40,6 +40,19 @@ fn wait_for_log(worker: &Worker, text: &str) {
 }
 
 #[test]
+fn a_topic_that_is_named_and_missing_is_taken_when_it_is_created() {
+    let (broker, store, worker) = (Broker::shared(), Store::directory(), worker());
+    // librdkafka by itself looks at topics every five minutes
+    let rarely = json!({ "consumer.override.metadata.max.age.ms": "300000" });
+    worker.create("named-late", &connector(&store, ("topics", "named-late"), &rarely));
+    wait_for_log(&worker, "Subscribed topic not available: named-late: Broker: Unknown topic or partition; is its name right?");
+    broker.create_topic("named-late", 1);
+    produce("named-late", 0, 0..4);
+    worker.await_landed(broker, "named-late", "named-late");
+    assert_eq!(rows(&store, "named-late"), 4);
+}
+
+#[test]
 fn topics_that_match_are_taken_when_they_appear_and_others_are_not() {
     let (broker, store, worker) = (Broker::shared(), Store::directory(), worker());
     // Kafka's own topics are there and match

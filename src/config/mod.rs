@@ -23,6 +23,40 @@ pub fn log_level(argument: Option<String>, default: &str) -> String {
     argument.or_else(|| std::env::var(LOG_VARIABLE).ok()).filter(|l| !l.is_empty()).unwrap_or_else(|| default.into())
 }
 
+/// Checks what is to be logged: a level, or levels of parts of the program, separated by commas.
+///
+/// # Errors
+/// What is no level. To `tracing` it would be a part of the program, and nothing else would be logged.
+pub fn check_log_level(text: &str) -> Result<(), String> {
+    let known = |level: &str| ["off", "error", "warn", "info", "debug", "trace"].iter().any(|l| level.eq_ignore_ascii_case(l));
+    let bare = text.split(',').map(str::trim).filter(|part| !part.contains(['=', '[', ']', '}', ':']));
+    match bare.into_iter().find(|level| !known(level) && !matches!(level.as_bytes(), [b'0'..=b'5'])) {
+        Some(bad) => Err(format!("{bad:?} is none of off, error, warn, info, debug, trace, or of a form like landfall=debug")),
+        None => Ok(()),
+    }
+}
+
+/// Checks one of the `bootstrap.servers`: `host:port`, with the security protocol before it if need be.
+///
+/// # Errors
+/// Java's words, and what it must be.
+pub fn check_bootstrap_server(server: &str) -> Result<(), String> {
+    let address = match server.split_once("://") {
+        Some((protocol, address)) => {
+            let known = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].iter().any(|p| protocol.eq_ignore_ascii_case(p));
+            known.then_some(address)
+        }
+        None => Some(server),
+    };
+    let host_and_port = address.and_then(|address| address.rsplit_once(':'));
+    let good = host_and_port.is_some_and(|(host, port)| {
+        let plain = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let letters = plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._%:".contains(&b));
+        letters && !plain.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if good { Ok(()) } else { Err(format!("Invalid url in bootstrap.servers: {server}. It must be host:port")) }
+}
+
 /// An address on which the REST API listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -131,6 +165,26 @@ mod tests {
         for uri in ["", "localhost:80", "ftp://h:1", "https://h:1", "http://h", "http://h:99999", "http://::1:80", "http://u@h:1"]
         {
             assert!(Listener::parse(uri).is_err(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn levels_are_told_from_what_is_mistyped() {
+        for good in ["info", "WARN", "landfall=debug", "warn,landfall::task=trace", "3", "off"] {
+            assert!(check_log_level(good).is_ok(), "{good}");
+        }
+        for bad in ["inof", "landfall", "warn,loud", "7", "info,"] {
+            assert!(check_log_level(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn brokers_have_a_host_and_a_port() {
+        for good in ["k:9092", "SASL_SSL://a.b-c_d:1", "[::1]:9092", "10.0.0.1:65535"] {
+            assert!(check_bootstrap_server(good).is_ok(), "{good}");
+        }
+        for bad in ["k", "k:", ":9092", "k:x", "k:0", "k:99999", "http://k:9092", "k:9092/", "a b:1", "k;j:1"] {
+            assert!(check_bootstrap_server(bad).is_err(), "{bad}");
         }
     }
 

@@ -14,7 +14,7 @@ config! {
     /// What the worker reads from its properties file.
     pub struct WorkerKeys {
         /// Brokers, as `host:port` separated by commas, from which the clients learn of all others.
-        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(distinct_and_not_empty) };
+        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(servers) };
         /// How clients use the addresses that a name resolves to: use_all_dns_ips tries each, resolve_canonical_bootstrap_servers_only first
         /// resolves the bootstrap servers to their canonical names.
         client_dns_lookup: String = "client.dns.lookup" {
@@ -247,6 +247,11 @@ fn distinct_and_not_empty(raw: &str) -> Result<(), String> {
         return Err("values must not be empty".into());
     }
     distinct(raw)
+}
+
+fn servers(raw: &str) -> Result<(), String> {
+    distinct_and_not_empty(raw)?;
+    items(raw).into_iter().try_for_each(super::check_bootstrap_server)
 }
 
 fn no_providers(raw: &str) -> Result<(), String> {

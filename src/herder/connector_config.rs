@@ -185,7 +185,12 @@ pub struct Checked {
 pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) -> Result<Checked, Error> {
     let class = match submitted.get("connector.class") {
         Some(Some(class)) => class,
-        _ => return Err(Error::BadRequest(format!("Connector config {} contains no connector type", printed(submitted)))),
+        _ => {
+            let meant = submitted.keys().find(|key| nearest(key, ["connector.class"]).is_some());
+            let hint = meant.map(|given| format!(". Is '{given}' meant for connector.class?")).unwrap_or_default();
+            let config = printed(submitted);
+            return Err(Error::BadRequest(format!("Connector config {config} contains no connector type{hint}")));
+        }
     };
     let sink = plugins.sink(class.trim()).ok_or_else(|| Error::BadRequest(unknown_class(plugins, class)))?;
     let properties: Properties = submitted.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect();
@@ -377,7 +382,8 @@ fn unknown_class(plugins: &Plugins, class: &str) -> String {
     let available = described.collect::<Vec<_>>().join(", ");
     let aliases = |class: &'static str| [class, simple_name(class), simple_name(class).trim_end_matches("Connector")];
     let names: Vec<_> = plugins.sinks.iter().flat_map(|sink| aliases(sink.class())).collect();
-    let hint = match nearest(class, names.iter().copied()) {
+    let near = |class| nearest(class, names.iter().copied());
+    let hint = match near(class).or_else(|| near(simple_name(class))) {
         Some(meant) => format!(". Did you mean {meant}?"),
         None if class.trim_end_matches("Connector").ends_with("Source") => ". Source connectors do not run here".to_owned(),
         None => String::new(),
@@ -512,7 +518,11 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
             Err(why) => faults.push(key, why),
             Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
-                faults.0.extend(own.0.into_iter().map(|f| Fault { key: format!("{key}.{}", f.key), ..f }));
+                // Java's words name the converter's key only, which both converters may have.
+                faults.0.extend(own.0.into_iter().map(|Fault { key: own, message }| {
+                    let key = format!("{key}.{own}");
+                    Fault { message: format!("{message} ({key})"), key }
+                }));
             }
         }
     }

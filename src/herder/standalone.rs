@@ -119,7 +119,10 @@ impl Standalone {
     /// The state file cannot be read.
     pub fn start(plugins: Plugins, worker: WorkerConfig, worker_id: String, starter: Starter) -> Result<Self, String> {
         let (state_file, stored) = match worker.state_file() {
-            Some(path) => StateFile::open(path).map(|(file, stored)| (Some(file), stored))?,
+            Some(path) => {
+                let (file, stored) = StateFile::open(path).map_err(|e| format!("landfall.state.file: {e}"))?;
+                (Some(file), stored)
+            }
             None => (None, BTreeMap::new()),
         };
         let shared = Arc::new(Shared {

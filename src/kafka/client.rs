@@ -13,7 +13,7 @@ use landfall_api::{Faults, Properties};
 
 use super::java::CONSUMER;
 use super::security;
-use crate::config::nearest;
+use crate::config::{check_bootstrap_server, nearest};
 
 /// The records of one poll unless `max.poll.records` is given. Java's 500 is for loops that look at records one by one.
 const POLL_RECORDS: usize = 20_000;
@@ -358,6 +358,8 @@ fn number(written: &str, value: &str, java: Number, min: i64, to: &mut ConsumerS
 fn bootstrap_servers(written: &str, value: &str, to: &mut ConsumerSettings) {
     if value.is_empty() {
         to.refuse(written, value, "Configuration 'bootstrap.servers' must not be empty.");
+    } else if let Err(why) = value.split(',').map(str::trim).try_for_each(check_bootstrap_server) {
+        to.refuse(written, value, &why);
     }
     to.set("bootstrap.servers", value);
 }

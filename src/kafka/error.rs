@@ -4,6 +4,8 @@ use std::fmt;
 
 use landfall_api::TopicPartition;
 
+use super::topics::UNKNOWN_TOPIC;
+
 /// What the caller does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -37,6 +39,18 @@ impl KafkaError {
         Self { class: Class::Fatal, code: INVALID_ARG, name: "_INVALID_ARG".into(), message: message.into(), partition: None }
     }
 
+    /// What the user may do about it, where Kafka's words do not say.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self.code {
+            UNKNOWN_TOPIC => "; is its name right? it is read as soon as it is there",
+            BAD_MSG if self.message.contains("Invalid response size") => {
+                "; is that a broker's port, and security.protocol the one that it expects?"
+            }
+            _ => "",
+        }
+    }
+
     /// Whether the task fails.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
@@ -56,6 +70,8 @@ impl fmt::Display for KafkaError {
 
 impl std::error::Error for KafkaError {}
 
+/// librdkafka's code for an answer that cannot be read.
+const BAD_MSG: i32 = -199;
 /// librdkafka's code for an argument or a configuration that it cannot take.
 const INVALID_ARG: i32 = -186;
 
@@ -75,9 +91,24 @@ pub fn class_of(code: i32) -> Class {
         // requests that no retry mends: INVALID_TOPIC_EXCEPTION, UNSUPPORTED_VERSION, INVALID_REQUEST
         17 | 35 | 42 => Class::Fatal,
         // data that cannot be read on: _BAD_MSG, _BAD_COMPRESSION, _AUTO_OFFSET_RESET
-        -199 | -198 | -140 => Class::Fatal,
+        BAD_MSG | -198 | -140 => Class::Fatal,
         // _AUTHENTICATION, _FATAL, _UNSUPPORTED_FEATURE, _NOT_IMPLEMENTED, _INVALID_ARG, _STATE, _DESTROY
         -169 | -150 | -165 | -170 | INVALID_ARG | -172 | -197 => Class::Fatal,
         _ => Class::Retriable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_librdkafka_leaves_open_is_said() {
+        let advice = |code, message: &str| KafkaError { code, message: message.into(), ..KafkaError::configuration("") }.advice();
+        assert!(advice(UNKNOWN_TOPIC, "Subscribed topic not available: t").contains("is its name right?"));
+        assert!(
+            advice(BAD_MSG, "k:80/bootstrap: Receive failed: Invalid response size 1213486160").contains("security.protocol")
+        );
+        assert_eq!((advice(BAD_MSG, "CRC"), advice(INVALID_ARG, "")), ("", ""));
     }
 }

@@ -68,10 +68,13 @@ pub fn router(herder: Standalone) -> Router {
 /// Refuses media types other than JSON, as `@Produces` and `@Consumes` do in Java.
 async fn negotiate(request: Request, next: Next) -> Response {
     if !accepts_json(request.headers()) {
-        return RestError::plain(StatusCode::NOT_ACCEPTABLE).into_response();
+        return RestError::plain(StatusCode::NOT_ACCEPTABLE)
+            .because("the header Accept must take application/json")
+            .into_response();
     }
     if !brings_json(request.headers()) {
-        return RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response();
+        let why = "the header Content-Type must be application/json";
+        return RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).because(why).into_response();
     }
     next.run(request).await
 }
@@ -101,6 +104,7 @@ fn brings_json(headers: &HeaderMap) -> bool {
 /// Gives answers that no handler made Java's shape: errors get a JSON body, OPTIONS says what a path allows.
 async fn as_java(request: Request, next: Next) -> Response {
     let options = request.method() == Method::OPTIONS;
+    let to_come = is_to_come(request.uri().path());
     let mut response = next.run(request).await;
     let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
     let status = response.status();
@@ -112,7 +116,13 @@ async fn as_java(request: Request, next: Next) -> Response {
         response = ([(header::ALLOW, allowed.clone()), (header::CONTENT_TYPE, "text/plain".into())], allowed).into_response();
     } else if (status.is_client_error() || status.is_server_error()) && !is_json && status != StatusCode::SERVICE_UNAVAILABLE {
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = RestError::plain(status).into_response();
+        let mut error = RestError::plain(status);
+        if let Some(allow) = allow.as_ref().and_then(|allow| allow.to_str().ok()) {
+            error = error.because(&format!("allowed are {allow}"));
+        } else if status == StatusCode::NOT_FOUND && to_come {
+            error = error.because("not supported yet");
+        }
+        response = error.into_response();
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -120,6 +130,15 @@ async fn as_java(request: Request, next: Next) -> Response {
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     response.headers_mut().insert("landfall-version", version);
     response
+}
+
+/// Whether a path is one of Java's that nobody answers here yet.
+fn is_to_come(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    match (segments.next(), segments.nth(1)) {
+        (Some("connectors"), Some(resource)) => ["offsets", "topics"].contains(&resource),
+        (first, _) => first == Some("admin"),
+    }
 }
 
 /// Takes paths as Java does: a slash at the end and matrix parameters make no difference.

@@ -189,7 +189,13 @@ impl CreateConnectorRequest {
     /// The body is not such a request.
     pub fn parse(body: &[u8]) -> Result<Self, RestError> {
         let mut fields = match json(body)? {
-            Value::Null => return Err(null(&format!("{REQUEST}.name()"), "createRequest")),
+            Value::Null => {
+                return Err(null(
+                    &format!("{REQUEST}.name()"),
+                    "createRequest",
+                    "the request has no body, it must be {\"name\": …, \"config\": {…}}",
+                ));
+            }
             Value::Object(fields) => fields,
             other => return Err(cannot(REQUEST, &other)),
         };
@@ -199,8 +205,9 @@ impl CreateConnectorRequest {
                  \"initial_state\")"
             )));
         }
-        let name = scalar(fields.remove("name").unwrap_or_default())?.unwrap_or_default();
-        let initial_state = match scalar(fields.remove("initial_state").unwrap_or_default())? {
+        let field = |name: &str| format!("{REQUEST}[\"{name}\"]");
+        let name = scalar(fields.remove("name").unwrap_or_default(), &field("name"))?.unwrap_or_default();
+        let initial_state = match scalar(fields.remove("initial_state").unwrap_or_default(), &field("initial_state"))? {
             None => TargetState::Started,
             Some(state) => match state.to_ascii_uppercase().as_str() {
                 "RUNNING" => TargetState::Started,
@@ -208,14 +215,15 @@ impl CreateConnectorRequest {
                 "STOPPED" => TargetState::Stopped,
                 _ => {
                     return Err(internal(format!(
-                        "Cannot construct instance of `{REQUEST}$InitialState`, problem: No enum constant {}.InitialState.{state}",
+                        "Cannot construct instance of `{REQUEST}$InitialState`, problem: No enum constant {}.InitialState.{state}. \
+                         There are RUNNING, PAUSED and STOPPED",
                         REQUEST
                     )));
                 }
             },
         };
-        let config = map(fields.remove("config").unwrap_or_default())?;
-        let config = config.ok_or_else(|| null("java.util.Map.get(Object)", "connectorConfig"))?;
+        let config = map(fields.remove("config").unwrap_or_default(), &format!("{}->", field("config")))?;
+        let config = config.ok_or_else(|| null("java.util.Map.get(Object)", "connectorConfig", "the request has no config"))?;
         Ok(Self { name: name.trim().to_owned(), config, initial_state })
     }
 }
@@ -225,13 +233,23 @@ impl CreateConnectorRequest {
 /// # Errors
 /// It is something else.
 pub fn config(body: &[u8]) -> Result<Option<Submitted>, RestError> {
-    map(json(body)?)
+    let body = json(body)?;
+    let wrapped = matches!(&body, Value::Object(fields) if matches!(fields.get("config"), Some(Value::Object(_))));
+    map(body, "").map_err(|error| match wrapped {
+        true => internal(format!("{}: the body is what is in config, without name and config around it", error.message)),
+        false => error,
+    })
 }
 
-/// The error of a request whose body is null, where Java's method `called` is called on `variable`.
+/// The error of a request without a body that must be a configuration, where Java's method `called` is called on `variable`.
 #[must_use]
-pub fn null(called: &str, variable: &str) -> RestError {
-    internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null"))
+pub fn no_config(called: &str, variable: &str) -> RestError {
+    null(called, variable, "the request has no body, it must be a configuration, {\"key\": \"value\", …}")
+}
+
+/// Java's words, and what it means.
+fn null(called: &str, variable: &str, why: &str) -> RestError {
+    internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null: {why}"))
 }
 
 fn internal(message: impl Into<String>) -> RestError {
@@ -247,18 +265,24 @@ fn json(body: &[u8]) -> Result<Value, RestError> {
     serde_json::from_slice(body).map_err(|e| internal(format!("not JSON: {e}")))
 }
 
-fn map(value: Value) -> Result<Option<Submitted>, RestError> {
+/// `chain` is where the map stands in the body, as Java says it.
+fn map(value: Value, chain: &str) -> Result<Option<Submitted>, RestError> {
+    let entry = |(key, value)| {
+        let text = scalar(value, &format!("{chain}java.util.LinkedHashMap[\"{key}\"]"))?;
+        Ok((key, text))
+    };
     match value {
         Value::Null => Ok(None),
-        Value::Object(fields) => {
-            fields.into_iter().map(|(key, value)| Ok((key, scalar(value)?))).collect::<Result<_, _>>().map(Some)
-        }
+        Value::Object(fields) => fields.into_iter().map(entry).collect::<Result<_, _>>().map(Some),
         other => Err(cannot(MAP, &other)),
     }
 }
 
-fn scalar(value: Value) -> Result<Option<String>, RestError> {
-    text_of(value).map_err(|nested| cannot("java.lang.String", &nested))
+fn scalar(value: Value, chain: &str) -> Result<Option<String>, RestError> {
+    text_of(value).map_err(|nested| {
+        let RestError { status, message } = cannot("java.lang.String", &nested);
+        RestError::new(status, format!("{message} (through reference chain: {chain})"))
+    })
 }
 
 fn cannot(wanted: &str, got: &Value) -> RestError {

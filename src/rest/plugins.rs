@@ -50,7 +50,7 @@ pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<Str
 }
 
 pub(super) async fn validate(State(herder): State<Standalone>, Path(class): Path<String>, body: Bytes) -> Answer<ConfigInfos> {
-    let config = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "connectorConfig"))?;
+    let config = model::config(&body)?.ok_or_else(|| model::no_config("java.util.Map.get(Object)", "connectorConfig"))?;
     let normalized = |class: &str| class.strip_suffix("Connector").unwrap_or(class).to_owned();
     if let Some(Some(included)) = config.get("connector.class")
         && !normalized(included).ends_with(&normalized(&class))

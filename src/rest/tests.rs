@@ -200,9 +200,11 @@ async fn what_is_not_there_is_said_in_javas_words() {
         ("GET", "/connector-plugins/Nope/config", 404, "Unknown plugin Nope."),
         ("GET", "/unknown", 404, "HTTP 404 Not Found"),
         ("GET", "/CONNECTORS", 404, "HTTP 404 Not Found"),
-        ("POST", "/", 405, "HTTP 405 Method Not Allowed"),
-        ("DELETE", "/connectors", 405, "HTTP 405 Method Not Allowed"),
-        ("GET", "/connectors/c/pause", 405, "HTTP 405 Method Not Allowed"),
+        ("POST", "/", 405, "HTTP 405 Method Not Allowed: allowed are GET,HEAD"),
+        ("DELETE", "/connectors", 405, "HTTP 405 Method Not Allowed: allowed are GET,HEAD,POST"),
+        ("GET", "/connectors/c/pause", 405, "HTTP 405 Method Not Allowed: allowed are PUT"),
+        ("GET", "/connectors/c/offsets", 404, "HTTP 404 Not Found: not supported yet"),
+        ("GET", "/admin/loggers", 404, "HTTP 404 Not Found: not supported yet"),
     ] {
         let reply = call(&herder, method, path, None).await;
         assert_eq!((reply.status, &*reply.message()), (status, message), "{method} {path}");
@@ -226,11 +228,21 @@ async fn a_bad_create_is_refused_in_javas_words() {
     let request = |name: Value, extra: Value| json!({"name": name, "config": config(&extra)}).to_string();
     let x = |extra: Value| request(json!("x"), extra);
     for (body, status, message) in [
-        ("null".into(), 500, "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.name()\" because \"createRequest\" is null".to_owned()),
-        (r#"{"name":"x"}"#.into(), 500, "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null".into()),
+        ("null".into(), 500, "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.name()\" because \"createRequest\" is null: the request has no body, it must be {\"name\": …, \"config\": {…}}".to_owned()),
+        (r#"{"name":"x"}"#.into(), 500, "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null: the request has no config".into()),
+        (
+            r#"{"name":"x","config":{"topics":["t"]}}"#.into(),
+            500,
+            "Cannot deserialize value of type `java.lang.String` from Array value (token `JsonToken.START_ARRAY`) (through reference chain: org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest[\"config\"]->java.util.LinkedHashMap[\"topics\"])".into(),
+        ),
         (r#"{"config":{}}"#.into(), 400, "Connector config {name=} contains no connector type".into()),
         (r#"{"name":12,"config":{}}"#.into(), 400, "Connector config {name=12} contains no connector type".into()),
         (r#"{"name":"x","config":{"topics":"t1"}}"#.into(), 400, "Connector config {name=x, topics=t1} contains no connector type".into()),
+        (
+            r#"{"name":"x","config":{"connector.clas":"FakeSink"}}"#.into(),
+            400,
+            "Connector config {connector.clas=[hidden], name=x} contains no connector type. Is 'connector.clas' meant for connector.class?".into(),
+        ),
         (r#"{"name":"x","config":{"own":"pssst"}}"#.into(), 400, "Connector config {name=x, own=[hidden]} contains no connector type".into()),
         (request(json!("c"), json!({})), 409, "Connector c already exists".into()),
         (request(json!("  c "), json!({})), 409, "Connector c already exists".into()),
@@ -281,6 +293,11 @@ async fn a_bad_create_is_refused_in_javas_words() {
     ] {
         assert_eq!(call(&herder, "POST", "/connectors", Some(body)).await.status, 500, "{body}");
     }
+    let wrapped = call(&herder, "PUT", "/connectors/x/config", Some(r#"{"name":"x","config":{"topics":"t"}}"#)).await.message();
+    assert!(
+        wrapped.ends_with("LinkedHashMap[\"config\"]): the body is what is in config, without name and config around it"),
+        "{wrapped}"
+    );
     let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(BODY_LIMIT));
     assert_eq!(call(&herder, "POST", "/connectors", Some(&long)).await.message(), "HTTP 413 Payload Too Large");
     assert_eq!(get(&herder, "/connectors").await.json(), json!(["c"]));
@@ -301,7 +318,11 @@ async fn media_types_other_than_json_are_refused() {
             Request::builder().method("POST").uri("/connectors").header(&header, value).header("content-length", body.len());
         let reply = send(&herder, request.body(Body::from(body)).expect("a request")).await;
         assert_eq!(reply.status, status, "{header}: {value}");
-        reply.message();
+        assert!(
+            reply.message().to_lowercase().contains(header.as_str()) || status == 400 || header == ACCEPT,
+            "{}",
+            reply.message()
+        );
     }
     let options = call(&herder, "OPTIONS", "/connectors/nope/config", None).await;
     assert_eq!((options.status, options.header(&ALLOW)), (200, "GET,HEAD,OPTIONS,PATCH,PUT"));

@@ -65,6 +65,8 @@ struct Runner {
     topics: Topics,
     /// What the consumer is subscribed to; None before topics were matched for the first time.
     subscribed: Option<BTreeSet<String>>,
+    /// Topics that were subscribed to and are not there.
+    missing: BTreeSet<String>,
     sink: Box<dyn SinkTask>,
     key: Box<dyn Converter>,
     value: Box<dyn Converter>,
@@ -136,6 +138,7 @@ impl Runner {
             consumer,
             topics,
             subscribed,
+            missing: BTreeSet::new(),
             sink,
             key,
             value,
@@ -314,7 +317,7 @@ impl Runner {
             Event::Error(error) => {
                 self.hurry_for(&error);
                 // librdkafka says the same at each try
-                let text = error.to_string();
+                let text = format!("{error}{}", error.advice());
                 if self.last_error.as_ref() != Some(&text) {
                     tracing::warn!("task {}: {text}", self.spec.id);
                     self.last_error = Some(text);
@@ -425,7 +428,7 @@ impl Runner {
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn kafka(error: KafkaError) -> TaskError {
-    TaskError::Fatal(error.to_string())
+    TaskError::Fatal(format!("{error}{}", error.advice()))
 }
 
 fn converter(role: Role, worker: &Properties, connector: &Properties) -> Result<Box<dyn Converter>, String> {

@@ -8,7 +8,7 @@ use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, invalid, missing, store_url};
 
 const ACCOUNT: &str = "azblob.account.name";
 const KEY: &str = "azblob.account.key";
@@ -131,7 +131,7 @@ fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &
         return None;
     };
     let (account, name) = account?;
-    let credential = Credential::key(&name, key.reveal()).map_err(|why| faults.push(KEY, why)).ok()?;
+    let credential = Credential::key(&name, key.reveal()).map_err(|why| invalid(KEY, &why, faults)).ok()?;
     let url = account.container(&blob.container_name).map_err(|why| faults.push("store.url", why)).ok()?;
     Some(Place::Container(url, credential))
 }
@@ -172,6 +172,10 @@ mod tests {
             (
                 &[("azblob.account.key", "-")][..],
                 "Missing required configuration \"azblob.account.key\" which has no default value.",
+            ),
+            (
+                &[("azblob.account.key", "pssst!")],
+                "Invalid value for configuration azblob.account.key: the account key is not base64",
             ),
             (
                 &[("azblob.account.name", "-")],

@@ -32,11 +32,13 @@ impl StoreUrl {
     /// taken for the `blob` host of the same account.
     ///
     /// # Errors
-    /// What is wrong with it. A query is not shown: it may be a signature.
+    /// What is wrong with it. A query and what stands before an `@` are not shown: they may be a signature and a password.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let shown = text.split(['?', '#']).next().unwrap_or_default();
-        let url = Url::parse(text).map_err(|e| format!("{shown:?} is not a URL: {e}"))?;
+        let shown = shown(text);
+        let url = Url::parse(text).map_err(|e| {
+            format!("{shown:?} is not a URL: {e}; an account is https://<host>, a directory file:///<absolute path>")
+        })?;
         match url.scheme() {
             "file" => match url.to_file_path() {
                 Ok(path) if text[5..].starts_with('/') => Ok(Self::Directory(path)),
@@ -63,12 +65,12 @@ impl Account {
     /// # Errors
     /// What is wrong with it.
     pub fn from_url(mut url: Url) -> Result<Self, String> {
-        let shown = url.as_str().split(['?', '#', '@']).next().unwrap_or_default().to_owned();
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(format!("{shown:?} has more after it: a shared access signature has a key of its own"));
-        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("a URL of storage cannot hold a user or a password".into());
+        }
+        let shown = shown(url.as_str());
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(format!("{shown:?} has more after it: a shared access signature has a key of its own"));
         }
         let host = url.host_str().unwrap_or_default().to_owned();
         let decode = |name: &str| percent_decoded(name).ok_or_else(|| format!("{shown:?} is not UTF-8 once decoded"));
@@ -128,6 +130,15 @@ pub fn container_name(name: &str) -> Result<(), String> {
     Err("a container's name has 3 to 63 lower-case letters, digits and single hyphens between them".into())
 }
 
+/// What may be shown of a URL, or of what should be one.
+fn shown(text: &str) -> String {
+    match (text.contains('@'), text.split_once("://")) {
+        (true, Some((scheme, _))) => format!("{scheme}://[hidden]"),
+        (true, None) => "[hidden]".into(),
+        (false, _) => text.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
+}
+
 fn percent_decoded(name: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(name.len());
     let mut rest = name.bytes();
@@ -185,7 +196,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_a_signature() {
         for (text, why) in [
-            ("lake", "\"lake\" is not a URL: relative URL without a base"),
+            (
+                "lake",
+                "\"lake\" is not a URL: relative URL without a base; an account is https://<host>, a directory file:///<absolute path>",
+            ),
             ("s3://lake?sig=pssst", "\"s3://lake\" cannot be used: s3 is none of file, https and http"),
             (
                 "http://acct.blob.core.windows.net",
@@ -197,8 +211,13 @@ mod tests {
                 "\"https://a.blob.core.windows.net/c\" has more after it: a shared access signature has a key of its own",
             ),
             ("https://me:pssst@a.blob.core.windows.net/", "a URL of storage cannot hold a user or a password"),
+            ("https://me:pssst@a.blob.core.windows.net/c?sig=pssst", "a URL of storage cannot hold a user or a password"),
         ] {
             assert_eq!(StoreUrl::parse(text).expect_err(text), why);
+        }
+        for text in ["https://me:pssst/x@a.blob.core.windows.net", "me:pssst@a/c", "me pssst@a", "wasbs://pssst@a?sig=psss@t"] {
+            let why = StoreUrl::parse(text).expect_err(text);
+            assert!(!why.contains("psss") && why.contains("[hidden]"), "{why}");
         }
     }
 

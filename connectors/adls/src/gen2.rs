@@ -8,7 +8,7 @@ use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, invalid, missing, store_url};
 
 const ACCOUNT: &str = "azure.datalake.gen2.account.name";
 const CLIENT_ID: &str = "azure.datalake.gen2.client.id";
@@ -144,7 +144,7 @@ fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<C
         faults.push(ACCESS_KEY, format!("no credentials: give {ACCESS_KEY}, or {CLIENT_ID}, {CLIENT_KEY} and {TOKEN_ENDPOINT}"));
         return None;
     };
-    made.map_err(|why| faults.push(key, why)).ok()
+    made.map_err(|why| invalid(key, &why, faults)).ok()
 }
 
 #[cfg(test)]
@@ -213,7 +213,10 @@ mod tests {
                 &[(ACCESS_KEY, "-")][..],
                 "no credentials: give azure.datalake.gen2.access.key, or azure.datalake.gen2.client.id, azure.datalake.gen2.client.key and azure.datalake.gen2.token.endpoint",
             ),
-            (&[(ACCESS_KEY, "pssst!")], "the account key is not base64"),
+            (
+                &[(ACCESS_KEY, "pssst!")],
+                "Invalid value for configuration azure.datalake.gen2.access.key: the account key is not base64",
+            ),
             (&entra[..1], "Missing required configuration \"azure.datalake.gen2.client.key\" which has no default value."),
             (&entra[..2], "Missing required configuration \"azure.datalake.gen2.token.endpoint\" which has no default value."),
             (
@@ -241,7 +244,7 @@ mod tests {
             ),
             (
                 &[("format.class", "com.acme.Mine")],
-                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found.",
+                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found. There are io.confluent.connect.azure.storage.format.parquet.ParquetFormat and io.confluent.connect.azure.storage.format.json.JsonFormat",
             ),
             (
                 &[("topics.dir", "Lake/x")],

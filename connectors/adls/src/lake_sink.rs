@@ -7,7 +7,7 @@ use landfall_lake::config::{LakeConfig, check_folder};
 use crate::connection_string::ConnectionString;
 use crate::credential::Credential;
 use crate::endpoint::{Account, StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, format, missing, store_url};
+use crate::landing::{self, Landing, Place, format, invalid, missing, store_url};
 
 const CONNECTION_STRING: &str = "landfall.azure.connection.string";
 const ACCOUNT: &str = "landfall.azure.account.name";
@@ -129,12 +129,12 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
     if let Some(text) = &sink.connection_string {
         let read = ConnectionString::parse(text.reveal())
             .and_then(|read| Ok((url.map_or_else(|| Account::from_url(read.endpoint), Ok)?, read.credential)));
-        return read.map_err(|why| faults.push(CONNECTION_STRING, why)).ok();
+        return read.map_err(|why| invalid(CONNECTION_STRING, &why, faults)).ok();
     }
     let named = sink.account_name.as_ref();
     let account = match (url, named) {
         (Some(account), _) => account,
-        (None, Some(name)) => Account::named(name).map_err(|why| faults.push(ACCOUNT, why)).ok()?,
+        (None, Some(name)) => Account::named(name).map_err(|why| invalid(ACCOUNT, &why, faults)).ok()?,
         (None, None) => {
             faults.push(ACCOUNT, format!("no account: give {CONNECTION_STRING}, store.url or {ACCOUNT}"));
             return None;
@@ -152,7 +152,7 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
             return None;
         }
     };
-    credential.map(|credential| (account, credential)).map_err(|why| faults.push(key, why)).ok()
+    credential.map(|credential| (account, credential)).map_err(|why| invalid(key, &why, faults)).ok()
 }
 
 #[cfg(test)]
@@ -235,8 +235,18 @@ mod tests {
                 &[(CONNECTION_STRING, DEV)],
                 "Missing required configuration \"landfall.azure.container\" which has no default value.",
             ),
-            (&[(CONNECTION_STRING, "pssst")], "part 1 of the connection string is not name=value"),
-            (&[("store.url", url), (SAS, "pssst")], "the shared access signature has no sig="),
+            (
+                &[(CONNECTION_STRING, "pssst")],
+                "Invalid value for configuration landfall.azure.connection.string: part 1 of the connection string is not name=value",
+            ),
+            (
+                &[("store.url", url), (SAS, "pssst")],
+                "Invalid value for configuration landfall.azure.sas.token: the shared access signature has no sig=",
+            ),
+            (
+                &[("store.url", url), (KEY, "pssst!")],
+                "Invalid value for configuration landfall.azure.account.key: the account key is not base64",
+            ),
             (
                 &[("store.url", url), (CONTAINER, "other"), (KEY, "eA==")],
                 "landfall.azure.container=other and store.url name two containers",

@@ -59,13 +59,15 @@ pub(crate) fn task(
     faults.or(landing).map_err(|faults| TaskError::Fatal(faults.to_string()))?.task(context)
 }
 
+/// Adds a fault of `key`; `why` shows nothing of a secret.
+pub(crate) fn invalid(key: &str, why: &str, faults: &mut Faults) {
+    faults.push(key, format!("Invalid value for configuration {key}: {why}"));
+}
+
 /// What the user's `store.url` says; None after a fault.
 pub(crate) fn store_url(url: Option<&String>, faults: &mut Faults) -> Option<Option<StoreUrl>> {
     let Some(url) = url.filter(|url| !url.is_empty()) else { return Some(None) };
-    StoreUrl::parse(url)
-        .map(Some)
-        .map_err(|why| faults.push("store.url", format!("Invalid value for configuration store.url: {why}")))
-        .ok()
+    StoreUrl::parse(url).map(Some).map_err(|why| invalid("store.url", &why, faults)).ok()
 }
 
 /// The account that a Confluent class lands in: the one named, at `store.url` if that is given.
@@ -81,7 +83,7 @@ pub(crate) fn account(
     };
     let account = match url {
         Some(account) => account,
-        None => Account::named(name).map_err(|why| faults.push(name_key, why)).ok()?,
+        None => Account::named(name).map_err(|why| invalid(name_key, &why, faults)).ok()?,
     };
     if !account.path.is_empty() {
         faults.push("store.url", format!("store.url must end with the account, not with {:?}", account.path.join("/")));
@@ -110,7 +112,9 @@ pub(crate) fn format(format: &Class, packages: &[&str], lake: Option<&LakeConfig
             None
         }
         _ => {
-            faults.push("format.class", class_not_found("format.class", &format.0));
+            let package = packages.first().copied().unwrap_or_default();
+            let known = format!("There are {package}.parquet.ParquetFormat and {package}.json.JsonFormat");
+            faults.push("format.class", format!("{} {known}", class_not_found("format.class", &format.0)));
             None
         }
     }

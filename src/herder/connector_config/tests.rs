@@ -174,7 +174,11 @@ fn what_is_mistyped_is_asked_about_where_the_right_key_is_missing() {
         ]
     );
     let unknown = |class: &str| check(&FAKE, &worker(&[]), &[("connector.class".to_owned(), Some(class.to_owned()))].into());
-    for (class, hint) in [("FakeSnik", ". Did you mean FakeSink?"), ("JdbcSource", ". Source connectors do not run here")] {
+    for (class, hint) in [
+        ("FakeSnik", ". Did you mean FakeSink?"),
+        ("org.example.FakeSink", ". Did you mean FakeSink?"),
+        ("JdbcSource", ". Source connectors do not run here"),
+    ] {
         let error = unknown(class).expect_err("unknown").to_string();
         assert!(error.starts_with("Failed to find any class") && error.ends_with(hint), "{error}");
     }

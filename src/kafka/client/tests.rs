@@ -190,6 +190,12 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "Invalid value 3000000000 for configuration consumer.override.fetch.min.bytes: Not a number of type INT",
     ),
     (
+        "consumer.override.bootstrap.servers",
+        "k:9092,k",
+        "Invalid value k:9092,k for configuration consumer.override.bootstrap.servers: Invalid url in bootstrap.servers: k. It must be \
+         host:port",
+    ),
+    (
         "consumer.override.check.crcs",
         "yes",
         "Invalid value yes for configuration consumer.override.check.crcs: Expected value to be either true or false",

@@ -51,6 +51,7 @@ impl Runner {
         if self.subscribed.as_ref() != Some(&looked.topics) {
             self.subscribe(looked.topics)?;
         }
+        self.look_for_missing(&looked.ids)?;
         let changed: BTreeMap<Arc<str>, TopicId> = self
             .partitions
             .iter()
@@ -60,6 +61,22 @@ impl Runner {
             })
             .collect();
         changed.iter().try_for_each(|(topic, id)| self.begin_anew(topic, *id))
+    }
+
+    /// Subscribes again when a topic that was missing is there: by itself librdkafka would see it with its next look only, after
+    /// `metadata.max.age.ms`. Java's consumer asks for such a topic again and again.
+    fn look_for_missing(&mut self, ids: &BTreeMap<String, TopicId>) -> Result<(), TaskError> {
+        let Some(subscribed) = &self.subscribed else { return Ok(()) };
+        self.missing.retain(|topic| subscribed.contains(topic));
+        if self.missing.iter().any(|topic| ids.contains_key(topic)) {
+            let list: Vec<String> = subscribed.iter().cloned().collect();
+            self.consumer.subscribe(&list).map_err(kafka)?;
+        }
+        self.missing.retain(|topic| !ids.contains_key(topic));
+        if !self.missing.is_empty() {
+            self.topics.hurry();
+        }
+        Ok(())
     }
 
     fn subscribe(&mut self, topics: BTreeSet<String>) -> Result<(), TaskError> {
@@ -119,6 +136,11 @@ impl Runner {
 
     /// Looks at the topics soon, if `error` says that one has changed.
     pub(super) fn hurry_for(&mut self, error: &KafkaError) {
+        if let (UNKNOWN_TOPIC, Some(tp)) = (error.code, &error.partition)
+            && !self.partitions.keys().any(|known| known.topic == tp.topic)
+        {
+            self.missing.insert(tp.topic.to_string());
+        }
         if error.code == UNKNOWN_TOPIC || CHANGED.contains(&error.code) {
             self.topics.hurry();
         }
