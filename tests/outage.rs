@@ -66,7 +66,7 @@ fn landing_goes_on_after_the_store_was_away() {
 
 /// Ends a worker after `away` has taken its broker, while it has an open file to publish and offsets that nobody takes.
 fn ends_without(topic: &str, away: impl Fn(&mut Broker)) {
-    const GRACE: u64 = 4;
+    const GRACE: u64 = 8;
     let (mut broker, store) = (Broker::private(), Store::directory());
     broker.create_topic(topic, 2);
     let mut events = Orders::schemaless(9).enumerate().map(|(n, event)| (i32::try_from(n % 2).unwrap(), Record::value(event)));
