@@ -69,7 +69,7 @@ fn measure(class: &str, properties: &[(&str, &str)], batches: &[BinaryArray]) ->
     for _ in 0..RUNS {
         let before = (cpu(), ALLOCATIONS.load(Ordering::Relaxed));
         for bytes in batches {
-            let runs = converter.convert(&Records { topic: "orders", bytes, headers: None });
+            let runs = converter.convert(&Records { topic: "orders", bytes, headers: None }).expect("available");
             assert!(runs.len() == 1 && runs[0].column.is_ok(), "{:?}", runs[0].column.as_ref().err());
         }
         allocations = ALLOCATIONS.load(Ordering::Relaxed) - before.1;

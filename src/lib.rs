@@ -24,4 +24,5 @@ pub mod metrics;
 pub mod plugins;
 pub mod rest;
 pub mod task;
+pub mod transform;
 pub mod worker;

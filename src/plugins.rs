@@ -1,11 +1,13 @@
 //! The connector classes that this worker has, in the order in which `/connector-plugins` lists them.
 
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
-use landfall_api::{ConverterClass, Role, SinkConnector};
+use landfall_api::{ConverterClass, PredicateClass, Role, SinkConnector, TransformClass};
 use landfall_file::FileStreamSink;
 
 use crate::config::nearest;
 use crate::convert::{self, CONVERTERS};
+use crate::transform::TRANSFORMS;
+use crate::transform::predicate::PREDICATES;
 
 /// Every connector class; adding one is one file in its family and one line here.
 pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink, &FileStreamSink];
@@ -17,6 +19,10 @@ pub struct Plugins {
     pub sinks: &'static [&'static dyn SinkConnector],
     /// Converter classes.
     pub converters: &'static [&'static dyn ConverterClass],
+    /// Transform classes.
+    pub transforms: &'static [&'static dyn TransformClass],
+    /// Predicate classes.
+    pub predicates: &'static [&'static dyn PredicateClass],
 }
 
 impl std::fmt::Debug for Plugins {
@@ -27,7 +33,7 @@ impl std::fmt::Debug for Plugins {
 
 impl Plugins {
     /// All that is built in.
-    pub const BUILT_IN: Self = Self { sinks: SINKS, converters: CONVERTERS };
+    pub const BUILT_IN: Self = Self { sinks: SINKS, converters: CONVERTERS, transforms: TRANSFORMS, predicates: PREDICATES };
 
     /// The connector class that `name` means: the full Java name, or the simple name with or without `Connector`.
     #[must_use]
@@ -39,6 +45,26 @@ impl Plugins {
     #[must_use]
     pub fn converter(&self, name: &str) -> Option<&'static dyn ConverterClass> {
         self.converters.iter().copied().find(|converter| means(name, converter.class(), "Converter"))
+    }
+
+    /// The transform class that `name` means: the full Java name, or the simple name.
+    ///
+    /// # Errors
+    /// There is none, it is half of a name, or it is a class of another kind.
+    pub fn transform(&self, name: &str) -> Result<&'static dyn TransformClass, NoClass> {
+        let classes: Vec<_> = self.transforms.iter().map(|class| class.class()).collect();
+        let others = self.predicates.iter().map(|class| class.class()).chain(self.converters.iter().map(|class| class.class()));
+        class_of(name, "Transformation", &classes, others).map(|at| self.transforms[at])
+    }
+
+    /// The predicate class that `name` means: the full Java name, or the simple name.
+    ///
+    /// # Errors
+    /// There is none, or it is a class of another kind.
+    pub fn predicate(&self, name: &str) -> Result<&'static dyn PredicateClass, NoClass> {
+        let classes: Vec<_> = self.predicates.iter().map(|class| class.class()).collect();
+        let others = self.transforms.iter().map(|class| class.class()).chain(self.converters.iter().map(|class| class.class()));
+        class_of(name, "Predicate", &classes, others).map(|at| self.predicates[at])
     }
 
     /// The same, for a role.
@@ -62,6 +88,57 @@ impl Plugins {
         }
         Ok(found)
     }
+}
+
+/// Why a name is not that of a class of the wanted kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoClass {
+    /// There is no such class; what to say of it.
+    Unknown {
+        /// As it was given.
+        name: String,
+        /// What may be meant.
+        hint: String,
+    },
+    /// Java's words for a class of another kind.
+    Other(String),
+}
+
+impl NoClass {
+    /// The fault of the configuration key that named the class.
+    #[must_use]
+    pub fn for_key(self, key: &str) -> String {
+        match self {
+            Self::Unknown { name, hint } => {
+                format!("Invalid value {name} for configuration {key}: Class {name} could not be found.{hint}")
+            }
+            Self::Other(message) => message,
+        }
+    }
+}
+
+/// The one of `classes` that `name` means; `interface` is what Java calls their kind.
+fn class_of(
+    name: &str,
+    interface: &str,
+    classes: &[&'static str],
+    others: impl Iterator<Item = &'static str>,
+) -> Result<usize, NoClass> {
+    if let Some(at) = classes.iter().position(|class| means(name, class, "")) {
+        return Ok(at);
+    }
+    let halves: Vec<_> =
+        classes.iter().copied().filter(|class| class.split_once('$').is_some_and(|(base, _)| means(name, base, ""))).collect();
+    if !halves.is_empty() {
+        let halves = halves.join(", ");
+        return Err(NoClass::Other(format!("This class is abstract and cannot be created. Did you mean {halves}?")));
+    }
+    if let Some(other) = others.into_iter().find(|other| name == *other) {
+        return Err(NoClass::Other(format!("Class class {other} does not implement the {interface} interface")));
+    }
+    let meant = nearest(simple_name(name), classes.iter().map(|class| simple_name(class)));
+    let hint = meant.map(|meant| format!(" Did you mean {meant}?")).unwrap_or_default();
+    Err(NoClass::Unknown { name: name.to_owned(), hint })
 }
 
 /// A class's name without its package.
@@ -144,7 +221,7 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) const FAKE: Plugins = Plugins { sinks: &[&FakeSink], converters: CONVERTERS };
+    pub(crate) const FAKE: Plugins = Plugins { sinks: &[&FakeSink], ..Plugins::BUILT_IN };
 
     /// Every key that a user can give, by whose it is.
     fn declared() -> Vec<(&'static str, Vec<Key>)> {

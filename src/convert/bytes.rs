@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field};
-use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, Records, Role, Run};
+use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, Records, Role, Run, Unavailable};
 
 /// The class.
 #[derive(Debug)]
@@ -32,9 +32,9 @@ impl ConverterClass for ByteArrayConverterClass {
 struct ByteArrayConverter(Role);
 
 impl Converter for ByteArrayConverter {
-    fn convert(&mut self, records: &Records<'_>) -> Vec<Run> {
+    fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable> {
         let field = Arc::new(Field::new(super::column_name(self.0), DataType::Binary, true));
-        super::one_run(Column { field, array: Arc::new(records.bytes.clone()) })
+        Ok(super::one_run(Column { field, array: Arc::new(records.bytes.clone()) }))
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
     fn nothing_is_copied() {
         let bytes = BinaryArray::from(vec![Some(&b"\xff\0"[..]), None]);
         let mut converter = ByteArrayConverterClass.build(&Properties::new(), Role::Key).expect("valid");
-        let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None });
+        let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("available");
         let column = runs[0].column.as_ref().expect("converted");
         assert_eq!((runs[0].rows.clone(), column.field.name().as_str(), column.array.null_count()), (0..2, "key", 1));
         assert_eq!(column.array.as_binary::<i32>().value_data().as_ptr(), bytes.value_data().as_ptr());

@@ -3,10 +3,13 @@
 mod batch;
 mod bytes;
 mod json;
+mod node;
+#[expect(dead_code, unused_imports, reason = "the first format that has its schemas in a registry brings the rest")]
+mod registry;
 mod simple_header;
 mod string;
 
-pub use batch::{Converted, convert_batch};
+pub use batch::{Configured, Converted, Converters};
 
 use landfall_api::config::with_prefix;
 use landfall_api::{Column, Converter, ConverterClass, Fault, Faults, Importance, Key, Properties, Role, Run, Valid, Width};
@@ -32,6 +35,20 @@ pub fn build(class: &str, properties: &Properties, role: Role) -> Result<Box<dyn
         Ok(found) => found.build(properties, role),
         Err(why) => Err(Faults(vec![Fault { key: key(role).into(), message: why }])),
     }
+}
+
+/// The converters of a task: those that the connector names, else the worker's.
+///
+/// # Errors
+/// All faults in one of them.
+pub fn converters(worker: &Properties, connector: &Properties) -> Result<Converters, String> {
+    let of = |role| {
+        let (class, properties) = configured(role, worker, connector);
+        let converter = build(&class, &properties, role).map_err(|faults| format!("{}: {faults}", key(role)))?;
+        let class = Plugins::BUILT_IN.converter(&class).map(ConverterClass::class).unwrap_or_default();
+        Ok::<_, String>(Configured { class, converter })
+    };
+    Ok(Converters { key: of(Role::Key)?, value: of(Role::Value)?, header: of(Role::Header)? })
 }
 
 /// The class and the own keys of the converter for `role`: the connector's if it names one, else the worker's (Java's

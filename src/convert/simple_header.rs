@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field};
-use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, Records, Role, Run};
+use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, Records, Role, Run, Unavailable};
 
 /// The class.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ impl ConverterClass for SimpleHeaderConverterClass {
 struct SimpleHeaderConverter;
 
 impl Converter for SimpleHeaderConverter {
-    fn convert(&mut self, records: &Records<'_>) -> Vec<Run> {
+    fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable> {
         let field = Arc::new(Field::new(super::column_name(Role::Header), DataType::Utf8, true));
-        super::one_run(Column { field, array: Arc::new(super::string::utf8(records.bytes)) })
+        Ok(super::one_run(Column { field, array: Arc::new(super::string::utf8(records.bytes)) }))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{Array as _, ArrayRef, BinaryArray, StringArray};
 use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::{DataType, Field};
-use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, Records, Role, Run, config};
+use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, Records, Role, Run, Unavailable, config};
 
 config! {
     /// What `StringConverterConfig` declares.
@@ -81,13 +81,13 @@ struct StringConverter {
 }
 
 impl Converter for StringConverter {
-    fn convert(&mut self, records: &Records<'_>) -> Vec<Run> {
+    fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable> {
         let array: ArrayRef = match self.encoding {
             Encoding::Utf8 => Arc::new(utf8(records.bytes)),
             encoding => Arc::new(decoded(records.bytes, encoding)),
         };
         let field = Arc::new(Field::new(super::column_name(self.role), DataType::Utf8, true));
-        super::one_run(Column { field, array })
+        Ok(super::one_run(Column { field, array }))
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
         let properties = encoding.map(|e| ("converter.encoding".to_owned(), e.to_owned())).into_iter().collect();
         let mut converter = StringConverterClass.build(&properties, Role::Value).expect("valid");
         let bytes = BinaryArray::from(values);
-        let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None });
+        let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("available");
         assert_eq!(runs.len(), 1);
         let column = runs[0].column.as_ref().expect("converted");
         column.array.as_string::<i32>().iter().map(|s| s.map(str::to_owned)).collect()

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Converter, Faults, Offset, Properties, Role, SinkTask, TaskContext, TaskError, TaskMetrics, TopicId,
-    TopicPartition,
+    Batch, Committed, Faults, Offset, Properties, Refused, SinkTask, TaskContext, TaskError, TaskMetrics, TopicId, TopicPartition,
 };
 
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Control, TaskEvent, TaskSpec};
 use crate::config::WorkerKeys;
-use crate::convert::{self, Converted};
+use crate::convert::{self, Converted, Converters};
 use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Topics, Wanted, consumer_properties};
+use crate::plugins::Plugins;
+use crate::transform::Chain;
 
 /// How long a poll waits for records; each turn of the loop also looks after commits.
 const POLL: Duration = Duration::from_millis(250);
@@ -68,9 +69,8 @@ struct Runner {
     /// Topics that were subscribed to and are not there.
     missing: BTreeSet<String>,
     sink: Box<dyn SinkTask>,
-    key: Box<dyn Converter>,
-    value: Box<dyn Converter>,
-    header: Box<dyn Converter>,
+    converters: Converters,
+    chain: Chain,
     partitions: BTreeMap<TopicPartition, Partition>,
     /// What the group gave and was not answered yet, because its offsets could not be read.
     unanswered: Option<Vec<TopicPartition>>,
@@ -114,8 +114,8 @@ impl Runner {
         for warning in &settings.warnings {
             tracing::warn!("task {}: {warning}", spec.id);
         }
-        let converter = |role| converter(role, &spec.worker, properties).map_err(fatal);
-        let (key, value, header) = (converter(Role::Key)?, converter(Role::Value)?, converter(Role::Header)?);
+        let converters = convert::converters(&spec.worker, properties).map_err(fatal)?;
+        let chain = Chain::new(&Plugins::BUILT_IN, properties).map_err(|faults| fatal(faults.to_string()))?;
         let context = TaskContext {
             connector: spec.id.connector.clone(),
             task: spec.id.task,
@@ -140,9 +140,8 @@ impl Runner {
             subscribed,
             missing: BTreeSet::new(),
             sink,
-            key,
-            value,
-            header,
+            converters,
+            chain,
             partitions: BTreeMap::new(),
             unanswered: None,
             uncommitted: BTreeMap::new(),
@@ -231,7 +230,7 @@ impl Runner {
                 partition.next = Some(opened.resume);
                 self.unanswering = None;
                 if let Some(learned) = opened.learned {
-                    self.value.recall(&origin.topic, &learned);
+                    self.converters.value.converter.recall(&origin.topic, &learned);
                 }
                 Ok(true)
             }
@@ -284,18 +283,24 @@ impl Runner {
         let landed = raw.row_of(next);
         let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw });
         let begun = cpu_time();
-        let Converted { batches, refused } =
-            convert::convert_batch(&raw, next..end, &mut *self.key, &mut *self.value, &mut *self.header);
+        let Converted { batches, mut refused } =
+            self.converters.convert(&raw, next..end).map_err(|why| TaskError::Retriable(why.to_string()))?;
+        let mut batches: Vec<_> = batches.into_iter().flat_map(|batch| self.chain.apply(batch, &mut refused)).collect();
+        refused.sort_by_key(|refused| refused.offset);
+        let first = refused.into_iter().next();
+        if let Some(refused) = &first {
+            batches = before(batches, refused);
+        }
         let converted = cpu_time();
         self.metrics.records_sent.add(batches.iter().map(|b| b.len() as u64).sum());
         let put = self.sink.put(batches);
         self.metrics.convert_cpu.add(converted.saturating_sub(begun));
         self.metrics.put_cpu.add(cpu_time().saturating_sub(converted));
-        if matches!(put, Err(TaskError::Record { .. })) || refused.is_some() {
+        if matches!(put, Err(TaskError::Record { .. })) || first.is_some() {
             self.metrics.record_errors.add(1);
         }
         put?;
-        refused.map_or(Ok(()), Err)
+        first.map_or(Ok(()), |refused| Err(refused.not_tolerated(&raw.origin)))
     }
 
     fn event(&mut self, event: Event) -> Result<(), TaskError> {
@@ -431,9 +436,15 @@ fn kafka(error: KafkaError) -> TaskError {
     TaskError::Fatal(format!("{error}{}", error.advice()))
 }
 
-fn converter(role: Role, worker: &Properties, connector: &Properties) -> Result<Box<dyn Converter>, String> {
-    let (class, properties) = convert::configured(role, worker, connector);
-    convert::build(&class, &properties, role).map_err(|faults| format!("{}: {faults}", convert::key(role)))
+/// The records before the one that was refused.
+fn before(batches: Vec<Batch>, refused: &Refused) -> Vec<Batch> {
+    let begins = |batch: &Batch| batch.covers.start < refused.offset;
+    let cut = |batch: Batch| {
+        let rows = batch.offset.values().partition_point(|&offset| offset < refused.offset);
+        let covers = batch.covers.start..batch.covers.end.min(refused.offset);
+        Batch { covers, ..batch.slice(&(0..rows)) }
+    };
+    batches.into_iter().filter(begins).map(cut).collect()
 }
 
 fn part(of: Duration, percent: u32) -> Duration {

@@ -6,8 +6,10 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use arrow_array::{Array as _, ArrayRef, BinaryArray, Int64Array, ListArray, TimestampMillisecondArray};
-use arrow_schema::FieldRef;
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array as _, ArrayRef, BinaryArray, BooleanArray, Int64Array, ListArray, TimestampMillisecondArray};
+use arrow_schema::{ArrowError, FieldRef};
+use arrow_select::filter::FilterBuilder;
 
 /// A partition of a Kafka topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -164,8 +166,9 @@ pub struct Batch {
     pub offset: Int64Array,
     /// The records' timestamps in milliseconds since the epoch.
     pub timestamp: TimestampMillisecondArray,
-    /// The converted headers as `list<struct<key: utf8, value>>`, if any record has one.
-    pub headers: Option<ArrayRef>,
+    /// The headers as `list<struct<key: utf8, value: binary>>`, if any record has one. A value is what Java's `SimpleHeaderConverter`
+    /// writes for it: its text, the JSON of lists, maps and structs, bytes as they are.
+    pub headers: Option<ListArray>,
     /// The fetch that the rows come from: the original bytes, found by offset.
     pub raw: Arc<RawBatch>,
     /// The offsets that the batch answers for, dropped and refused records included.
@@ -183,6 +186,37 @@ impl Batch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The rows for which `keep` is true; a null there counts as false. It covers the same offsets.
+    ///
+    /// # Errors
+    /// `keep` has another length.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Self, ArrowError> {
+        let rows = FilterBuilder::new(keep).optimize().build();
+        let column = |column: &Column| rows.filter(&column.array).map(|array| Column { field: column.field.clone(), array });
+        Ok(Self {
+            key: column(&self.key)?,
+            value: column(&self.value)?,
+            offset: rows.filter(&self.offset)?.as_primitive().clone(),
+            timestamp: rows.filter(&self.timestamp)?.as_primitive().clone(),
+            headers: self.headers.as_ref().map(|headers| rows.filter(headers).map(|h| h.as_list().clone())).transpose()?,
+            ..self.clone()
+        })
+    }
+
+    /// The rows of `rows`, without a copy. It covers the same offsets.
+    #[must_use]
+    pub fn slice(&self, rows: &Range<usize>) -> Self {
+        let (at, len) = (rows.start, rows.len());
+        Self {
+            key: self.key.slice(rows),
+            value: self.value.slice(rows),
+            offset: self.offset.slice(at, len),
+            timestamp: self.timestamp.slice(at, len),
+            headers: self.headers.as_ref().map(|headers| headers.slice(at, len)),
+            ..self.clone()
+        }
     }
 }
 

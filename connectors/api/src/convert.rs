@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use arrow_array::{ArrayRef, BinaryArray};
+use arrow_array::{BinaryArray, ListArray};
 use arrow_schema::FieldRef;
 
 use crate::{Column, Faults, Key, Properties, RecordError};
@@ -27,7 +27,7 @@ pub struct Records<'a> {
     /// The bytes, one value a record; null where the record has none.
     pub bytes: &'a BinaryArray,
     /// The records' headers, `list<struct<key: utf8, value: binary>>`: some formats name their schema there.
-    pub headers: Option<&'a ArrayRef>,
+    pub headers: Option<&'a ListArray>,
 }
 
 /// Adjacent records with one schema, or one record that was refused.
@@ -39,11 +39,19 @@ pub struct Run {
     pub column: Result<Column, RecordError>,
 }
 
+/// What a converter needs does not answer now: the same records are to be converted again later (Connect's `RetriableException`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
 /// Turns bytes into typed columns. One instance serves one task and one role, and may learn from what it sees.
 pub trait Converter: Send + fmt::Debug {
     /// Converts all records. The runs are in order and together cover every row once; a null without a schema joins the run
     /// next to it.
-    fn convert(&mut self, records: &Records<'_>) -> Vec<Run>;
+    ///
+    /// # Errors
+    /// [`Unavailable`] if a schema that the records need cannot be asked for now.
+    fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable>;
 
     /// Takes up what an earlier run learned of the topic's schemaless values: the field of the last file. Columns only widen.
     fn recall(&mut self, topic: &str, learned: &FieldRef) {

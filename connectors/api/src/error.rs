@@ -49,6 +49,27 @@ impl RecordError {
     }
 }
 
+/// A record that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its offset.
+    pub offset: i64,
+    /// Where on its way.
+    pub stage: Stage,
+    /// The Java name of the class that refused it: of the converter, the transform or the sink.
+    pub class: String,
+    /// Why.
+    pub error: RecordError,
+}
+
+impl Refused {
+    /// The error of a task that does not tolerate it; the record comes from `origin`.
+    #[must_use]
+    pub fn not_tolerated(self, origin: &TopicPartition) -> TaskError {
+        TaskError::Record { origin: origin.clone(), offset: self.offset, stage: self.stage, error: self.error }
+    }
+}
+
 /// A call of a task failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {

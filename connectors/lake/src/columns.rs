@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow_select::nullif::nullif;
+use landfall_api::schema::{JSON, SCHEMALESS, is_schemaless};
 use landfall_api::{Batch, RecordError};
 
 use crate::encode::Format;
@@ -21,9 +22,6 @@ const PLAIN: &str = "landfall.plain";
 /// The schema metadata of a file whose values had no field with a value yet, `struct`, or no value, `null`: its one column is there to
 /// count the rows.
 const HOLLOW: &str = "landfall.hollow";
-
-/// The mark of values without a schema; `json` for strings that hold values of several types.
-const SCHEMALESS: &str = "connect.schemaless";
 
 /// What the columns of files are made of.
 #[derive(Clone, Debug)]
@@ -154,14 +152,9 @@ pub(crate) fn is_plain(schema: &Schema) -> bool {
     schema.metadata().contains_key(PLAIN)
 }
 
-/// Whether values of `field` have no schema.
-pub(crate) fn is_schemaless(field: &Field) -> bool {
-    field.metadata().contains_key(SCHEMALESS)
-}
-
 /// Whether `field` holds JSON: schemaless values of several types.
 pub(crate) fn is_json(field: &Field) -> bool {
-    field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == "json")
+    field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON)
 }
 
 /// Whether it is the type of values of which nothing is known: nulls, or lists without an item.

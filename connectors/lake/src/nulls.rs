@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, BooleanArray, StructArray, new_null_array};
-use arrow_schema::{ArrowError, DataType, FieldRef, Fields};
-use arrow_select::filter::{FilterBuilder, FilterPredicate};
+use arrow_schema::{DataType, FieldRef, Fields};
 use landfall_api::{Batch, Column, RecordError};
 
 /// What becomes of records whose value is null.
@@ -56,21 +55,8 @@ pub(crate) fn refused() -> RecordError {
 /// `batch` without the rows whose value is null; None if there are none. It covers the same offsets.
 pub(crate) fn left_out(batch: &Batch) -> Result<Option<Batch>, RecordError> {
     let Some(present) = present(&batch.value) else { return Ok(None) };
-    let present = FilterBuilder::new(&present).optimize().build();
-    tracing::debug!("{} records of {} have no value and are left out", batch.len() - present.count(), batch.origin);
-    filtered(batch, &present).map(Some).map_err(|e| RecordError::data(e.to_string()))
-}
-
-fn filtered(batch: &Batch, rows: &FilterPredicate) -> Result<Batch, ArrowError> {
-    let column = |column: &Column| rows.filter(&column.array).map(|array| Column { field: column.field.clone(), array });
-    Ok(Batch {
-        key: column(&batch.key)?,
-        value: column(&batch.value)?,
-        offset: rows.filter(&batch.offset)?.as_primitive().clone(),
-        timestamp: rows.filter(&batch.timestamp)?.as_primitive().clone(),
-        headers: batch.headers.as_ref().map(|headers| rows.filter(headers)).transpose()?,
-        ..batch.clone()
-    })
+    tracing::debug!("{} records of {} have no value and are left out", batch.len() - present.true_count(), batch.origin);
+    batch.filter(&present).map(Some).map_err(|e| RecordError::data(e.to_string()))
 }
 
 /// `batch` with columns that may be null. Values of no known type, as those of tombstones are until another value comes, get the

@@ -48,9 +48,13 @@ fn convert(raw: &Arc<RawBatch>, covers: Range<i64>, header: &str, schemaless_hea
         build(class, &properties, role).expect("valid")
     };
     let plain: &[_] = if schemaless_header { &[("schemas.enable", "false")] } else { &[] };
-    let mut key = make(JSON, &[("schemas.enable", "false")], Role::Key);
-    let mut value = make(JSON, &[], Role::Value);
-    convert_batch(raw, covers, &mut *key, &mut *value, &mut *make(header, plain, Role::Header))
+    let of = |class, converter| Configured { class, converter };
+    let mut converters = Converters {
+        key: of("key class", make(JSON, &[("schemas.enable", "false")], Role::Key)),
+        value: of("value class", make(JSON, &[], Role::Value)),
+        header: of("header class", make(header, plain, Role::Header)),
+    };
+    converters.convert(raw, covers).expect("available")
 }
 
 const INT: Option<&str> = Some(r#"{"schema":{"type":"int32"},"payload":1}"#);
@@ -60,7 +64,7 @@ const TEXT: Option<&str> = Some(r#"{"schema":{"type":"string"},"payload":"x"}"#)
 fn batches_are_cut_at_schemas_and_cover_all_offsets() {
     let raw = raw(&[(10, Some("1"), INT, &[]), (12, None, None, &[]), (13, Some("2"), TEXT, &[]), (20, Some("3"), INT, &[])]);
     let Converted { batches, refused } = convert(&raw, 8..25, "SimpleHeaderConverter", false);
-    assert!(refused.is_none());
+    assert!(refused.is_empty());
     let shape: Vec<_> = batches.iter().map(|b| (b.len(), b.covers.clone(), b.value.field.data_type().clone())).collect();
     let (int, text) = (DataType::Int32, DataType::Utf8);
     assert_eq!(shape, [(2, 8..13, int.clone()), (1, 13..20, text), (1, 20..25, int)]);
@@ -68,42 +72,30 @@ fn batches_are_cut_at_schemas_and_cover_all_offsets() {
     assert!(batches.iter().all(|b| *b.key.field.data_type() == DataType::Int64));
 }
 
-#[test]
-fn what_comes_before_a_refused_record_goes_on() {
-    let rows = [(10, Some("1"), INT, &[][..]), (12, Some("2"), Some("{}"), &[("h", "1")]), (13, Some("["), None, &[])];
-    let Converted { batches, refused } = convert(&raw(&rows), 10..14, "SimpleHeaderConverter", false);
-    assert_eq!(batches.iter().map(|b| (b.len(), b.covers.clone())).collect::<Vec<_>>(), [(1, 10..12)]);
-    let Some(TaskError::Record { origin, offset: 12, stage: Stage::ValueConverter, error }) = refused else {
-        panic!("{refused:?}")
-    };
-    assert_eq!(origin.to_string(), "t-3");
-    assert!(error.message.starts_with("JsonConverter with schemas.enable requires"));
-    // Of one record, the key fails first.
-    let Converted { batches, refused } = convert(&raw(&[(5, Some("["), Some("{}"), &[])]), 5..6, "SimpleHeaderConverter", false);
-    assert!(batches.is_empty());
-    assert!(matches!(refused, Some(TaskError::Record { offset: 5, stage: Stage::KeyConverter, .. })));
+/// The batches' lengths and what they cover.
+fn shape(batches: &[Batch]) -> Vec<(usize, Range<i64>)> {
+    batches.iter().map(|b| (b.len(), b.covers.clone())).collect()
 }
 
 #[test]
-fn headers_are_typed_if_they_have_one_type() {
-    let rows = [(1, None, INT, &[("a", "1"), ("b", "2")][..]), (2, None, INT, &[]), (3, None, INT, &[("c", "3")])];
-    let raw = raw(&rows);
-    // A slice begins in the middle of the headers.
-    for (raw, first) in [(raw.clone(), 0), (Arc::new(raw.slice(&(1..3))), 1)] {
-        for (class, data_type) in
-            [("SimpleHeaderConverter", DataType::Utf8), (JSON, DataType::Int64), ("ByteArrayConverter", DataType::Binary)]
-        {
-            let Converted { batches, refused } = convert(&raw, 1..4, class, true);
-            assert!(refused.is_none());
-            let headers = batches[0].headers.as_ref().expect("headers").as_list::<i32>();
-            let entries = headers.values().as_struct();
-            assert_eq!(entries.column(1).data_type(), &data_type);
-            let lens: Vec<_> = (0..headers.len()).map(|row| headers.value_length(row)).collect();
-            assert_eq!(lens, [2, 0, 1][first..]);
-            let keys = headers.value(headers.len() - 1);
-            assert_eq!(keys.as_struct().column(0).as_string::<i32>().value(0), "c");
-        }
-    }
+fn a_refused_record_costs_only_itself() {
+    let rows = [
+        (10, Some("1"), INT, &[][..]),
+        (12, Some("2"), Some("{}"), &[("h", "1")]),
+        (13, Some("["), None, &[]),
+        (15, Some("3"), INT, &[]),
+    ];
+    let Converted { batches, refused } = convert(&raw(&rows), 9..17, "SimpleHeaderConverter", false);
+    assert_eq!(shape(&batches), [(1, 9..15), (1, 15..17)]);
+    let refused: Vec<_> = refused.iter().map(|r| (r.offset, r.stage, &*r.class)).collect();
+    assert_eq!(refused, [(12, Stage::ValueConverter, "value class"), (13, Stage::KeyConverter, "key class")]);
+}
+
+#[test]
+fn of_one_record_the_key_fails_first_and_its_offset_is_covered() {
+    let Converted { batches, refused } = convert(&raw(&[(5, Some("["), Some("{}"), &[])]), 3..6, "SimpleHeaderConverter", false);
+    assert_eq!(shape(&batches), [(0, 3..6)]);
+    assert_eq!((refused.len(), refused[0].stage), (1, Stage::KeyConverter));
 }
 
 #[test]
@@ -111,21 +103,25 @@ fn a_refused_header_names_its_record() {
     let rows = [
         (1, None, INT, &[("a", "1")][..]),
         (2, None, INT, &[]),
-        (3, None, INT, &[("b", "2"), ("c", "{")]),
+        (3, None, INT, &[("b", "["), ("c", "{")]),
         (4, None, INT, &[("d", "4")]),
     ];
-    let Converted { batches, refused } = convert(&raw(&rows), 1..5, JSON, true);
-    assert!(matches!(refused, Some(TaskError::Record { offset: 3, stage: Stage::HeaderConverter, .. })), "{refused:?}");
-    assert_eq!(batches.iter().map(|b| (b.len(), b.covers.clone())).collect::<Vec<_>>(), [(2, 1..3)]);
-    let headers = batches[0].headers.as_ref().expect("headers").as_list::<i32>();
-    assert_eq!(headers.values().as_struct().column(1).data_type(), &DataType::Int64);
-    assert_eq!((headers.value_length(0), headers.value_length(1)), (1, 0));
+    let raw = raw(&rows);
+    // A slice begins in the middle of the headers.
+    for (raw, first) in [(raw.clone(), 0), (Arc::new(raw.slice(&(1..4))), 1)] {
+        let Converted { batches, refused } = convert(&raw, 1..5, JSON, true);
+        let refused: Vec<_> = refused.iter().map(|r| (r.offset, r.stage)).collect();
+        assert_eq!(refused, [(3, Stage::HeaderConverter)]);
+        assert_eq!(shape(&batches), [(2 - first, 1..4), (1, 4..5)]);
+        let headers = batches[1].headers.as_ref().expect("headers").value(0);
+        assert_eq!(headers.as_struct().column(0).as_string::<i32>().value(0), "d");
+    }
 }
 
 #[test]
 fn a_fetch_without_a_record_is_no_batch() {
     let Converted { batches, refused } = convert(&raw(&[]), 5..9, "SimpleHeaderConverter", false);
-    assert!(batches.is_empty() && refused.is_none());
+    assert!(batches.is_empty() && refused.is_empty());
 }
 
 /// Lands each of `records` (one JSON text an offset) in a file of its own, as a worker that begins at `first` does; the schema of the
@@ -149,16 +145,16 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     };
     let mut task = LakeTask::new(layout, Arc::new(LocalStorage::new(root)), context);
     let schemaless = Properties::from([("schemas.enable".to_owned(), "false".to_owned())]);
-    let make = |role| build(JSON, &schemaless, role).expect("valid");
-    let (mut key, mut value, mut header) = (make(Role::Key), make(Role::Value), make(Role::Header));
+    let make = |role| Configured { class: JSON, converter: build(JSON, &schemaless, role).expect("valid") };
+    let mut converters = Converters { key: make(Role::Key), value: make(Role::Value), header: make(Role::Header) };
     let rows: Vec<Row<'_>> = records.iter().zip(first..).map(|(text, offset)| (offset, None, Some(*text), &[][..])).collect();
     let raw = raw(&rows);
     let opened = task.open(&raw.origin, None, 0).expect("open");
     assert_eq!(opened.resume, first);
     if let Some(learned) = opened.learned {
-        value.recall(&raw.origin.topic, &learned);
+        converters.value.converter.recall(&raw.origin.topic, &learned);
     }
-    let converted = convert_batch(&raw, first..first + records.len() as i64, &mut *key, &mut *value, &mut *header);
+    let converted = converters.convert(&raw, first..first + records.len() as i64).expect("available");
     let data_type = converted.batches.last().expect("one").value.field.data_type().clone();
     task.put(converted.batches).expect("put");
     task.close(std::slice::from_ref(&raw.origin), false, Duration::from_secs(20)).expect("close");

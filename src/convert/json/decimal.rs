@@ -1,6 +1,6 @@
 //! Reads the values of Connect's `Decimal` (`org.apache.kafka.connect.data.Decimal`, 4.3.1) as 128-bit decimals.
 
-use super::node::Precision;
+use super::super::node::Precision;
 use super::scan::Stop;
 
 /// The value of a JSON number.

@@ -9,7 +9,7 @@ use arrow_schema::FieldRef;
 use landfall_api::{RecordError, Run};
 use serde_json::Value;
 
-use super::node::Node;
+use super::super::node::Node;
 use super::scan::{Scanner, Stop};
 use super::schema::Reading;
 use super::schemaless::{Converted, Schemaless, check, start};

@@ -10,14 +10,12 @@ use std::sync::Arc;
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field, FieldRef};
 
-use super::node::{ITEM, Member, Members, Node, Offsets, Text, Values};
+use landfall_api::schema::{JSON, SCHEMALESS};
+
+use super::super::node::{ITEM, Member, Members, Node, Offsets, Text, Values};
 use super::read::double;
 use super::scan::{Number, Scanner, Stop, ascii};
 
-/// Marks fields of values without a schema: `true`, or [`JSON`].
-pub(super) const SCHEMALESS: &str = "connect.schemaless";
-/// The mark of a string column that holds the JSON of values of several types.
-pub(super) const JSON: &str = "json";
 /// Objects and lists deeper than this are kept as JSON text.
 const MAX_DEPTH: usize = 32;
 /// Objects below the top that were seen with more different fields than this are kept as JSON text: they are maps.

@@ -6,12 +6,11 @@
 //! - without a schema, absent and null are one, integers beyond 64 bits keep their digits as JSON text, and a column has one type:
 //!   see [`learn`] for how it widens.
 //!
-//! Both forms read with a [`scan::Scanner`] into a tree of [`node::Node`]s.
+//! Both forms read with a [`scan::Scanner`] into a tree of [`Node`](super::node::Node)s.
 
 mod decimal;
 mod envelope;
 mod learn;
-mod node;
 mod read;
 mod scan;
 mod schema;
@@ -21,7 +20,7 @@ mod tests;
 
 use arrow_array::BinaryArray;
 use arrow_schema::FieldRef;
-use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Records, Role, Run, config};
+use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Records, Role, Run, Unavailable, config};
 
 use envelope::Envelope;
 use scan::Stop;
@@ -99,17 +98,17 @@ impl JsonConverter {
 }
 
 impl Converter for JsonConverter {
-    fn convert(&mut self, records: &Records<'_>) -> Vec<Run> {
+    fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable> {
         let rows: Vec<_> = records.bytes.iter().collect();
-        match &mut self.envelope {
+        Ok(match &mut self.envelope {
             // Most of an envelope is known text: each payload is looked at alone.
             Some(envelope) => envelope.convert(records.topic, &rows, Utf8 { throughout: false }, &mut self.schemaless),
             None => runs(0, self.schemaless.convert(records.topic, self.name, &rows, Utf8::of(records.bytes))),
-        }
+        })
     }
 
     fn recall(&mut self, topic: &str, learned: &FieldRef) {
-        if learned.metadata().contains_key(learn::SCHEMALESS) {
+        if landfall_api::schema::is_schemaless(learned) {
             self.schemaless.recall(topic, learned);
         }
     }

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::super::node::{Absent, Members, Node, Offsets, Values};
 use super::decimal;
-use super::node::{Absent, Members, Node, Offsets, Values};
 use super::scan::{Number, Scanner, Stop, ascii};
 
 /// Milliseconds of a day.
@@ -253,7 +253,7 @@ fn read_object(offsets: &mut Offsets, key: &mut Node, value: &mut Node, s: &mut 
         value.read(s)?;
     }
     *s = ahead;
-    offsets.push(key.len())
+    Ok(offsets.push(key.len())?)
 }
 
 /// A map with keys of another type: a list of pairs.
@@ -286,7 +286,7 @@ fn read_pairs(offsets: &mut Offsets, key: &mut Node, value: &mut Node, s: &mut S
         value.read(s)?;
     }
     *s = ahead;
-    offsets.push(key.len())
+    Ok(offsets.push(key.len())?)
 }
 
 /// The entries of one map: key, and where the value is.

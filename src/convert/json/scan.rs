@@ -1,5 +1,6 @@
 //! Walks over JSON bytes token by token, accepting what Jackson accepts as Kafka configures it (leading zeros included).
 
+use super::super::node::Overflow;
 use std::borrow::Cow;
 
 use landfall_api::RecordError;
@@ -16,6 +17,13 @@ pub(super) enum Stop {
     Misfit,
     /// The value is JSON, and the schema refuses it.
     Refused(Box<RecordError>),
+}
+
+impl From<Overflow> for Stop {
+    #[cold]
+    fn from(overflow: Overflow) -> Self {
+        Self::Refused(Box::new(overflow.into()))
+    }
 }
 
 /// What was found where it could not be. In a box of its own, so that a [`Stop`] goes by register.

@@ -9,8 +9,8 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use landfall_api::RecordError;
 use serde_json::{Map, Value};
 
+use super::super::node::{Absent, ITEM, Member, Members, Node, Offsets, Precision, Text, Values, map_type};
 use super::invalid;
-use super::node::{Absent, ITEM, Member, Members, Node, Offsets, Precision, Text, Values, map_type};
 use super::scan::Scanner;
 
 /// The digits of a decimal column whose schema does not say how many: all that 128 bits have.

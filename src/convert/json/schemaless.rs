@@ -6,7 +6,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::FieldRef;
 use landfall_api::RecordError;
 
-use super::node::Node;
+use super::super::node::Node;
 use super::scan::{Scanner, Stop};
 use super::{Utf8, invalid, not_utf8};
 

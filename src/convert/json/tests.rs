@@ -27,7 +27,7 @@ fn convert<'a, B: AsRef<[u8]> + ?Sized + 'a>(
     records: impl IntoIterator<Item = Option<&'a B>>,
 ) -> Vec<Run> {
     let bytes: BinaryArray = records.into_iter().map(|r| r.map(AsRef::as_ref)).collect();
-    let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None });
+    let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("available");
     let mut next = 0;
     for run in &runs {
         assert_eq!(run.rows.start, next, "runs are in order and without gaps");

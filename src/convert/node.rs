@@ -1,4 +1,5 @@
-//! The tree that a column of JSON is read into: at each place of the type the Arrow buffers that grow there.
+//! The tree that records are decoded into: at each place of the type the Arrow buffers that grow there. Every format that decodes
+//! record by record fills it.
 
 use std::collections::HashMap;
 use std::mem;
@@ -14,7 +15,7 @@ use arrow_array::{
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 
-use super::scan::Stop;
+use landfall_api::RecordError;
 
 /// Structs of more fields than this look a key up by hash when it is not the predicted one.
 const SEARCHED: usize = 16;
@@ -231,6 +232,16 @@ fn utf8(offsets: OffsetBuffer<i32>, bytes: Buffer, nulls: Option<NullBuffer>) ->
     Arc::new(StringArray::new(offsets, bytes, nulls))
 }
 
+/// More bytes or items than a column can have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overflow;
+
+impl From<Overflow> for RecordError {
+    fn from(_: Overflow) -> Self {
+        Self::data("a batch of records with more than 2 GiB in one column")
+    }
+}
+
 /// Where the values of each row end.
 #[derive(Debug)]
 pub(super) struct Offsets(Vec<i32>);
@@ -241,8 +252,8 @@ impl Offsets {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, end: usize) -> Result<(), Stop> {
-        let end = i32::try_from(end).map_err(|_| Stop::data("a batch of records with more than 2 GiB in one column"))?;
+    pub(super) fn push(&mut self, end: usize) -> Result<(), Overflow> {
+        let end = i32::try_from(end).map_err(|_| Overflow)?;
         self.0.push(end);
         Ok(())
     }
@@ -283,7 +294,7 @@ impl Text {
 
     /// Ends the row that was appended to `bytes`.
     #[inline]
-    pub(super) fn end(&mut self) -> Result<(), Stop> {
+    pub(super) fn end(&mut self) -> Result<(), Overflow> {
         self.offsets.push(self.bytes.len())
     }
 

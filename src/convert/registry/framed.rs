@@ -1,0 +1,225 @@
+//! Converts values that come with the id of their schema: cut where the id changes, each stretch decoded by its schema's decoder.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array as _, ListArray, NullArray};
+use arrow_schema::{DataType, Field};
+use landfall_api::{Column, Converter, RecordError, Records, Run, Unavailable};
+
+use super::{NoSchema, RegisteredSchema, SchemaId, Schemas};
+
+/// What tells one format from another.
+pub(in crate::convert) trait Format: Send + fmt::Debug {
+    /// Reads what stands before a payload: the schema's id and the bytes after it. `header` is the value of the header that may name
+    /// the schema instead.
+    fn frame<'a>(&self, value: &'a [u8], header: Option<&[u8]>) -> Result<(SchemaId, &'a [u8]), RecordError>;
+
+    /// The header by which a record may name its schema, if the format looks there.
+    fn header(&self) -> Option<&str> {
+        None
+    }
+
+    /// A decoder of payloads with this schema.
+    fn decoder(&self, schema: &RegisteredSchema) -> Result<Box<dyn Decode>, RecordError>;
+}
+
+/// Decodes payloads of one schema.
+pub(in crate::convert) trait Decode: Send + fmt::Debug {
+    /// The rows as runs that cover each row once, in order, counted from 0. A null payload is a null.
+    fn decode(&mut self, payloads: &[Option<&[u8]>]) -> Vec<Run>;
+}
+
+/// A converter of a format.
+#[derive(Debug)]
+pub(in crate::convert) struct Framed<F> {
+    name: &'static str,
+    format: F,
+    schemas: Box<dyn Schemas>,
+    /// Decoders by id; or why there never is one.
+    decoders: HashMap<SchemaId, Result<Box<dyn Decode>, RecordError>>,
+}
+
+type Frame<'a> = Result<Option<(SchemaId, &'a [u8])>, RecordError>;
+
+impl<F: Format> Framed<F> {
+    /// A converter that makes columns called `name` and asks `schemas`.
+    pub(in crate::convert) fn new(name: &'static str, format: F, schemas: Box<dyn Schemas>) -> Self {
+        Self { name, format, schemas, decoders: HashMap::new() }
+    }
+
+    /// The id and the payload of each row; none where the value is null.
+    fn frames<'a>(&self, records: &Records<'a>) -> Vec<Frame<'a>> {
+        let header = self.format.header().zip(records.headers);
+        let frame = |(row, value): (usize, Option<&'a [u8]>)| {
+            let id = header.and_then(|(name, headers)| last_header(headers, row, name));
+            value.map(|value| self.format.frame(value, id.as_deref())).transpose()
+        };
+        records.bytes.iter().enumerate().map(frame).collect()
+    }
+
+    /// Decodes the rows of a stretch, in which every value has the id `id`.
+    fn decode(
+        &mut self,
+        stretch: Range<usize>,
+        id: Option<SchemaId>,
+        frames: &[Frame<'_>],
+        runs: &mut Vec<Run>,
+    ) -> Result<(), Unavailable> {
+        let Some(id) = id else {
+            runs.extend((!stretch.is_empty()).then(|| self.nulls(stretch)));
+            return Ok(());
+        };
+        if !self.decoders.contains_key(&id) {
+            let decoder = match self.schemas.schema(id) {
+                Ok(schema) => self.format.decoder(&schema),
+                Err(NoSchema::Refused(error)) => Err(error),
+                Err(NoSchema::Unavailable(why)) => return Err(why),
+            };
+            self.decoders.insert(id, decoder);
+        }
+        let payload = |row: usize| frames[row].as_ref().ok().and_then(|frame| frame.map(|(_, payload)| payload));
+        match self.decoders.get_mut(&id) {
+            Some(Ok(decoder)) => {
+                let payloads: Vec<_> = stretch.clone().map(payload).collect();
+                let placed = |run: Run| Run { rows: stretch.start + run.rows.start..stretch.start + run.rows.end, ..run };
+                runs.extend(decoder.decode(&payloads).into_iter().map(placed));
+            }
+            Some(Err(error)) => {
+                let error = error.clone();
+                runs.extend(stretch.map(|row| match payload(row) {
+                    Some(_) => Run { rows: row..row + 1, column: Err(error.clone()) },
+                    None => self.nulls(row..row + 1),
+                }));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Rows of nulls of which no schema is known.
+    fn nulls(&self, rows: Range<usize>) -> Run {
+        let field = Arc::new(Field::new(self.name, DataType::Null, true));
+        Run { column: Ok(Column { field, array: Arc::new(NullArray::new(rows.len())) }), rows }
+    }
+}
+
+impl<F: Format> Converter for Framed<F> {
+    fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable> {
+        let frames = self.frames(records);
+        let mut runs = Vec::new();
+        // Nulls belong to the stretch that they are in, and at its begin to that after them.
+        let (mut begin, mut id) = (0, None);
+        for (row, frame) in frames.iter().enumerate() {
+            match frame {
+                Ok(None) => {}
+                Ok(Some((next, _))) if id.is_none_or(|id| id == *next) => id = Some(*next),
+                Ok(Some((next, _))) => {
+                    self.decode(begin..row, id, &frames, &mut runs)?;
+                    (begin, id) = (row, Some(*next));
+                }
+                Err(error) => {
+                    self.decode(begin..row, id, &frames, &mut runs)?;
+                    runs.push(Run { rows: row..row + 1, column: Err(error.clone()) });
+                    (begin, id) = (row + 1, None);
+                }
+            }
+        }
+        self.decode(begin..frames.len(), id, &frames, &mut runs)?;
+        Ok(runs)
+    }
+}
+
+/// The value of the last header called `name` of a row.
+fn last_header(headers: &ListArray, row: usize, name: &str) -> Option<Vec<u8>> {
+    let entries = headers.value(row);
+    let entries = entries.as_struct();
+    let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_binary::<i32>());
+    let at = (0..keys.len()).rev().find(|&at| keys.value(at) == name)?;
+    values.is_valid(at).then(|| values.value(at).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{BinaryArray, StringArray};
+
+    /// Values `<id>:<text>`; the schemas 1 and 2 are there.
+    #[derive(Debug)]
+    struct Texts;
+
+    impl Format for Texts {
+        fn frame<'a>(&self, value: &'a [u8], _: Option<&[u8]>) -> Result<(SchemaId, &'a [u8]), RecordError> {
+            match value {
+                [id @ b'0'..=b'9', b':', text @ ..] => Ok((SchemaId::Number(i64::from(id - b'0')), text)),
+                _ => Err(RecordError::data("no id")),
+            }
+        }
+
+        fn decoder(&self, schema: &RegisteredSchema) -> Result<Box<dyn Decode>, RecordError> {
+            Ok(Box::new(Named(schema.text.clone())))
+        }
+    }
+
+    #[derive(Debug)]
+    struct Named(String);
+
+    impl Decode for Named {
+        fn decode(&mut self, payloads: &[Option<&[u8]>]) -> Vec<Run> {
+            let texts = payloads.iter().map(|p| p.map(|p| str::from_utf8(p).expect("text")));
+            let array = Arc::new(texts.collect::<StringArray>());
+            let field = Arc::new(Field::new(&self.0, DataType::Utf8, true));
+            vec![Run { rows: 0..payloads.len(), column: Ok(Column { field, array }) }]
+        }
+    }
+
+    #[derive(Debug)]
+    struct Two;
+
+    impl Schemas for Two {
+        fn schema(&mut self, id: SchemaId) -> Result<RegisteredSchema, NoSchema> {
+            match id {
+                SchemaId::Number(id @ (1 | 2)) => {
+                    Ok(RegisteredSchema { kind: "TEXT".into(), text: format!("s{id}"), references: Vec::new() })
+                }
+                SchemaId::Number(9) => Err(NoSchema::Unavailable(Unavailable("away".into()))),
+                _ => Err(NoSchema::Refused(RecordError::data("no schema"))),
+            }
+        }
+    }
+
+    fn convert(values: &[Option<&str>]) -> Result<Vec<(Range<usize>, String)>, Unavailable> {
+        let bytes: BinaryArray = values.iter().copied().collect();
+        let runs = Framed::new("value", Texts, Box::new(Two)).convert(&Records { topic: "t", bytes: &bytes, headers: None })?;
+        let shown = |run: Run| match run.column {
+            Ok(column) => (run.rows, format!("{} {}", column.field.name(), column.array.data_type())),
+            Err(error) => (run.rows, error.message),
+        };
+        Ok(runs.into_iter().map(shown).collect())
+    }
+
+    #[test]
+    fn stretches_of_one_id_are_runs_and_nulls_join_them() {
+        let values = [None, Some("1:a"), None, Some("1:b"), Some("2:c"), Some("x"), None, Some("2:d"), Some("3:e"), None];
+        let expected = [
+            (0..4, "s1 Utf8"),
+            (4..5, "s2 Utf8"),
+            (5..6, "no id"),
+            (6..8, "s2 Utf8"),
+            (8..9, "no schema"),
+            (9..10, "value Null"),
+        ];
+        let expected = expected.map(|(rows, shown)| (rows, shown.to_owned()));
+        assert_eq!(convert(&values).expect("available"), expected);
+        assert_eq!(convert(&[None, None]).expect("available"), [(0..2, "value Null".to_owned())]);
+        assert_eq!(convert(&[]).expect("available"), []);
+    }
+
+    #[test]
+    fn a_registry_that_is_away_holds_all_back() {
+        assert_eq!(convert(&[Some("1:a"), Some("9:b")]), Err(Unavailable("away".into())));
+    }
+}

@@ -1,0 +1,239 @@
+//! The transforms of a connector, one after the other, each for the records that its predicate is true for.
+
+use arrow_array::BooleanArray;
+use landfall_api::config::{Value as _, with_prefix};
+use landfall_api::{Batch, Fault, Faults, Output, Predicate, Properties, RecordError, Refused, Stage, Transform};
+
+use super::order::in_order;
+use crate::plugins::Plugins;
+
+/// The transforms of a task (`org.apache.kafka.connect.runtime.TransformationChain`, 4.3.1).
+#[derive(Debug, Default)]
+pub struct Chain {
+    links: Vec<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    class: &'static str,
+    transform: Box<dyn Transform>,
+    /// Which records it is meant for; all without one.
+    condition: Option<Condition>,
+}
+
+#[derive(Debug)]
+struct Condition {
+    predicate: Box<dyn Predicate>,
+    negate: bool,
+}
+
+impl Condition {
+    fn mask(&self, batch: &Batch) -> BooleanArray {
+        let mask = self.predicate.mask(batch);
+        if self.negate { BooleanArray::new(!mask.values(), None) } else { mask }
+    }
+}
+
+impl Chain {
+    /// The chain that a connector's `transforms` and `predicates` describe.
+    ///
+    /// # Errors
+    /// All faults in it, by the connector's keys.
+    pub fn new(plugins: &Plugins, properties: &Properties) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let mut links = Vec::new();
+        for alias in aliases("transforms", properties) {
+            links.extend(link(plugins, properties, &alias, &mut faults));
+        }
+        for alias in aliases("predicates", properties) {
+            // One that no transform uses is built too, for its faults.
+            let faulty = predicate(plugins, properties, &alias).err().unwrap_or_default();
+            faults.0.extend(faulty.0.into_iter().filter(|fault| !faults.0.contains(fault)).collect::<Vec<_>>());
+        }
+        faults.or(Some(Self { links }))
+    }
+
+    /// Transforms the rows of `batch`. What is given back is in offset order and covers what `batch` does; if no row is left, by a
+    /// batch without one.
+    pub fn apply(&mut self, batch: Batch, refused: &mut Vec<Refused>) -> Vec<Batch> {
+        if self.links.is_empty() || batch.is_empty() {
+            return vec![batch];
+        }
+        let (covers, nothing) = (batch.covers.clone(), batch.slice(&(0..0)));
+        let mut batches = vec![batch];
+        for link in &mut self.links {
+            let mut out = Output::default();
+            for batch in batches {
+                link.apply(batch, &mut out);
+            }
+            batches = out.batches;
+            refused.extend(out.rejected.into_iter().map(|(offset, error)| link.refused(offset, error)));
+        }
+        let offsets: Vec<_> = batches.iter().flat_map(|batch| batch.offset.values().to_vec()).collect();
+        let mut batches = in_order(batches).unwrap_or_else(|error| {
+            let error = RecordError::data(error.to_string());
+            refused.extend(offsets.iter().map(|&offset| self.links[self.links.len() - 1].refused(offset, error.clone())));
+            Vec::new()
+        });
+        if batches.is_empty() {
+            batches.push(nothing);
+        }
+        let starts: Vec<_> = batches.iter().skip(1).map(|batch| batch.offset.value(0)).collect();
+        let ends = starts.iter().copied().chain([covers.end]);
+        for (batch, (start, end)) in batches.iter_mut().zip([covers.start].into_iter().chain(starts.iter().copied()).zip(ends)) {
+            batch.covers = start..end;
+        }
+        batches
+    }
+}
+
+impl Link {
+    fn apply(&mut self, batch: Batch, out: &mut Output) {
+        let Some(mask) = self.condition.as_ref().map(|condition| condition.mask(&batch)) else {
+            return self.transform.apply(batch, out);
+        };
+        match mask.true_count() {
+            0 => out.emit(batch),
+            all if all == mask.len() => self.transform.apply(batch, out),
+            _ => {
+                let others = BooleanArray::new(!mask.values(), None);
+                match (batch.filter(&mask), batch.filter(&others)) {
+                    (Ok(meant), Ok(others)) => {
+                        out.emit(others);
+                        self.transform.apply(meant, out);
+                    }
+                    (Err(error), _) | (_, Err(error)) => out.reject_all(&batch, &RecordError::data(error.to_string())),
+                }
+            }
+        }
+    }
+
+    fn refused(&self, offset: i64, error: RecordError) -> Refused {
+        Refused { offset, stage: Stage::Transformation, class: self.class.to_owned(), error }
+    }
+}
+
+/// The aliases that `key` lists.
+fn aliases(key: &str, properties: &Properties) -> Vec<String> {
+    properties.get(key).and_then(|raw| Vec::parse(raw).ok()).unwrap_or_default()
+}
+
+fn link(plugins: &Plugins, properties: &Properties, alias: &str, faults: &mut Faults) -> Option<Link> {
+    let prefix = format!("transforms.{alias}.");
+    let of_type = format!("{prefix}type");
+    let Some(name) = properties.get(&of_type).map(|name| name.trim()) else {
+        faults.push(&of_type, format!("Missing required configuration \"{of_type}\" which has no default value."));
+        return None;
+    };
+    let class = plugins.transform(name).map_err(|why| faults.push(&of_type, why.for_key(&of_type))).ok()?;
+    let given = with_prefix(properties, &prefix);
+    let transform = class.build(&given).map_err(|own| faults.0.extend(prefixed(&prefix, own).0)).ok();
+    let negate = given.get("negate").map(|raw| bool::parse(raw));
+    let negate = match negate.transpose() {
+        Ok(negate) => negate,
+        Err(why) => {
+            let key = format!("{prefix}negate");
+            faults.push(&key, format!("Invalid value {} for configuration {key}: {why}", given["negate"]));
+            None
+        }
+    };
+    let condition = match given.get("predicate").map(|predicate| predicate.trim()).filter(|predicate| !predicate.is_empty()) {
+        None if negate.is_some() => {
+            let message = format!(
+                "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
+            );
+            faults.push(&of_type, message);
+            None
+        }
+        None => None,
+        Some(wanted) if !aliases("predicates", properties).iter().any(|alias| alias == wanted) => {
+            let key = format!("{prefix}predicate");
+            faults
+                .push(&key, format!("Invalid value {wanted} for configuration {key}: there is no such predicate in predicates"));
+            None
+        }
+        Some(wanted) => match predicate(plugins, properties, wanted) {
+            Ok(predicate) => Some(Condition { predicate, negate: negate.unwrap_or(false) }),
+            Err(own) => {
+                faults.0.extend(own.0);
+                None
+            }
+        },
+    };
+    Some(Link { class: class.class(), transform: transform?, condition })
+}
+
+fn predicate(plugins: &Plugins, properties: &Properties, alias: &str) -> Result<Box<dyn Predicate>, Faults> {
+    let prefix = format!("predicates.{alias}.");
+    let of_type = format!("{prefix}type");
+    let fault = |message| Faults(vec![Fault { key: of_type.clone(), message }]);
+    let Some(name) = properties.get(&of_type).map(|name| name.trim()) else {
+        return Err(fault(format!("Missing required configuration \"{of_type}\" which has no default value.")));
+    };
+    let class = plugins.predicate(name).map_err(|why| fault(why.for_key(&of_type)))?;
+    class.build(&with_prefix(properties, &prefix)).map_err(|own| prefixed(&prefix, own))
+}
+
+/// A class's faults by the connector's keys. Java's parser names these too, its validators the class's.
+fn prefixed(prefix: &str, own: Faults) -> Faults {
+    let of_parser = ["Missing required", "Not a number of type", "Expected value to be either"];
+    let named = |Fault { key, message }: Fault| {
+        let full = format!("{prefix}{key}");
+        let message = if of_parser.iter().any(|words| message.contains(words)) {
+            message.replacen(&format!("\"{key}\""), &format!("\"{full}\""), 1).replacen(
+                &format!("for configuration {key}:"),
+                &format!("for configuration {full}:"),
+                1,
+            )
+        } else {
+            message
+        };
+        Fault { key: full, message }
+    };
+    Faults(own.0.into_iter().map(named).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transform::fixtures::{headers_of, with_headers};
+
+    fn properties(given: &[(&str, &str)]) -> Properties {
+        given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    const DROP: &[(&str, &str)] =
+        &[("transforms", "a"), ("transforms.a.type", "DropHeaders"), ("transforms.a.headers", "h"), ("predicates", "p")];
+
+    #[test]
+    fn a_predicate_says_for_which_rows() {
+        for (negate, expected) in [("false", [vec![("h", "1")], vec![]]), ("true", [vec![], vec![("h", "2")]])] {
+            let more =
+                [("transforms.a.predicate", "p"), ("transforms.a.negate", negate), ("predicates.p.type", "RecordIsTombstone")];
+            let mut chain = Chain::new(&Plugins::BUILT_IN, &properties(&[DROP, &more].concat())).expect("valid");
+            let batch = with_headers(&[&[("h", "1")], &[("h", "2")]]);
+            // The fixture's second row is a tombstone.
+            let mut refused = Vec::new();
+            let batches = chain.apply(batch, &mut refused);
+            assert!(refused.is_empty());
+            assert_eq!(batches.iter().map(|b| b.covers.clone()).collect::<Vec<_>>(), [0..1, 1..2]);
+            assert_eq!(batches.iter().flat_map(headers_of).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn each_fault_names_the_connectors_key() {
+        let faults = |given: &[(&str, &str)]| {
+            let faults = Chain::new(&Plugins::BUILT_IN, &properties(given)).expect_err("refused");
+            faults.0.into_iter().map(|f| format!("{}: {}", f.key, f.message)).collect::<Vec<_>>()
+        };
+        let missing = "transforms.a.type: Missing required configuration \"transforms.a.type\" which has no default value.";
+        assert_eq!(faults(&[("transforms", "a")]), [missing]);
+        let unknown = faults(&[("transforms", "a"), ("transforms.a.type", "com.example.Nope")]);
+        assert!(unknown[0].contains("Class com.example.Nope could not be found."), "{unknown:?}");
+        let headers = faults(&[("transforms", "a"), ("transforms.a.type", "DropHeaders")]);
+        assert!(headers[0].contains("Missing required configuration \"transforms.a.headers\""), "{headers:?}");
+        let none = faults(&[DROP, &[("predicates.p.type", "Filter"), ("transforms.a.predicate", "q")]].concat());
+        assert!(none[0].contains("there is no such predicate"), "{none:?}");
+    }
+}
