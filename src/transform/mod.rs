@@ -16,3 +16,5 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[&drop_headers::DropHeadersClass
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod golden;
