@@ -1,12 +1,15 @@
 //! Single message transforms on columns: one file a class, one line in the table here.
 
 mod chain;
+mod default;
 mod drop_headers;
+mod header_text;
 mod order;
 mod part;
 pub mod predicate;
 
 pub use chain::Chain;
+pub(crate) use header_text::{header_values, with_values};
 pub use part::{Members, Part};
 
 use landfall_api::TransformClass;
