@@ -48,3 +48,5 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod golden;
