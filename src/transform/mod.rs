@@ -1,7 +1,9 @@
 //! Single message transforms on columns: one file a class, one line in the table here.
 
 mod chain;
+mod debezium;
 mod drop_headers;
+mod envelope;
 mod order;
 mod part;
 pub mod predicate;
@@ -12,7 +14,10 @@ pub use part::{Members, Part};
 use landfall_api::TransformClass;
 
 /// Every transform class; adding one is one file and one line here.
-pub const TRANSFORMS: &[&dyn TransformClass] = &[&drop_headers::DropHeadersClass];
+pub const TRANSFORMS: &[&dyn TransformClass] = &[
+    &drop_headers::DropHeadersClass,
+    &debezium::ExtractNewRecordStateClass,
+];
 
 #[cfg(test)]
 pub(crate) mod fixtures;
