@@ -3,17 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array,
-    Int32Array, Int64Array, Scalar, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray, make_array,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
-use arrow_select::zip::zip;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use landfall_api::{Batch, Column, RecordError, schema};
-use serde_json::Value;
+use landfall_api::{Batch, Column, RecordError};
+
+use super::default::or_default;
 
 /// The class of the errors of a schema that cannot be built.
 const SCHEMA_BUILDER: &str = "org.apache.kafka.connect.errors.SchemaBuilderException";
@@ -102,50 +97,11 @@ pub(super) fn of_members(
 }
 
 /// The struct `row` with the default of a member in place of its nulls, as Java's `Struct.get` gives it.
-pub(super) fn defaulted(row: &Column) -> Result<Column, RecordError> {
-    let DataType::Struct(fields) = row.field.data_type() else { return Ok(row.clone()) };
+pub(super) fn defaulted(row: &Column) -> Column {
+    let DataType::Struct(fields) = row.field.data_type() else { return row.clone() };
     let array = row.array.as_struct();
-    let mut arrays = array.columns().to_vec();
-    for (field, values) in fields.iter().zip(&mut arrays) {
-        let valid = present(values);
-        if field.metadata().contains_key(schema::DEFAULT)
-            && valid.count_set_bits() < values.len()
-            && let Some(default) = default_of(field)
-        {
-            *values = zip(&BooleanArray::new(valid, None), values, &Scalar::new(default)).map_err(internal)?;
-        }
-    }
-    Ok(of_members(&row.field, fields.iter().cloned().collect(), arrays, array.nulls().cloned(), array.len()))
-}
-
-/// The default of a field, as an array of one value; None if it has none, or one of a type without a literal.
-fn default_of(field: &Field) -> Option<ArrayRef> {
-    let json: Value = serde_json::from_str(field.metadata().get(schema::DEFAULT)?).ok()?;
-    let integer = || json.as_i64();
-    let bytes = || BASE64_STANDARD.decode(json.as_str()?).ok();
-    Some(match field.data_type() {
-        DataType::Boolean => Arc::new(BooleanArray::from(vec![json.as_bool()?])) as ArrayRef,
-        DataType::Utf8 => Arc::new(StringArray::from(vec![json.as_str()?])),
-        DataType::Binary => Arc::new(BinaryArray::from_iter_values([bytes()?])),
-        DataType::Float32 => Arc::new(Float32Array::from(vec![json.as_f64()? as f32])),
-        DataType::Float64 => Arc::new(Float64Array::from(vec![json.as_f64()?])),
-        DataType::Decimal128(..) => {
-            let unscaled = bytes().filter(|bytes| (1..=16).contains(&bytes.len()))?;
-            let sign = if unscaled[0] >= 0x80 { -1 } else { 0 };
-            let unscaled = unscaled.iter().fold(sign, |value: i128, &byte| value << 8 | i128::from(byte));
-            Arc::new(Decimal128Array::from(vec![unscaled]).with_data_type(field.data_type().clone()))
-        }
-        DataType::Int8 => Arc::new(Int8Array::from(vec![i8::try_from(integer()?).ok()?])),
-        DataType::Int16 => Arc::new(Int16Array::from(vec![i16::try_from(integer()?).ok()?])),
-        DataType::Int32 => Arc::new(Int32Array::from(vec![i32::try_from(integer()?).ok()?])),
-        DataType::Date32 => Arc::new(Date32Array::from(vec![i32::try_from(integer()?).ok()?])),
-        DataType::Time32(_) => Arc::new(Time32MillisecondArray::from(vec![i32::try_from(integer()?).ok()?])),
-        DataType::Int64 => Arc::new(Int64Array::from(vec![integer()?])),
-        DataType::Timestamp(..) => {
-            Arc::new(TimestampMillisecondArray::from(vec![integer()?]).with_data_type(field.data_type().clone()))
-        }
-        _ => return None,
-    })
+    let arrays = fields.iter().zip(array.columns()).map(|(field, values)| or_default(field, values)).collect();
+    of_members(&row.field, fields.iter().cloned().collect(), arrays, array.nulls().cloned(), array.len())
 }
 
 /// A second field called `name`.

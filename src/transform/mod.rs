@@ -2,13 +2,16 @@
 
 mod chain;
 mod debezium;
+mod default;
 mod drop_headers;
 mod envelope;
+mod header_text;
 mod order;
 mod part;
 pub mod predicate;
 
 pub use chain::Chain;
+pub(crate) use header_text::{header_values, with_values};
 pub use part::{Members, Part};
 
 use landfall_api::TransformClass;

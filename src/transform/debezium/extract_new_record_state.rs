@@ -11,9 +11,9 @@ use arrow_select::filter::filter;
 use arrow_select::zip::zip;
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config, schema};
 
-use super::header_shim::{header_values, with_header};
 use super::reference::Reference;
 use super::{VERSION, is_envelope};
+use crate::transform::header_text::{header_values, with_header};
 use crate::transform::envelope::{defaulted, internal, member, no_struct, of_members, present, root, rows, with_members};
 
 config! {
@@ -261,7 +261,7 @@ impl ExtractNewRecordState {
         };
         if self.mode.rewrites() && matches!(row.field.data_type(), DataType::Struct(_)) {
             if self.replace_null {
-                row = defaulted(&row)?;
+                row = defaulted(&row);
             }
             let values: StringArray = written.values().iter().map(|written| Some(if written { "false" } else { "true" })).collect();
             let field = Arc::new(Field::new("__deleted", DataType::Utf8, true));
@@ -386,7 +386,7 @@ impl Dropping {
         let array = column.array.as_struct();
         let kept = all.iter().zip(array.columns()).filter(|(field, _)| !goes(field));
         let (kept, arrays) = kept.map(|(field, array)| (field.clone(), array.clone())).unzip();
-        defaulted(&of_members(&column.field, kept, arrays, array.nulls().cloned(), array.len()))
+        Ok(defaulted(&of_members(&column.field, kept, arrays, array.nulls().cloned(), array.len())))
     }
 }
 

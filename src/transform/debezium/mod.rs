@@ -1,7 +1,6 @@
 //! Debezium's transforms: change events are known by the name of their schema.
 
 mod extract_new_record_state;
-mod header_shim;
 mod reference;
 
 pub(super) use extract_new_record_state::ExtractNewRecordStateClass;

@@ -1,4 +1,4 @@
-//! Dates as Java prints them (`java.util.Date.toString`), in UTC.
+//! Dates as Java prints them (`java.util.Date.toString`, and `Values.dateFormatFor` for headers), in UTC.
 
 use std::io::Write as _;
 
@@ -28,6 +28,22 @@ pub(super) fn date(millis: i64, out: &mut Vec<u8>) {
     );
 }
 
+/// Appends `millis` since the epoch as a header has it: what is before the second day is a time, what is at midnight a date.
+pub(super) fn iso(millis: i64, out: &mut Vec<u8>) {
+    let (day, of_day) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
+    let timed = millis < DAY || of_day != 0;
+    // A vector takes everything.
+    if millis >= DAY {
+        let (year, month, of_month) = civil(day);
+        let _ = write!(out, "{year:04}-{:02}-{of_month:02}", month + 1);
+        out.extend_from_slice(if timed { b"T" } else { b"" });
+    }
+    if timed {
+        let second = of_day / 1000;
+        let _ = write!(out, "{:02}:{:02}:{:02}.{:03}Z", second / 3600, second / 60 % 60, second % 60, of_day % 1000);
+    }
+}
+
 /// Year, month from 0 and day of the month of a day since the epoch. Years begin in March here, so that a leap day is the last.
 fn civil(day: i64) -> (i64, usize, i64) {
     const CENTURIES: i64 = 146_097; // days of four
@@ -52,6 +68,24 @@ fn civil(day: i64) -> (i64, usize, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_have_iso_dates() {
+        let cases = [
+            (0, "00:00:00.000Z"),
+            (86_399_999, "23:59:59.999Z"),
+            (86_400_000, "1970-01-02"),
+            (-1, "23:59:59.999Z"),
+            (1_582_934_400_000, "2020-02-29"),
+            (1_760_000_000_123, "2025-10-09T08:53:20.123Z"),
+            (253_402_300_800_001, "10000-01-01T00:00:00.001Z"),
+        ];
+        for (millis, expected) in cases {
+            let mut out = Vec::new();
+            iso(millis, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{millis}");
+        }
+    }
 
     #[test]
     fn dates_are_javas() {
