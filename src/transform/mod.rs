@@ -10,7 +10,7 @@ mod order;
 mod part;
 pub mod predicate;
 
-pub use chain::Chain;
+pub use chain::{Chain, TransformKeys, aliases};
 pub(crate) use header_text::{header_values, with_values};
 pub use part::{Members, Part};
 

@@ -18,8 +18,6 @@ fn faults(worker: &WorkerConfig, extra: &[(&str, &str)]) -> String {
 fn what_changes_the_fate_of_records_and_is_not_here_yet_is_refused_by_name() {
     let worker = worker(&[]);
     for (key, value) in [
-        ("transforms", "a"),
-        ("predicates", "p"),
         ("errors.tolerance", "all"),
         ("errors.retry.timeout", "-1"),
         ("errors.log.enable", "TRUE"),
@@ -36,6 +34,24 @@ fn what_changes_the_fate_of_records_and_is_not_here_yet_is_refused_by_name() {
     {
         assert_eq!(faults(&worker, &[(key, value)]), "", "{key}={value}");
     }
+}
+
+#[test]
+fn transforms_and_predicates_are_looked_at_and_their_keys_known() {
+    let worker = worker(&[]);
+    let drop = [("transforms", "a"), ("transforms.a.type", "DropHeaders"), ("transforms.a.headers", "h")];
+    let tombstones = [("transforms.a.predicate", "p"), ("predicates", "p"), ("predicates.p.type", "RecordIsTombstone")];
+    assert_eq!(faults(&worker, &[&drop[..], &tombstones].concat()), "");
+    let version = faults(&worker, &[&drop[..], &[("transforms.a.plugin.version", "1.0")]].concat());
+    let class = "org.apache.kafka.connect.transforms.DropHeaders";
+    let message = format!("Plugin {class} not found that matches the version range [1.0,1.0], available versions: [4.3.1]");
+    assert_eq!(version, format!("{message}\n{message}"));
+    let base = [("name", "c"), ("connector.class", "FakeSink"), ("topics", "t"), ("path", "/p")];
+    let given = base.iter().chain(&drop).chain(&[("transforms.a.heeders", "x"), ("transforms.b.type", "y")]);
+    let submitted = given.map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
+    let warnings = check(&FAKE, &worker, &submitted).expect("a known class").warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("transforms.a.heeders") && warnings[1].contains("transforms.b.type"), "{warnings:?}");
 }
 
 #[test]
