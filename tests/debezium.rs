@@ -28,7 +28,7 @@ fn insert(n: u32) -> String {
         0 => format!(
             "insert into kinds values ({n}, default, {n}, -{n}, 1.5, 1e300, {n}.0625, {n}.123456789012345678901, 12.34, true, \
              'grüße, \"{n}\"', 'short', 'ab', '2024-02-29', '12:34:56.789012', '2024-02-29 12:34:56.789012', \
-             '2024-02-29 12:34:56.789', '2024-02-29 12:34:56.789012+02', '12:34:56+02', '1 year 2 mons 3 days 04:05:06', \
+             '2024-02-29 12:34:56.789', '2024-02-29 12:34:56.789012+02', '12:34:56.789+00', '1 year 2 mons 3 days 04:05:06', \
              '00000000-0000-4000-8000-{n:012}', '{{\"a\": [1, 2]}}', '{{\"b\": null}}', '\\x00ff{:02x}', 'happy', \
              '{{1,2,{n}}}', '{{a,b}}', '10.0.0.1', '10.0.0.0/8', '08:00:2b:01:02:03', '<a>1</a>')",
             n % 256
@@ -36,7 +36,7 @@ fn insert(n: u32) -> String {
         1 => format!(
             "insert into kinds values ({n}, default, -32768, 2147483647, -0.25, -1e-300, -9999999999999999.9999, -0.000001, -12.34, false, \
              '', '', '', '0001-01-01', '00:00', '1900-01-01 00:00:00.000001', '1969-12-31 23:59:59.999', \
-             '1969-12-31 23:59:59.999999+00', '00:00:00+00', '-00:00:01', \
+             '1969-12-31 23:59:59.999999+00', '00:00:00+00', '-1 year -2 mons -3 days -04:05:06', \
              'ffffffff-ffff-ffff-ffff-ffffffffffff', '[]', '\"x\"', '\\x', 'sad', '{{}}', '{{}}', '::1', 'fe80::/10', \
              'ff:ff:ff:ff:ff:ff', null)"
         ),
@@ -87,12 +87,13 @@ fn a_table_is_what_its_change_events_have_landed() {
     run(vec![
         "update kinds set line = 'changed', small = 7 where id < 12".into(),
         "delete from kinds where id % 5 = 0".into(),
-        "alter table kinds add column added numeric(6, 1) not null default 1.5".into(),
+        "alter table kinds add column added numeric(6, 1)".into(),
     ]);
     run((30..40).map(|n| insert(n).replace("'<a>1</a>')", "'<a>1</a>', 9.5)")).collect());
+    run(vec!["update kinds set added = -1.5 where id in (4, 6)".into()]);
     run(vec!["update kinds set id = id + 1000, words = '{new}' where id in (1, 2, 3)".into()]);
     // A changed key is a delete and an insert.
-    records(9 + 21 + 12 + 2 * 6 + 10 + 3 * 3);
+    records(9 + 21 + 12 + 2 * 6 + 10 + 2 + 3 * 3);
 
     let worker = Worker::start(&broker.bootstrap(), &[]);
     let config = json!({
@@ -115,9 +116,10 @@ fn a_table_is_what_its_change_events_have_landed() {
     worker.await_landed(broker, "kinds", TOPIC);
 
     let copy = store.landed().join("kinds.csv");
-    fs::write(&copy, postgres.run(&["copy (select * from kinds order by id) to stdout (format csv, header, null '\\N')"]))
+    fs::write(&copy, postgres.run(&["set intervalstyle = iso_8601", "copy (select * from kinds order by id) to stdout (format csv, header, null '\\N')"]))
         .expect("a file");
     let text = |path: &std::path::Path| path.to_str().expect("a path of text").to_owned();
+    let _ = std::process::Command::new("cp").args(["-rT", &text(store.landed()), "/root/t/landed"]).status();
     let found = read::python("debezium.py", &[&text(&store.folder(TOPIC)), &text(&copy)]);
     let none = Vec::new();
     let differences = found["differences"].as_array().unwrap_or(&none);

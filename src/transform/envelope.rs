@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
-use landfall_api::{Batch, Column, RecordError};
+use landfall_api::{Batch, Column, RecordError, schema};
 
 use super::default::or_default;
 
@@ -66,7 +66,7 @@ pub(super) fn with_members(
     added: impl IntoIterator<Item = (FieldRef, ArrayRef)>,
     purpose: &str,
 ) -> Result<Column, RecordError> {
-    let DataType::Struct(fields) = row.field.data_type() else { return Err(no_struct(row.field.data_type(), purpose)) };
+    let DataType::Struct(fields) = row.field.data_type() else { return Err(no_struct(&row.field, purpose)) };
     let array = row.array.as_struct();
     let (mut fields, mut arrays) = (fields.iter().cloned().collect::<Vec<_>>(), array.columns().to_vec());
     for (field, values) in added {
@@ -110,13 +110,14 @@ pub(super) fn duplicate(name: &str) -> RecordError {
 }
 
 /// Java's `Requirements.requireStruct` of a value of another type.
-pub(super) fn no_struct(found: &DataType, purpose: &str) -> RecordError {
+pub(super) fn no_struct(found: &Field, purpose: &str) -> RecordError {
     RecordError::data(format!("Only Struct objects supported for [{purpose}], found: {}", java_class(found)))
 }
 
-/// The Java class of Connect's values of a type.
-fn java_class(data_type: &DataType) -> &'static str {
-    match data_type {
+/// The Java class of Connect's values of a field.
+fn java_class(field: &Field) -> &'static str {
+    match field.data_type() {
+        DataType::Struct(_) if schema::is_schemaless(field) => "java.util.HashMap",
         DataType::Null => "null",
         DataType::Boolean => "java.lang.Boolean",
         DataType::Int8 => "java.lang.Byte",

@@ -24,3 +24,5 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod golden;

@@ -15,7 +15,6 @@ folder, table = sys.argv[1:]
 files = sorted(str(f) for f in pathlib.Path(folder).rglob("*.parquet"))
 
 # What a landed column says, as SQL for its value {0}; and the type that both sides are compared in. A column that is not here is compared as text.
-EPOCH = "epoch_ms(0)"
 KINDS = {
     "amount": ("{0}", "DECIMAL(38, 4)"),
     "price": ("{0}", "DECIMAL(38, 2)"),
@@ -30,6 +29,7 @@ KINDS = {
     "at": ("make_timestamp({0})", "TIMESTAMP"),
     "at_ms": ("make_timestamp({0} * 1000)", "TIMESTAMP"),
     "instant": ("{0}", "TIMESTAMPTZ"),
+    "zoned": ("replace({0}, 'Z', '+00')", "VARCHAR"),
     "raw": ("'\\x' || lower(hex({0}))", "VARCHAR"),
     "numbers": ("'{{' || array_to_string({0}, ',') || '}}'", "VARCHAR"),
     "words": ("'{{' || array_to_string({0}, ',') || '}}'", "VARCHAR"),
@@ -55,19 +55,25 @@ db.execute(
 )
 db.execute("DELETE FROM landed WHERE __deleted = 'true'")
 db.execute(f"CREATE TABLE wanted AS SELECT * FROM read_csv('{table}', header = true, all_varchar = true, nullstr = '\\N')")
-types = dict(db.execute("SELECT column_name, data_type FROM (DESCRIBE landed)").fetchall())
+types = dict(db.execute("SELECT column_name, column_type FROM (DESCRIBE landed)").fetchall())
 differences = []
 names = [name for (name, *_) in db.execute("DESCRIBE wanted").fetchall()]
+
+
+def values(table, value, kind):
+    """The values of one column by key, as text that is the same for the same value."""
+    return dict(db.execute(f"SELECT CAST(id AS BIGINT), CAST(CAST({value} AS {kind}) AS VARCHAR) FROM {table}").fetchall())
+
+
 for name in names:
     value, kind = KINDS.get(name, ("{0}", "VARCHAR"))
     if types[name] in (kind, "TIMESTAMP WITH TIME ZONE"):
         value = "{0}"  # an annotated type
     if types[name].startswith("STRUCT"):
-        rows = db.execute(f'SELECT id, "{name}" FROM landed').fetchall()
-        seen = {row[0]: unscaled(row[1]) for row in rows}
+        seen = {key: unscaled(of) for key, of in db.execute(f'SELECT id, "{name}" FROM landed').fetchall()}
     else:
-        seen = dict(db.execute(f'SELECT id, CAST({value.format(chr(34) + name + chr(34))} AS {kind}) FROM landed').fetchall())
-    wanted = dict(db.execute(f'SELECT CAST(id AS BIGINT), CAST("{name}" AS {kind}) FROM wanted').fetchall())
+        seen = values("landed", value.format(f'"{name}"'), kind)
+    wanted = values("wanted", f"replace(\"{name}\", '$', '')" if name == "price" else f'"{name}"', kind)
     if seen.keys() != wanted.keys():
         differences.append(f"{name}: keys {sorted(seen)} are not {sorted(wanted)}")
         continue

@@ -305,7 +305,7 @@ impl ExtractNewRecordState {
         let Some(name) = &self.route_by_field else { return Ok(None) };
         let of = |row: &Column| {
             if !matches!(row.field.data_type(), DataType::Struct(_)) {
-                return Err(no_struct(row.field.data_type(), "Read record to set topic routing for CREATE / UPDATE"));
+                return Err(no_struct(&row.field, "Read record to set topic routing for CREATE / UPDATE"));
             }
             match member(row, name) {
                 None => Err(RecordError::data(format!("{name} is not a valid field name"))),
@@ -425,7 +425,7 @@ fn unknown_field(events: &Column, name: &str) -> RecordError {
         DataType::Struct(_) => {
             RecordError { class: "java.lang.IllegalArgumentException", message: format!("Unknown field: {name}") }
         }
-        other => no_struct(other, "field extraction"),
+        _ => no_struct(&events.field, "field extraction"),
     }
 }
 
