@@ -116,10 +116,15 @@ fn a_table_is_what_its_change_events_have_landed() {
     worker.await_landed(broker, "kinds", TOPIC);
 
     let copy = store.landed().join("kinds.csv");
-    fs::write(&copy, postgres.run(&["set intervalstyle = iso_8601", "copy (select * from kinds order by id) to stdout (format csv, header, null '\\N')"]))
-        .expect("a file");
+    fs::write(
+        &copy,
+        postgres.run(&[
+            "set intervalstyle = iso_8601",
+            "copy (select * from kinds order by id) to stdout (format csv, header, null '\\N')",
+        ]),
+    )
+    .expect("a file");
     let text = |path: &std::path::Path| path.to_str().expect("a path of text").to_owned();
-    let _ = std::process::Command::new("cp").args(["-rT", &text(store.landed()), "/root/t/landed"]).status();
     let found = read::python("debezium.py", &[&text(&store.folder(TOPIC)), &text(&copy)]);
     let none = Vec::new();
     let differences = found["differences"].as_array().unwrap_or(&none);

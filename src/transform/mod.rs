@@ -17,10 +17,7 @@ pub use part::{Members, Part};
 use landfall_api::TransformClass;
 
 /// Every transform class; adding one is one file and one line here.
-pub const TRANSFORMS: &[&dyn TransformClass] = &[
-    &drop_headers::DropHeadersClass,
-    &debezium::ExtractNewRecordStateClass,
-];
+pub const TRANSFORMS: &[&dyn TransformClass] = &[&drop_headers::DropHeadersClass, &debezium::ExtractNewRecordStateClass];
 
 #[cfg(test)]
 pub(crate) mod fixtures;

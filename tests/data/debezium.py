@@ -67,7 +67,7 @@ def values(table, value, kind):
 
 for name in names:
     value, kind = KINDS.get(name, ("{0}", "VARCHAR"))
-    if types[name] in (kind, "TIMESTAMP WITH TIME ZONE"):
+    if kind != "VARCHAR" and types[name] in (kind, "TIMESTAMP WITH TIME ZONE"):
         value = "{0}"  # an annotated type
     if types[name].startswith("STRUCT"):
         seen = {key: unscaled(of) for key, of in db.execute(f'SELECT id, "{name}" FROM landed').fetchall()}

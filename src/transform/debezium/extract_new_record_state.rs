@@ -9,12 +9,14 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::{DataType, Field, FieldRef};
 use arrow_select::filter::filter;
 use arrow_select::zip::zip;
-use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config, schema};
+use landfall_api::{
+    Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config, schema,
+};
 
 use super::reference::Reference;
 use super::{VERSION, is_envelope};
-use crate::transform::header_text::{header_values, with_header};
 use crate::transform::envelope::{defaulted, internal, member, no_struct, of_members, present, root, rows, with_members};
+use crate::transform::header_text::{header_values, with_header};
 
 config! {
     /// What `ExtractNewRecordState.config()` declares, and `replace.null.with.default`, which it reads all the same.
@@ -151,10 +153,10 @@ impl Transform for ExtractNewRecordState {
             Ok(parts) => parts,
             Err(error) => return out.reject_all(&batch, &error),
         };
-        if !is_envelope(&events.value.field) {
+        if is_envelope(&events.value.field) {
+            self.extract(&events, out);
+        } else {
             out.emit(events);
-        } else if let Err(error) = self.extract(events.clone(), out) {
-            out.reject_all(&events, &error);
         }
         if self.mode == Mode::RewriteWithTombstone && !tombstones.is_empty() {
             // A tombstone joins the rows around it.
@@ -190,32 +192,40 @@ impl ExtractNewRecordState {
         batch
     }
 
-    /// Emits what becomes of events, none of which is null.
-    fn extract(&self, mut events: Batch, out: &mut Output) -> Result<(), RecordError> {
+    /// Emits what becomes of events, none of which is null. Where that fails, each half is tried alone, down to the event to reject.
+    fn extract(&self, events: &Batch, out: &mut Output) {
+        match self.extracted(events.clone()) {
+            Ok(batches) => batches.into_iter().for_each(|batch| out.emit(batch)),
+            Err(error) if events.len() <= 1 => out.reject_all(events, &error),
+            Err(_) => {
+                let half = events.len() / 2;
+                self.extract(&events.slice(&(0..half)), out);
+                self.extract(&events.slice(&(half..events.len())), out);
+            }
+        }
+    }
+
+    fn extracted(&self, mut events: Batch) -> Result<Vec<Batch>, RecordError> {
         for header in &self.headers {
             if let Some((field, array)) = header.of(&events.value)? {
                 events = with_header(events, &header.name, header_values(&Column { field, array }));
             }
         }
-        let Some(dropping) = &self.dropping else { return self.extract_alike(&events, None, out) };
-        for (mask, list) in dropping.groups(&events) {
-            let group = rows(&events, &mask)?;
-            let done = list.and_then(|fields| self.extract_alike(&group, Some(&fields).filter(|fields| !fields.is_empty()), out));
-            if let Err(error) = done {
-                out.reject_all(&group, &error);
-            }
+        let Some(dropping) = &self.dropping else { return self.extracted_alike(&events, None) };
+        let mut batches = Vec::new();
+        for (mask, fields) in dropping.groups(&events)? {
+            let dropped = Some(&*fields).filter(|fields| !fields.is_empty());
+            batches.extend(self.extracted_alike(&rows(&events, &mask)?, dropped)?);
         }
-        Ok(())
+        Ok(batches)
     }
 
     /// The same for events of which the same fields are dropped.
-    fn extract_alike(&self, events: &Batch, dropped: Option<&Vec<String>>, out: &mut Output) -> Result<(), RecordError> {
-        let dropped = dropped.map(Vec::as_slice);
+    fn extracted_alike(&self, events: &Batch, dropped: Option<&[String]>) -> Result<Vec<Batch>, RecordError> {
         let Some(after) = member(&events.value, "after") else { return Err(unknown_field(&events.value, "after")) };
         let written = present(&after.array);
         if written.count_set_bits() == events.len() {
-            self.finish(Part { events: events.clone(), after, before: None, dropped }, out);
-            return Ok(());
+            return self.finished(Part { events: events.clone(), after, before: None, dropped });
         }
         let Some(before) = member(&events.value, "before") else { return Err(unknown_field(&events.value, "before")) };
         // An event without either truncates its table, and is dropped.
@@ -226,29 +236,21 @@ impl ExtractNewRecordState {
             _ if alike && dropped.is_none() => vec![&written | &deleted],
             _ => vec![written, deleted],
         };
-        for mask in parts {
+        let mut batches = Vec::new();
+        for mask in parts.into_iter().filter(|mask| mask.count_set_bits() > 0) {
             let keep = BooleanArray::new(mask.clone(), None);
             let kept = |state: &Column| {
                 let array = filter(&state.array, &keep).map_err(internal)?;
                 Ok::<_, RecordError>(Column { field: state.field.clone(), array })
             };
             let part = Part { events: rows(events, &mask)?, after: kept(&after)?, before: Some(kept(&before)?), dropped };
-            self.finish(part, out);
+            batches.extend(self.finished(part)?);
         }
-        Ok(())
+        Ok(batches)
     }
 
-    /// Emits the rows of a part, or rejects them all.
-    fn finish(&self, part: Part<'_>, out: &mut Output) {
-        let events = part.events.clone();
-        if !events.is_empty()
-            && let Err(error) = self.emit(part, out)
-        {
-            out.reject_all(&events, &error);
-        }
-    }
-
-    fn emit(&self, part: Part<'_>, out: &mut Output) -> Result<(), RecordError> {
+    /// The rows of a part with all that is added to them, by topic.
+    fn finished(&self, part: Part<'_>) -> Result<Vec<Batch>, RecordError> {
         let Part { events, after, before, dropped } = part;
         let written = BooleanArray::new(present(&after.array), None);
         let deletes = written.false_count();
@@ -263,7 +265,8 @@ impl ExtractNewRecordState {
             if self.replace_null {
                 row = defaulted(&row);
             }
-            let values: StringArray = written.values().iter().map(|written| Some(if written { "false" } else { "true" })).collect();
+            let values: StringArray =
+                written.values().iter().map(|written| Some(if written { "false" } else { "true" })).collect();
             let field = Arc::new(Field::new("__deleted", DataType::Utf8, true));
             row = with_members(&row, [(field, Arc::new(values) as ArrayRef)], "field insertion")?;
         }
@@ -271,7 +274,9 @@ impl ExtractNewRecordState {
         let gone = present(&row.array).count_set_bits() == 0;
         // Java drops fields from a row that was deleted before it adds others, and from one that was written after that.
         let mut batch = Batch { value: row, ..events.clone() };
-        if deletes > 0 && let Some(fields) = dropped {
+        if deletes > 0
+            && let Some(fields) = dropped
+        {
             batch = self.without(batch, fields)?;
         }
         match self.with_fields(&batch.value, &events.value) {
@@ -280,15 +285,13 @@ impl ExtractNewRecordState {
             Err(_) if gone => {}
             Err(error) => return Err(error),
         }
-        if deletes == 0 && let Some(fields) = dropped {
+        if deletes == 0
+            && let Some(fields) = dropped
+        {
             batch = self.without(batch, fields)?;
         }
         batch.value = root("value", &batch.value);
-        match topics {
-            Some(topics) => routed(&batch, &topics, out)?,
-            None => out.emit(batch),
-        }
-        Ok(())
+        topics.map_or_else(|| Ok(vec![batch.clone()]), |topics| routed(&batch, &topics))
     }
 
     /// `row` with the fields of its event that are to be added.
@@ -339,7 +342,7 @@ impl ExtractNewRecordState {
 
 impl Dropping {
     /// The rows whose header lists the same fields, with the list; a row without the header drops none.
-    fn groups(&self, batch: &Batch) -> Vec<(BooleanBuffer, Result<Vec<String>, RecordError>)> {
+    fn groups(&self, batch: &Batch) -> Result<Vec<(BooleanBuffer, Vec<String>)>, RecordError> {
         let mut lists: Vec<(Option<&[u8]>, BooleanBufferBuilder)> = Vec::new();
         for row in 0..batch.len() {
             let list = self.list(batch, row);
@@ -353,7 +356,7 @@ impl Dropping {
         }
         let group = |(list, mut rows): (Option<&[u8]>, BooleanBufferBuilder)| {
             rows.append_n(batch.len() - rows.len(), false);
-            (rows.finish(), list.map_or_else(|| Ok(Vec::new()), names))
+            Ok((rows.finish(), list.map_or_else(|| Ok(Vec::new()), names)?))
         };
         lists.into_iter().map(group).collect()
     }
@@ -372,8 +375,7 @@ impl Dropping {
     fn without(&self, column: &Column, fields: &[String]) -> Result<Column, RecordError> {
         let DataType::Struct(all) = column.field.data_type() else {
             return Err(if schema::is_schemaless(&column.field) {
-                let message =
-                    "Cannot invoke \"org.apache.kafka.connect.data.Schema.fields()\" because \"schema\" is null".into();
+                let message = "Cannot invoke \"org.apache.kafka.connect.data.Schema.fields()\" because \"schema\" is null".into();
                 RecordError { class: "java.lang.NullPointerException", message }
             } else {
                 RecordError::data("Cannot list fields on non-struct type")
@@ -394,29 +396,30 @@ impl Dropping {
 fn names(list: &[u8]) -> Result<Vec<String>, RecordError> {
     serde_json::from_slice(list).map_err(|_| RecordError {
         class: "java.lang.ClassCastException",
-        message: format!(
-            "class java.lang.String cannot be cast to class java.util.List (java.lang.String and java.util.List are in module \
-             java.base of loader 'bootstrap'): {}",
-            String::from_utf8_lossy(list)
-        ),
+        message: concat!(
+            "class java.lang.String cannot be cast to class java.util.List (java.lang.String and java.util.List are in module ",
+            "java.base of loader 'bootstrap')"
+        )
+        .into(),
     })
 }
 
-/// Emits each row with its topic; one without goes where its batch goes.
-fn routed(batch: &Batch, topics: &ArrayRef, out: &mut Output) -> Result<(), RecordError> {
+/// The rows by topic; one without a topic goes where its batch goes.
+fn routed(batch: &Batch, topics: &ArrayRef) -> Result<Vec<Batch>, RecordError> {
     let mut groups: BTreeMap<Option<&str>, BooleanBufferBuilder> = BTreeMap::new();
     for (row, topic) in topics.as_string::<i32>().iter().enumerate() {
-        let rows = groups.entry(topic.filter(|topic| !topic.trim().is_empty())).or_insert_with(|| BooleanBufferBuilder::new(batch.len()));
+        let rows = groups
+            .entry(topic.filter(|topic| !topic.trim().is_empty()))
+            .or_insert_with(|| BooleanBufferBuilder::new(batch.len()));
         rows.append_n(row - rows.len(), false);
         rows.append(true);
     }
-    for (topic, mut mask) in groups {
+    let of_topic = |(topic, mut mask): (Option<&str>, BooleanBufferBuilder)| {
         mask.append_n(batch.len() - mask.len(), false);
-        let mut group = rows(batch, &mask.finish())?;
-        group.topic = topic.map_or(group.topic, Into::into);
-        out.emit(group);
-    }
-    Ok(())
+        let group = rows(batch, &mask.finish())?;
+        Ok(Batch { topic: topic.map_or_else(|| group.topic.clone(), Into::into), ..group })
+    };
+    groups.into_iter().map(of_topic).collect()
 }
 
 /// Java's error for a member that the schema of `events` does not have.

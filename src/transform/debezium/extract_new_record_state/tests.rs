@@ -1,6 +1,6 @@
 use super::*;
-use crate::transform::Chain;
 use crate::plugins::Plugins;
+use crate::transform::Chain;
 use crate::transform::fixtures::records;
 use arrow_array::types::Int64Type;
 
@@ -99,10 +99,7 @@ fn each_mode_says_what_becomes_of_deletes() {
 
 #[test]
 fn fields_of_the_event_are_added_if_there() {
-    let (batches, _) = run(
-        &events()[..2],
-        &[("add.fields", "op,source.ts_ms:AT,snapshot,id,nope"), ("add.fields.prefix", "_")],
-    );
+    let (batches, _) = run(&events()[..2], &[("add.fields", "op,source.ts_ms:AT,snapshot,id,nope"), ("add.fields.prefix", "_")]);
     // A member keeps its null: a converter may have put the default in its place.
     assert_eq!(
         shown(&batches),
@@ -114,7 +111,9 @@ fn fields_of_the_event_are_added_if_there() {
     let (_, refused) = run(&events()[..1], &[("add.fields", "op:region"), ("add.fields.prefix", "")]);
     assert_eq!(
         refused,
-        ["0 org.apache.kafka.connect.errors.SchemaBuilderException: Cannot create field because of field name duplication region"]
+        [
+            "0 org.apache.kafka.connect.errors.SchemaBuilderException: Cannot create field because of field name duplication region"
+        ]
     );
     let (_, refused) = run(&events()[..1], &[("add.fields", "updateDescription")]);
     assert!(refused[0].starts_with("0 java.lang.NullPointerException: "), "{refused:?}");
