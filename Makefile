@@ -44,7 +44,7 @@ release:
 	cargo build --release --bin landfall
 
 # What Java's transforms make of the records in tests/data/transforms anew, and the list of differences. FILES="…" does some of them,
-# JARS="…:…" has the jars of others' transforms.
+# JARS="…:…" has more jars than those of Kafka and Debezium.
 transforms-golden: setup
-	java -cp "$${LANDFALL_TEST_CACHE:-$$HOME/.cache/landfall}/java-worker/*:$(JARS)" tests/support/transforms/TransformHarness.java $(or $(FILES),$(wildcard tests/data/transforms/*.json))
+	cache=$${LANDFALL_TEST_CACHE:-$$HOME/.cache/landfall}; java -cp "$$cache/java-worker/*:$$cache/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java $(or $(FILES),$(wildcard tests/data/transforms/*.json))
 	UPDATE=1 cargo test --lib transform::golden

@@ -1,6 +1,7 @@
 //! Single message transforms on columns: one file a class, one line in the table here.
 
 mod chain;
+mod debezium;
 mod default;
 mod drop_headers;
 mod extract_field;
@@ -8,6 +9,7 @@ mod field_path;
 mod filter;
 mod header_from;
 mod header_literal;
+mod envelope;
 mod header_text;
 mod hoist_field;
 mod insert_header;
@@ -44,6 +46,7 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &set_schema_metadata::SetSchemaMetadataClass(Part::Value),
     &timestamp_router::TimestampRouterClass,
     &value_to_key::ValueToKeyClass,
+    &debezium::ExtractNewRecordStateClass,
 ];
 
 #[cfg(test)]
