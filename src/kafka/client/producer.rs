@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use landfall_api::Properties;
 
 use super::{
-    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, NO_METRICS, Number, To, admin_given, admin_keys, bootstrap_servers,
-    int, key, long, number, part, reconcile, security,
+    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, Number, To, admin_given, admin_keys, bootstrap_servers, int, key,
+    long, number, part, reconcile, security,
 };
 use crate::config::nearest;
 
 /// The letters that may wait for the brokers at a time; what comes then waits outside of the client.
-pub const UNACKNOWLEDGED: usize = 1000;
+const UNACKNOWLEDGED: usize = 1000;
 
 /// The settings of the producer of dead letters of task `task` of connector `connector_name`, from the properties of its worker
 /// (`producer.`) and its own (`producer.override.`).
@@ -65,7 +65,7 @@ pub fn dead_letter_admin_properties(
     to
 }
 
-fn apply(keys: &[Key], given: &Given, to: &mut ConsumerSettings) {
+fn apply(keys: &'static [Key], given: &Given, to: &mut ConsumerSettings) {
     for key in keys.iter().chain(common()) {
         key.apply_given(given, to);
     }
@@ -141,7 +141,6 @@ const KEYS: &[Key] = &[
     key("transaction.two.phase.commit.enable", None, To::Unused("nothing is sent in transactions")),
     key("transactional.id", None, To::By(transactional_id, "refused: nothing is sent in transactions")),
     key("value.serializer", None, To::Unused(BYTES)),
-    key("auto.include.jmx.reporter", None, To::Unused(NO_METRICS)),
 ];
 
 /// An offset is committed when its letter was acknowledged, so there is no producer that asks for none.
@@ -166,7 +165,11 @@ fn transactional_id(written: &str, value: &str, to: &mut ConsumerSettings) {
 /// What Java's producer wants of an idempotent one. Where it is only the default that is, it gives way.
 fn reconcile_acks(given: &Given, to: &mut ConsumerSettings) {
     let weak = [
-        (to.librdkafka.get("acks").is_some_and(|acks| acks == "1"), "acks", "Must set acks to all in order to use the idempotent producer."),
+        (
+            to.librdkafka.get("acks").is_some_and(|acks| acks == "1"),
+            "acks",
+            "Must set acks to all in order to use the idempotent producer.",
+        ),
         (to.number("retries") == 0, "retries", "Must set retries to non-zero when using the idempotent producer."),
         (
             to.number("max.in.flight.requests.per.connection") > 5,
@@ -229,8 +232,16 @@ mod tests {
     #[test]
     fn what_would_lose_letters_is_refused_by_its_key() {
         for (connector, key, why) in [
-            (&[("producer.override.acks", "0")][..], "producer.override.acks", "Invalid value 0 for configuration producer.override.acks"),
-            (&[("producer.override.transactional.id", "x")], "producer.override.transactional.id", "nothing is sent in transactions"),
+            (
+                &[("producer.override.acks", "0")][..],
+                "producer.override.acks",
+                "Invalid value 0 for configuration producer.override.acks",
+            ),
+            (
+                &[("producer.override.transactional.id", "x")],
+                "producer.override.transactional.id",
+                "nothing is sent in transactions",
+            ),
             (&[("producer.override.linger.ms", "soon")], "producer.override.linger.ms", "Not a number of type LONG"),
             (
                 &[("producer.override.enable.idempotence", "true"), ("producer.override.acks", "1")],
