@@ -5,6 +5,7 @@ mod crash;
 mod debezium;
 mod demo;
 mod documents;
+mod errors;
 mod fetch_group;
 mod file_stream;
 mod formats;
