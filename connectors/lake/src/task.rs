@@ -200,7 +200,11 @@ impl LakeTask {
             Some((_, open, file)) if *open == shape => Ok(file.schema().clone()),
             _ => columns.schema(&shape),
         };
-        let rows = schema.and_then(|schema| columns.rows(batch, &schema)).map_err(|error| refused(0, error))?;
+        let schema = schema.map_err(|error| refused(0, error))?;
+        let rows = columns.rows(batch, &schema).map_err(|mut refusals| {
+            let (row, error) = refusals.swap_remove(0);
+            refused(row, error)
+        })?;
         for step in roll::steps(in_file, fits, batch.len(), self.layout.rotation.flush_size) {
             match step {
                 Step::Close(reason) => self.end_file(&batch.origin, reason),

@@ -21,6 +21,7 @@ use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
 use crate::system::SystemColumn;
+use crate::types::Types;
 
 struct Bench {
     runtime: Runtime,
@@ -54,7 +55,7 @@ impl Bench {
         let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
         let mut layout = Layout {
             names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-            columns: Columns { format, system: Vec::new() },
+            columns: Columns { format, system: Vec::new(), types: Types::default() },
             rotation: Rotation::default(),
             nulls: NullValues::Fail,
             retry_backoff: Duration::from_millis(5),
