@@ -67,7 +67,7 @@ config! {
         az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type", valid: By(compression) };
         /// Columns that are added to those of the value, in the order given: `__topic` and `__partition` (where the record was read
         /// from, also if a transform sends it elsewhere), `__offset`, `__timestamp`, `__key` (as the key converter made it) and
-        /// `__headers` (a list of keys and values as bytes). The task fails at a value that has a field of the same name.
+        /// `__headers` (a list of keys and values as bytes). A record whose value has a field of the same name is refused.
         columns: Vec<String> = "landfall.columns" { default: Some(""), group: "Connector", width: Width::Long, display: "Added columns", valid: By(system_columns) };
         /// Whose types the columns of Parquet files have. confluent: what a reader of the Java sinks' files sees, where only Connect's
         /// Decimal, Date, Time and Timestamp are annotated, and int8 and int16 are INT32. native: the types that the values are of; also
@@ -91,9 +91,10 @@ config! {
         /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
         /// schema.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
-        /// What happens to a record whose value is null: fail fails the task, ignore leaves it out, write makes it a row whose value
-        /// columns are null (every column may then be null in a file's schema); that needs `__key` in `landfall.columns`.
-        behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
+        /// What happens to a record whose value is null: fail fails the task, also if `errors.tolerance` is all; ignore leaves it out;
+        /// report refuses it, so that `errors.tolerance` decides and it goes to the dead letter queue; write makes it a row whose value
+        /// columns are null (every column may then be null in a file's schema), which needs `__key` in `landfall.columns`.
+        behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "report", "write"]) };
         /// Milliseconds after which a storage call that failed is tried again.
         retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
         /// Whether the files that are open when a task stops are published. Those that are not are written again from the same records.
@@ -469,7 +470,7 @@ mod tests {
             ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
             ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
             ("landfall.rotate.idle.ms", "soon", "Not a number of type LONG"),
-            ("behavior.on.null.values", "skip", "String must be one of (case insensitive): fail, ignore, write"),
+            ("behavior.on.null.values", "skip", "String must be one of (case insensitive): fail, ignore, report, write"),
         ] {
             let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
             assert_eq!(faults, [format!("Invalid value {} for configuration {key}: {why}", value.trim())]);

@@ -161,7 +161,7 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     }
     let converted = converters.convert(&raw, first..first + records.len() as i64).expect("available");
     let data_type = converted.batches.last().expect("one").value.field.data_type().clone();
-    task.put(converted.batches).expect("put");
+    task.put(converted.batches, &mut |_, error| panic!("{error}")).expect("put");
     task.close(std::slice::from_ref(&raw.origin), false, Duration::from_secs(20)).expect("close");
     data_type
 }

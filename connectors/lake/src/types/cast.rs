@@ -103,26 +103,24 @@ pub(crate) fn cast(array: &ArrayRef, column: &Field, unfit: &mut Vec<Unfit>) -> 
                 _ => Arc::new(array.reinterpret_cast::<TimestampMicrosecondType>().with_timezone_opt(zone)),
             }
         }
-        (T::Utf8, T::Date32) => read::<Date32Type>(array, "date", unfit, iso::days),
+        (T::Utf8, T::Date32) => Arc::new(read::<Date32Type>(array, "date", unfit, iso::days)),
         (T::Utf8, T::Time64(TimeUnit::Microsecond)) => {
-            read::<Time64MicrosecondType>(array, "time in microseconds", unfit, |text| iso::time(text, 1_000_000))
+            Arc::new(read::<Time64MicrosecondType>(array, "time in microseconds", unfit, |text| iso::time(text, 1_000_000)))
         }
         (T::Utf8, T::Time64(TimeUnit::Nanosecond)) => {
-            read::<Time64NanosecondType>(array, "time in nanoseconds", unfit, |text| iso::time(text, 1_000_000_000))
+            Arc::new(read::<Time64NanosecondType>(array, "time in nanoseconds", unfit, |text| iso::time(text, 1_000_000_000)))
         }
         (T::Utf8, T::Timestamp(unit, zone)) => {
             let parse = if zone.is_some() { iso::zoned } else { iso::local };
-            let read = match unit {
-                TimeUnit::Nanosecond => {
-                    const WHAT: &str = "timestamp in 64-bit nanoseconds";
-                    read::<TimestampNanosecondType>(array, WHAT, unfit, |text| parse(text, 1_000_000_000))
-                }
-                _ => {
-                    const WHAT: &str = "timestamp in 64-bit microseconds";
-                    read::<TimestampMicrosecondType>(array, WHAT, unfit, |text| parse(text, 1_000_000))
-                }
-            };
-            arrow_cast(&read, to)?
+            if *unit == TimeUnit::Nanosecond {
+                let what = "timestamp in 64-bit nanoseconds";
+                let read = read::<TimestampNanosecondType>(array, what, unfit, |text| parse(text, 1_000_000_000));
+                Arc::new(read.with_timezone_opt(zone.clone()))
+            } else {
+                let what = "timestamp in 64-bit microseconds";
+                let read = read::<TimestampMicrosecondType>(array, what, unfit, |text| parse(text, 1_000_000));
+                Arc::new(read.with_timezone_opt(zone.clone()))
+            }
         }
         (T::Decimal256(..), T::Decimal128(precision, scale)) => narrow(array, *precision, *scale, unfit)?,
         (T::Struct(fields), T::Utf8) if !fields.is_empty() => scaled_text(array, unfit)?,
@@ -199,7 +197,7 @@ fn read<T: ArrowPrimitiveType>(
     what: &str,
     unfit: &mut Vec<Unfit>,
     parse: impl Fn(&str) -> Option<T::Native>,
-) -> ArrayRef {
+) -> PrimitiveArray<T> {
     let array: &StringArray = array.as_string();
     let values = (0..array.len()).map(|row| {
         if array.is_null(row) {
@@ -212,7 +210,7 @@ fn read<T: ArrowPrimitiveType>(
         })
     });
     let values: Vec<T::Native> = values.collect();
-    Arc::new(PrimitiveArray::<T>::new(values.into(), array.nulls().cloned()))
+    PrimitiveArray::new(values.into(), array.nulls().cloned())
 }
 
 /// As much of a value as an error shows.
