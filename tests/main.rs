@@ -18,6 +18,7 @@ mod rotation;
 mod storage;
 mod support;
 mod topics;
+mod types;
 mod validation;
 
 #[test]
