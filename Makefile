@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .NOTPARALLEL:
-.PHONY: setup test test-long lint run reference bench release
+.PHONY: setup test test-long lint run reference bench bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -33,6 +33,11 @@ reference:
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup
 	cargo bench --bench end_to_end -- compare --records $(or $(RECORDS),2000000) --runs $(or $(RUNS),3)
+
+# Converters and chains of transforms alone, beside libraries that read the same rows.
+bench-convert:
+	scripts/setup.sh build
+	cargo run --profile bench --manifest-path benches/convert/Cargo.toml
 
 release:
 	scripts/setup.sh build

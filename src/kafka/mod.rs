@@ -25,6 +25,6 @@ pub use client::{
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
-pub use produce::{Delivery, Producer, Record};
+pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};

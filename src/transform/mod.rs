@@ -6,7 +6,7 @@ mod order;
 mod part;
 pub mod predicate;
 
-pub use chain::Chain;
+pub use chain::{Chain, TransformKeys, aliases};
 pub use part::{Members, Part};
 
 use landfall_api::TransformClass;

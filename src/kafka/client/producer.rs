@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use landfall_api::Properties;
 
 use super::{
-    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, NO_METRICS, Number, To, admin_given, admin_keys, bootstrap_servers,
-    int, key, long, number, part, reconcile, security,
+    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, Number, To, admin_given, admin_keys, bootstrap_servers, int, key,
+    long, number, part, reconcile, security,
 };
 use crate::config::nearest;
 
 /// The letters that may wait for the brokers at a time; what comes then waits outside of the client.
-pub const UNACKNOWLEDGED: usize = 1000;
+const UNACKNOWLEDGED: usize = 1000;
 
 /// The settings of the producer of dead letters of task `task` of connector `connector_name`, from the properties of its worker
 /// (`producer.`) and its own (`producer.override.`).
@@ -65,7 +65,7 @@ pub fn dead_letter_admin_properties(
     to
 }
 
-fn apply(keys: &[Key], given: &Given, to: &mut ConsumerSettings) {
+fn apply(keys: &'static [Key], given: &Given, to: &mut ConsumerSettings) {
     for key in keys.iter().chain(common()) {
         key.apply_given(given, to);
     }
@@ -141,7 +141,6 @@ const KEYS: &[Key] = &[
     key("transaction.two.phase.commit.enable", None, To::Unused("nothing is sent in transactions")),
     key("transactional.id", None, To::By(transactional_id, "refused: nothing is sent in transactions")),
     key("value.serializer", None, To::Unused(BYTES)),
-    key("auto.include.jmx.reporter", None, To::Unused(NO_METRICS)),
 ];
 
 /// An offset is committed when its letter was acknowledged, so there is no producer that asks for none.
