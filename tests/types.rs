@@ -108,7 +108,7 @@ fn random_files(folder: &Path, seed: u64, schemas: usize) -> (usize, usize) {
 fn readers_see_random_rows(seed: u64, schemas: usize) {
     let folder = TempDir::with_prefix("landfall-types-").expect("a folder");
     let (rows, duckdb) = random_files(folder.path(), seed, schemas);
-    let found = python("types.py", &[folder.path().to_str().expect("a path of text")]);
+    let found = python("values.py", &[folder.path().to_str().expect("a path of text")]);
     assert_eq!(found, json!({"seen": {"pyarrow": rows, "duckdb": duckdb}, "otherwise": []}), "seed {seed}");
 }
 

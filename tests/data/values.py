@@ -1,4 +1,4 @@
-"""types.py FOLDER: compares Parquet files with the rows that a reader is to see in them.
+"""values.py FOLDER: compares Parquet files with the rows that a reader is to see in them.
 
 FOLDER/expected.json maps the names of files to {rows, duckdb}: rows as values of the form that tests/types/random.rs describes, and
 whether DuckDB is to read the file too. Prints how many rows each reader saw, and what was otherwise, as JSON.
