@@ -12,6 +12,7 @@ mod harness;
 mod idle;
 mod landing;
 mod memory;
+mod options;
 mod outage;
 mod reference;
 mod rotation;
