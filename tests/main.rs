@@ -4,6 +4,7 @@ mod bad_input;
 mod crash;
 mod demo;
 mod documents;
+mod errors;
 mod fetch_group;
 mod file_stream;
 mod formats;
