@@ -1,10 +1,10 @@
 //! Typed columns from bytes: one file a converter, one line in the table here.
 
+mod avro;
 mod batch;
 mod bytes;
 mod json;
 mod node;
-#[expect(dead_code, unused_imports, reason = "the first format that has its schemas in a registry brings the rest")]
 mod registry;
 mod simple_header;
 mod string;
@@ -23,6 +23,7 @@ pub const CONVERTERS: &[&dyn ConverterClass] = &[
     &string::StringConverterClass,
     &bytes::ByteArrayConverterClass,
     &simple_header::SimpleHeaderConverterClass,
+    &avro::AvroConverterClass,
 ];
 
 /// A converter of the class that `class` names, from `properties` with the prefix (`value.converter.`) taken off.
