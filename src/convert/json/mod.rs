@@ -149,20 +149,8 @@ fn invalid(stop: Stop) -> RecordError {
     }
 }
 
-/// What was converted as runs from row `begin` on: the rows between those that were refused.
+/// What was converted as runs from row `begin` on.
 fn runs(begin: usize, converted: Converted) -> Vec<Run> {
     let Converted { field, array, refused } = converted;
-    let mut runs = Vec::with_capacity(2 * refused.len() + 1);
-    let accepted = |from: usize, to: usize| {
-        let column = landfall_api::Column { field: field.clone(), array: array.slice(from, to - from) };
-        (from < to).then_some(Run { rows: begin + from..begin + to, column: Ok(column) })
-    };
-    let mut at = 0;
-    for (row, error) in refused {
-        runs.extend(accepted(at, row));
-        runs.push(Run { rows: begin + row..begin + row + 1, column: Err(error) });
-        at = row + 1;
-    }
-    runs.extend(accepted(at, array.len()));
-    runs
+    super::runs(begin, &landfall_api::Column { field, array }, refused)
 }
