@@ -16,15 +16,16 @@ mod scan;
 mod schema;
 mod schemaless;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use arrow_array::BinaryArray;
 use arrow_schema::FieldRef;
 use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Records, Role, Run, Unavailable, config};
 
 use envelope::Envelope;
-use scan::Stop;
-use schema::Reading;
+pub(super) use scan::{Scanner, Stop};
+pub(super) use schema::Reading;
+pub(super) use schemaless::start;
 use schemaless::{Converted, Schemaless};
 
 config! {
@@ -85,7 +86,7 @@ impl JsonConverter {
         let name = super::column_name(role);
         let envelope = Envelope::new(
             name,
-            Reading { replace_null: config.replace_null_with_default },
+            Reading { replace_null: config.replace_null_with_default, json_schema: false },
             usize::try_from(config.schemas_cache_size).unwrap_or(0),
         );
         let envelope = match config.schema_content.as_deref().filter(|content| !content.is_empty()) {
@@ -134,13 +135,13 @@ impl Utf8 {
 }
 
 #[cold]
-fn not_utf8() -> Stop {
+pub(super) fn not_utf8() -> Stop {
     Stop::invalid("invalid UTF-8")
 }
 
 /// The error of a record that could not be read.
 #[cold]
-fn invalid(stop: Stop) -> RecordError {
+pub(super) fn invalid(stop: Stop) -> RecordError {
     const CONVERTING: &str = "Converting byte[] to Kafka Connect data failed due to serialization error: ";
     match stop {
         Stop::Invalid(reason) => RecordError::data(format!("{CONVERTING}{}", reason.0)),
