@@ -3,11 +3,9 @@
 mod batch;
 mod bytes;
 mod json;
-#[expect(dead_code, reason = "the registry's client is what it waits for")]
 mod json_schema;
 mod node;
 mod number;
-#[expect(dead_code, unused_imports, reason = "the first format that has its schemas in a registry brings the rest")]
 mod registry;
 mod simple_header;
 mod string;
@@ -33,6 +31,7 @@ pub const CONVERTERS: &[&dyn ConverterClass] = &[
     &number::LONG,
     &number::FLOAT,
     &number::DOUBLE,
+    &json_schema::JsonSchemaConverterClass,
     &simple_header::SimpleHeaderConverterClass,
 ];
 

@@ -141,7 +141,7 @@ pub(super) fn not_utf8() -> Stop {
 
 /// The error of a record that could not be read.
 #[cold]
-pub(super) fn invalid(stop: Stop) -> RecordError {
+fn invalid(stop: Stop) -> RecordError {
     const CONVERTING: &str = "Converting byte[] to Kafka Connect data failed due to serialization error: ";
     match stop {
         Stop::Invalid(reason) => RecordError::data(format!("{CONVERTING}{}", reason.0)),

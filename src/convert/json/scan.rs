@@ -28,7 +28,7 @@ impl From<Overflow> for Stop {
 
 /// What was found where it could not be. In a box of its own, so that a [`Stop`] goes by register.
 #[derive(Debug)]
-pub(in crate::convert) struct Reason(pub(super) String);
+pub(in crate::convert) struct Reason(pub(in crate::convert) String);
 
 impl Stop {
     pub(super) fn invalid(reason: impl Into<String>) -> Self {

@@ -31,11 +31,16 @@ pub(super) struct Options {
 
 /// The Connect schema of the root of `documents`. Beside Connect's types there are `json`, a text with any JSON in it, and `symbol`,
 /// a text with the JSON of what is no string.
-pub(super) fn connect_schema(documents: &Documents, options: Options) -> Result<Value, RecordError> {
+/// `version` is the one that the registry counts.
+pub(super) fn connect_schema(documents: &Documents, options: Options, version: Option<i32>) -> Result<Value, RecordError> {
     let root = documents.root().map_err(invalid)?;
     let mut translation = Translation { documents, options, open: Vec::new(), path: Vec::new(), unions: 0, count: 0 };
     translation.find(0, "#")?;
-    translation.schema(&root, false)
+    let mut made = translation.schema(&root, false)?;
+    if let (Some(version), None) = (version, made.get("version")) {
+        made["version"] = version.into();
+    }
+    Ok(made)
 }
 
 /// The error of a text that is no JSON Schema.

@@ -11,22 +11,24 @@
 //! - a singleton union that is flattened stays optional where its property is;
 //! - a recursive schema is refused with its path: a column has no place for it;
 //! - bytes after the JSON, and the words `NaN` and `Infinity` without quotes, are refused; Java drops the former and takes the latter;
-//! - the version that the registry counts in the subject is not the schema's version, `connect.version` is; the parameter
-//!   `io.confluent.connect.json.Id`, by which Java marks a struct that comes twice, is not set.
+//! - the parameter `io.confluent.connect.json.Id`, by which Java marks a struct that comes twice, is not set.
 
 mod connect;
 mod document;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_schema::FieldRef;
-use landfall_api::{Column, RecordError, Run, config};
+use landfall_api::{Column, Converter, ConverterClass, Faults, Key, Properties, RecordError, Role, Run, config};
 
-use super::json::{Reading, Scanner, Stop, invalid, not_utf8, start};
+use super::json::{Reading, Scanner, Stop, not_utf8, start};
 use super::node::Node;
-use super::registry::{Decode, RegisteredSchema};
+use super::registry::{
+    Decode, Format, Framed, RegisteredSchema, Registry, RegistryConfig, SchemaId, joined, serialization, split_id,
+};
 use connect::Options;
 use document::Documents;
 
@@ -73,32 +75,89 @@ fn only_false(value: &str) -> Result<(), String> {
     if value.eq_ignore_ascii_case("false") { Ok(()) } else { Err("not supported, only false is".into()) }
 }
 
+/// The class.
+#[derive(Debug)]
+pub(super) struct JsonSchemaConverterClass;
+
+static KEYS: [Key; RegistryConfig::KEYS.len() + JsonSchemaConverterConfig::KEYS.len()] =
+    joined(RegistryConfig::KEYS, JsonSchemaConverterConfig::KEYS);
+
+impl ConverterClass for JsonSchemaConverterClass {
+    fn class(&self) -> &'static str {
+        "io.confluent.connect.json.JsonSchemaConverter"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Key, Role::Value]
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        &KEYS
+    }
+
+    fn build(&self, properties: &Properties, role: Role) -> Result<Box<dyn Converter>, Faults> {
+        let mut faults = Faults::default();
+        let config = JsonSchemaConverterConfig::parse(properties, &mut faults);
+        let registry = RegistryConfig::of(properties, &mut faults);
+        let client = registry.as_ref().and_then(|registry| Registry::new(registry, properties, "JSON schema", &mut faults));
+        let name = super::column_name(role);
+        let format = config.zip(registry).map(|(config, registry)| JsonSchema::new(&config, name, registry.id_header(role)));
+        let (format, client) = faults.or(format.zip(client))?;
+        Ok(Box::new(Framed::new(name, format, Box::new(client))))
+    }
+}
+
 /// What all schemas are read by.
 #[derive(Debug)]
 struct JsonSchema {
     name: &'static str,
+    /// The header that may name the schema.
+    header: Option<&'static str>,
     options: Options,
     ignore_modern: bool,
 }
 
 impl JsonSchema {
-    fn new(config: &JsonSchemaConverterConfig, name: &'static str) -> Self {
+    fn new(config: &JsonSchemaConverterConfig, name: &'static str, header: Option<&'static str>) -> Self {
         let options = Options {
             optional_if_not_required: config.optional_if_not_required,
             general_sums: config.general_sums,
             flatten_single: config.flatten_single,
         };
-        Self { name, options, ignore_modern: config.ignore_modern }
+        Self { name, header, options, ignore_modern: config.ignore_modern }
+    }
+}
+
+impl Format for JsonSchema {
+    fn failed(&self, topic: &str) -> String {
+        format!("Converting byte[] to Kafka Connect data failed due to serialization error of topic {topic}:")
     }
 
-    /// A decoder of values with this schema.
+    fn frame<'a>(&self, value: &'a [u8], header: Option<&'a [u8]>) -> Result<(SchemaId, Cow<'a, [u8]>), RecordError> {
+        let (id, payload) = match header {
+            Some(header) => (split_id(header)?.0, value),
+            None => split_id(value)?,
+        };
+        Ok((id, Cow::Borrowed(payload)))
+    }
+
+    fn header(&self) -> Option<&str> {
+        self.header
+    }
+
     fn decoder(&self, schema: &RegisteredSchema) -> Result<Box<dyn Decode>, RecordError> {
+        if schema.kind != "JSON" {
+            return Err(serialization(format!("{DESERIALIZING}: its schema is of the type {}", schema.kind)));
+        }
         let documents = Documents::parse(&schema.text, &schema.references, self.ignore_modern).map_err(connect::invalid)?;
-        let schema = connect::connect_schema(&documents, self.options)?;
-        let (field, node) = Reading { replace_null: true, json_schema: true }.root(&schema, self.name)?;
+        let connect = connect::connect_schema(&documents, self.options, schema.version)?;
+        let (field, node) = Reading { replace_null: true, json_schema: true }.root(&connect, self.name)?;
         Ok(Box::new(Decoder { field: Arc::new(field), node }))
     }
 }
+
+/// What Java says of a payload that is no JSON.
+const DESERIALIZING: &str = "Error deserializing JSON message";
 
 /// Reads values of one schema.
 #[derive(Debug)]
@@ -119,12 +178,22 @@ impl Decode for Decoder {
                 Some(Err(stop)) => {
                     node.truncate(row);
                     node.null();
-                    refused.push((row, invalid(stop)));
+                    refused.push((row, error(stop)));
                 }
             }
         }
         let array = node.finish(field.data_type());
         super::runs(0, &Column { field: field.clone(), array }, refused)
+    }
+}
+
+/// The error of a payload that could not be read.
+#[cold]
+fn error(stop: Stop) -> RecordError {
+    match stop {
+        Stop::Invalid(reason) => serialization(format!("{DESERIALIZING}: {}", reason.0)),
+        Stop::Refused(error) => *error,
+        Stop::Misfit => RecordError::data("a value that the schema has no place for"),
     }
 }
 

@@ -21,18 +21,18 @@ fn format(properties: &[(&str, &str)]) -> JsonSchema {
     let properties: Properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let mut faults = Faults::default();
     let config = JsonSchemaConverterConfig::parse(&properties, &mut faults).expect("valid");
-    JsonSchema::new(&config, "value")
+    JsonSchema::new(&config, "value", None)
 }
 
 fn registered(schema: &Value, references: &[(&str, Value)]) -> RegisteredSchema {
     let references = references.iter().map(|(name, schema)| ((*name).to_owned(), schema.to_string())).collect();
-    RegisteredSchema { kind: "JSON".into(), text: schema.to_string(), references }
+    RegisteredSchema { kind: "JSON".into(), text: schema.to_string(), references, version: None }
 }
 
 fn connect_of(schema: &Value, properties: &[(&str, &str)]) -> Result<Value, RecordError> {
     let format = format(properties);
     let documents = Documents::parse(&schema.to_string(), &[], format.ignore_modern).map_err(connect::invalid)?;
-    let made = connect::connect_schema(&documents, format.options)?;
+    let made = connect::connect_schema(&documents, format.options, None)?;
     Reading { replace_null: true, json_schema: true }.root(&made, "value")?;
     Ok(made)
 }
@@ -306,7 +306,7 @@ fn values_are_read_by_the_schema() {
             r#"{"i":5} x"#,
         ],
     );
-    let invalid = "Converting byte[] to Kafka Connect data failed due to serialization error: ";
+    let invalid = "Error deserializing JSON message: ";
     let refused = |reason: &str| Err(reason.to_owned());
     assert_eq!(
         decoded,
@@ -464,6 +464,52 @@ proptest! {
 
     #[test]
     fn no_schema_panics(text in "(\\{\"(type|\\$ref|oneOf|properties|items|enum)\":(\"[a-z#/]*\"|\\[[{}\"a-z,]*\\]|\\{.*\\})\\}|.{0,40})") {
-        let _ = format(&[]).decoder(&RegisteredSchema { kind: "JSON".into(), text, references: Vec::new() });
+        let _ = format(&[]).decoder(&RegisteredSchema { kind: "JSON".into(), text, references: Vec::new(), version: None });
     }
+}
+
+/// A registry of one schema.
+#[derive(Debug)]
+struct One(Value);
+
+impl super::super::registry::Schemas for One {
+    fn schema(&mut self, id: SchemaId) -> Result<RegisteredSchema, super::super::registry::NoSchema> {
+        assert_eq!(id, SchemaId::Number(7));
+        Ok(RegisteredSchema { version: Some(3), ..registered(&self.0, &[]) })
+    }
+}
+
+#[test]
+fn a_value_names_its_schema_before_it_or_in_a_header() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}});
+    let mut converter = Framed::new("value", format(&[]), Box::new(One(schema)));
+    let bytes =
+        arrow_array::BinaryArray::from(vec![Some(&b"\0\0\0\0\x07{\"a\":1}"[..]), None, Some(b"\0\0\0\0\x07{"), Some(b"{}")]);
+    let records = landfall_api::Records { topic: "t", bytes: &bytes, headers: None };
+    let runs = converter.convert(&records).expect("available");
+    let column = runs[0].column.as_ref().expect("converted");
+    assert_eq!(
+        (values(&column.array), column.field.metadata()["connect.version"].as_str()),
+        (vec![json!({"a": 1}), Value::Null], "3")
+    );
+    let errors = runs[1..].iter().map(|run| run.column.as_ref().expect_err("refused").to_string());
+    let failed = "org.apache.kafka.connect.errors.DataException: Converting byte[] to Kafka Connect data failed due to serialization error of topic t: org.apache.kafka.common.errors.SerializationException: ";
+    assert_eq!(
+        errors.collect::<Vec<_>>(),
+        [
+            format!("{failed}Error deserializing JSON message: unexpected end of input at byte 1, expected a field name"),
+            format!("{failed}Error deserializing schema ID: Unknown magic byte!"),
+        ]
+    );
+    let format = JsonSchema { header: Some("__value_schema_id"), ..format(&[]) };
+    let framed = format.frame(b"{}", Some(&[0, 0, 0, 0, 9])).expect("an id");
+    assert_eq!(framed, (SchemaId::Number(9), Cow::Borrowed(&b"{}"[..])));
+}
+
+#[test]
+fn the_class_needs_a_registry() {
+    let none = JsonSchemaConverterClass.build(&Properties::new(), Role::Value).expect_err("refused");
+    assert_eq!(none.0[0].key, "schema.registry.url");
+    let url = Properties::from([("schema.registry.url".to_owned(), "http://localhost:8081".to_owned())]);
+    JsonSchemaConverterClass.build(&url, Role::Key).expect("valid");
 }
