@@ -1,5 +1,6 @@
 //! Single message transforms on columns: one file a class, one line in the table here.
 
+mod cast;
 mod chain;
 mod debezium;
 mod default;
@@ -23,6 +24,11 @@ mod set_schema_metadata;
 mod simple_date_format;
 mod timestamp_router;
 mod value_to_key;
+mod flatten;
+mod insert_field;
+mod mask_field;
+mod replace_field;
+mod timestamp_converter;
 
 pub use chain::{Chain, TransformKeys, aliases};
 pub(crate) use header_text::{header_values, with_values};
@@ -47,6 +53,18 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &timestamp_router::TimestampRouterClass,
     &value_to_key::ValueToKeyClass,
     &debezium::ExtractNewRecordStateClass,
+    &cast::CastClass(Part::Key),
+    &cast::CastClass(Part::Value),
+    &flatten::FlattenClass(Part::Key),
+    &flatten::FlattenClass(Part::Value),
+    &insert_field::InsertFieldClass(Part::Key),
+    &insert_field::InsertFieldClass(Part::Value),
+    &mask_field::MaskFieldClass(Part::Key),
+    &mask_field::MaskFieldClass(Part::Value),
+    &replace_field::ReplaceFieldClass(Part::Key),
+    &replace_field::ReplaceFieldClass(Part::Value),
+    &timestamp_converter::TimestampConverterClass(Part::Key),
+    &timestamp_converter::TimestampConverterClass(Part::Value),
 ];
 
 #[cfg(test)]
