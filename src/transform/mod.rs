@@ -1,6 +1,7 @@
 //! Single message transforms on columns: one file a class, one line in the table here.
 
 mod chain;
+mod confluent;
 mod default;
 mod drop_headers;
 mod extract_field;
@@ -28,6 +29,8 @@ pub use part::{Members, Part};
 
 use landfall_api::TransformClass;
 
+use confluent::extract_topic::Source;
+
 /// Every transform class; adding one is one file and one line here.
 pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &drop_headers::DropHeadersClass,
@@ -44,6 +47,15 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &set_schema_metadata::SetSchemaMetadataClass(Part::Value),
     &timestamp_router::TimestampRouterClass,
     &value_to_key::ValueToKeyClass,
+    &confluent::drop::DropClass(Part::Key),
+    &confluent::drop::DropClass(Part::Value),
+    &confluent::extract_topic::ExtractTopicClass(Source::Part(Part::Key)),
+    &confluent::extract_topic::ExtractTopicClass(Source::Part(Part::Value)),
+    &confluent::extract_topic::ExtractTopicClass(Source::Header),
+    &confluent::filter::FilterClass(Part::Key),
+    &confluent::filter::FilterClass(Part::Value),
+    &confluent::message_timestamp_router::MessageTimestampRouterClass,
+    &confluent::tombstone_handler::TombstoneHandlerClass,
 ];
 
 #[cfg(test)]
