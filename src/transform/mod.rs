@@ -3,6 +3,7 @@
 mod cast;
 mod chain;
 mod debezium;
+mod confluent;
 mod default;
 mod drop_headers;
 mod extract_field;
@@ -36,6 +37,8 @@ pub use part::{Members, Part};
 
 use landfall_api::TransformClass;
 
+use confluent::extract_topic::Source;
+
 /// Every transform class; adding one is one file and one line here.
 pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &drop_headers::DropHeadersClass,
@@ -65,6 +68,15 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &replace_field::ReplaceFieldClass(Part::Value),
     &timestamp_converter::TimestampConverterClass(Part::Key),
     &timestamp_converter::TimestampConverterClass(Part::Value),
+    &confluent::drop::DropClass(Part::Key),
+    &confluent::drop::DropClass(Part::Value),
+    &confluent::extract_topic::ExtractTopicClass(Source::Part(Part::Key)),
+    &confluent::extract_topic::ExtractTopicClass(Source::Part(Part::Value)),
+    &confluent::extract_topic::ExtractTopicClass(Source::Header),
+    &confluent::filter::FilterClass(Part::Key),
+    &confluent::filter::FilterClass(Part::Value),
+    &confluent::message_timestamp_router::MessageTimestampRouterClass,
+    &confluent::tombstone_handler::TombstoneHandlerClass,
 ];
 
 #[cfg(test)]
