@@ -15,7 +15,7 @@
 //! fraction was 1 or 1.0 (it is 1.0), in which order the names of a record came (those that Java's table has in one place come in the
 //! order of the columns), how many zeros a decimal of JSON had at its end (it has those of its schema's scale).
 
-mod date;
+pub mod date;
 mod hash_map;
 mod json;
 pub mod number;

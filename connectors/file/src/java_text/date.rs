@@ -29,7 +29,7 @@ pub(super) fn date(millis: i64, out: &mut Vec<u8>) {
 }
 
 /// Appends `millis` since the epoch as a header has it: what is before the second day is a time, what is at midnight a date.
-pub(super) fn iso(millis: i64, out: &mut Vec<u8>) {
+pub fn iso(millis: i64, out: &mut Vec<u8>) {
     let (day, of_day) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
     let timed = millis < DAY || of_day != 0;
     // A vector takes everything.
@@ -44,8 +44,9 @@ pub(super) fn iso(millis: i64, out: &mut Vec<u8>) {
     }
 }
 
-/// Year, month from 0 and day of the month of a day since the epoch. Years begin in March here, so that a leap day is the last.
-fn civil(day: i64) -> (i64, usize, i64) {
+/// Year, month from 0 and day of the month of a day since the epoch. The year before 1 is 0.
+pub fn civil(day: i64) -> (i64, usize, i64) {
+    // Years begin in March here, so that a leap day is the last.
     const CENTURIES: i64 = 146_097; // days of four
     const YEARS: i64 = 1461; // days of four
     let (year, of_year) = if day >= GREGORIAN {
@@ -65,9 +66,25 @@ fn civil(day: i64) -> (i64, usize, i64) {
     (year + i64::from(january), (month as usize + 2) % 12, of_month)
 }
 
+/// The day since the epoch of a year, a month from 0 and a day of the month; the Julian calendar's before 15 October 1582.
+pub fn day_of(year: i64, month: usize, of_month: i64) -> i64 {
+    let (year, month) = if month < 2 { (year - 1, month as i64 + 10) } else { (year, month as i64 - 2) };
+    let days = 365 * year + year.div_euclid(4) + (153 * month + 2) / 5 + of_month - 1;
+    let gregorian = days - year.div_euclid(100) + year.div_euclid(400) - 719_468;
+    if gregorian >= GREGORIAN { gregorian } else { days - 719_470 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_go_round() {
+        for day in (-800_000..800_000).step_by(97).chain(GREGORIAN - 3..GREGORIAN + 3).chain(-1..800) {
+            let (year, month, of_month) = civil(day);
+            assert_eq!(day_of(year, month, of_month), day);
+        }
+    }
 
     #[test]
     fn headers_have_iso_dates() {

@@ -105,7 +105,8 @@ pub fn decimal256(value: i256, scale: i32, out: &mut Vec<u8>) {
     scaled(&value.to_string(), scale, out);
 }
 
-fn scaled(unscaled: &str, scale: i32, out: &mut Vec<u8>) {
+/// Appends `BigDecimal.toString` of the whole number `unscaled` with `scale` of its digits behind the point.
+pub fn scaled(unscaled: &str, scale: i32, out: &mut Vec<u8>) {
     let digits = unscaled.trim_start_matches('-').as_bytes();
     let adjusted = digits.len() as i32 - 1 - scale;
     if unscaled.starts_with('-') {
