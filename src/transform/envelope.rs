@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, make_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, make_array, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
 use landfall_api::{Batch, Column, RecordError};
@@ -25,6 +25,14 @@ pub(super) fn rows(batch: &Batch, mask: &BooleanBuffer) -> Result<Batch, RecordE
         return Ok(batch.clone());
     }
     batch.filter(&BooleanArray::new(mask.clone(), None)).map_err(internal)
+}
+
+/// `batch`, which has no values, with the type of the rows `beside` it, if there are some: a tombstone joins them.
+pub(super) fn tombstones(batch: Batch, beside: Option<&Batch>) -> Batch {
+    let nothing = || Arc::new(Field::new("value", DataType::Null, true));
+    let field = beside.map_or_else(nothing, |beside| beside.value.field.clone());
+    let array = new_null_array(field.data_type(), batch.len());
+    Batch { value: Column { field, array }, ..batch }
 }
 
 /// An Arrow kernel did not take its input.

@@ -1,6 +1,7 @@
 //! Single message transforms on columns: one file a class, one line in the table here.
 
 mod chain;
+mod change;
 mod debezium;
 mod default;
 mod drop_headers;
@@ -8,14 +9,17 @@ mod envelope;
 mod extract_field;
 mod field_path;
 mod filter;
+mod golden_gate;
 mod header_from;
 mod header_literal;
 mod header_text;
 mod hoist_field;
+mod ibm_iidr;
 mod insert_header;
 mod order;
 mod part;
 pub mod predicate;
+mod qlik_replicate;
 mod regex_router;
 mod require;
 mod route;
@@ -49,6 +53,9 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &debezium::ExtractNewRecordStateClass,
     &debezium::BY_LOGICAL_TABLE_ROUTER,
     &debezium::TO_LOGICAL_TOPIC_ROUTER,
+    &qlik_replicate::QlikReplicateClass,
+    &golden_gate::GoldenGateClass,
+    &ibm_iidr::IbmIidrClass,
 ];
 
 #[cfg(test)]

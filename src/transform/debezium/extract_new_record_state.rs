@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, BinaryArray, BooleanArray, StringArray, new_null_array};
+use arrow_array::{Array as _, ArrayRef, BinaryArray, BooleanArray, StringArray};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::{DataType, Field, FieldRef};
 use arrow_select::filter::filter;
@@ -14,7 +14,7 @@ use landfall_api::{
 
 use super::reference::Reference;
 use super::{VERSION, is_envelope};
-use crate::transform::envelope::{defaulted, internal, member, no_struct, of_members, present, rows, with_members};
+use crate::transform::envelope::{defaulted, internal, member, no_struct, of_members, present, rows, tombstones, with_members};
 use crate::transform::header_text::{header_values, with_header};
 use crate::transform::require;
 use crate::transform::route::Routes;
@@ -150,7 +150,7 @@ impl Transform for ExtractNewRecordState {
         let there = present(&batch.value.array);
         let done = out.batches.len();
         let parts = rows(&batch, &there).and_then(|events| Ok((events, rows(&batch, &!&there)?)));
-        let (events, tombstones) = match parts {
+        let (events, gone) = match parts {
             Ok(parts) => parts,
             Err(error) => return out.reject_all(&batch, &error),
         };
@@ -159,18 +159,11 @@ impl Transform for ExtractNewRecordState {
         } else {
             out.emit(events);
         }
-        if self.mode == Mode::RewriteWithTombstone && !tombstones.is_empty() {
-            // A tombstone joins the rows around it.
-            let field = out.batches.get(done).map_or_else(nothing, |batch| batch.value.field.clone());
-            let array = new_null_array(field.data_type(), tombstones.len());
-            out.emit(self.marked(Batch { value: Column { field, array }, ..tombstones }));
+        if self.mode == Mode::RewriteWithTombstone && !gone.is_empty() {
+            let joined = tombstones(gone, out.batches.get(done));
+            out.emit(self.marked(joined));
         }
     }
-}
-
-/// The field of values that are all null.
-fn nothing() -> FieldRef {
-    Arc::new(Field::new("value", DataType::Null, true))
 }
 
 /// Events of which the same becomes.
