@@ -101,7 +101,7 @@ impl Outcome {
         if !self.key.is_empty() {
             batch.key = key(row, &self.key)?;
         }
-        let added: Vec<_> = self.fields.iter().map(|added| found(added)).map(|column| (column.field, column.array)).collect();
+        let added: Vec<_> = self.fields.iter().map(&found).map(|column| (column.field, column.array)).collect();
         let row = with_members(row, added, "a change")?;
         for header in &self.headers {
             batch = with_header(batch, &header.name, header_values(&found(header)));
