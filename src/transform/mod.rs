@@ -2,22 +2,27 @@
 
 mod cast;
 mod chain;
+mod change;
 mod debezium;
 mod confluent;
 mod default;
 mod drop_headers;
+mod envelope;
 mod extract_field;
 mod field_path;
 mod filter;
+mod golden_gate;
 mod header_from;
 mod header_literal;
 mod envelope;
 mod header_text;
 mod hoist_field;
+mod ibm_iidr;
 mod insert_header;
 mod order;
 mod part;
 pub mod predicate;
+mod qlik_replicate;
 mod regex_router;
 mod require;
 mod route;
@@ -77,6 +82,11 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &confluent::filter::FilterClass(Part::Value),
     &confluent::message_timestamp_router::MessageTimestampRouterClass,
     &confluent::tombstone_handler::TombstoneHandlerClass,
+    &debezium::BY_LOGICAL_TABLE_ROUTER,
+    &debezium::TO_LOGICAL_TOPIC_ROUTER,
+    &qlik_replicate::QlikReplicateClass,
+    &golden_gate::GoldenGateClass,
+    &ibm_iidr::IbmIidrClass,
 ];
 
 #[cfg(test)]
