@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod debezium;
 mod demo;
 mod documents;
 mod errors;
@@ -13,12 +14,14 @@ mod harness;
 mod idle;
 mod landing;
 mod memory;
+mod options;
 mod outage;
 mod reference;
 mod rotation;
 mod storage;
 mod support;
 mod topics;
+mod types;
 mod validation;
 
 #[test]

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
@@ -15,7 +14,7 @@ use landfall_api::{
     Batch, Committed, Offset, Opened, RecordError, Refuse, SinkTask, TaskContext, TaskError, TopicId, TopicPartition,
 };
 
-use crate::columns::{self, Columns, Shape};
+use crate::columns::{self, Columns, Refusals, Shape};
 use crate::commit::{self, Ledger, Named};
 use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
 use crate::landed;
@@ -239,7 +238,7 @@ impl LakeTask {
     }
 
     /// The rows of a file, None if there are none; or those that no file can take.
-    fn rows(&self, batch: &Batch) -> Result<Option<Rows>, Vec<(usize, RecordError)>> {
+    fn rows(&self, batch: &Batch) -> Result<Option<Rows>, Refusals> {
         if batch.is_empty() {
             return Ok(None);
         }
@@ -256,15 +255,7 @@ impl LakeTask {
             _ => columns.schema(&shape),
         };
         let schema = schema.map_err(all)?;
-        match columns.rows(batch, &schema) {
-            Ok(rows) => Ok(Some(Rows { shape, rows })),
-            Err(error) if batch.len() == 1 => Err(vec![(0, error)]),
-            Err(error) => {
-                let mut errors = Vec::new();
-                misfits(columns, batch, &schema, &(0..batch.len()), &mut errors);
-                Err(if errors.is_empty() { all(error) } else { errors })
-            }
-        }
+        columns.rows(batch, &schema).map(|rows| Some(Rows { shape, rows }))
     }
 
     /// Adds the rows of `batch` to files.
@@ -392,19 +383,6 @@ impl LakeTask {
             None => None,
         };
         Ok((Opened { resume, learned }, last_file))
-    }
-}
-
-/// Finds the rows of `batch` in `range` that a file of `schema` cannot take, by halves: few are bad, if any.
-fn misfits(columns: &Columns, batch: &Batch, schema: &SchemaRef, range: &Range<usize>, errors: &mut Vec<(usize, RecordError)>) {
-    if let Err(error) = columns.rows(&batch.slice(range), schema) {
-        let middle = range.start + range.len() / 2;
-        if middle == range.start {
-            errors.push((range.start, error));
-            return;
-        }
-        misfits(columns, batch, schema, &(range.start..middle), errors);
-        misfits(columns, batch, schema, &(middle..range.end), errors);
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,7 @@ use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
 use crate::system::SystemColumn;
+use crate::types::Types;
 
 struct Bench {
     runtime: Runtime,
@@ -54,7 +56,7 @@ impl Bench {
         let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
         let mut layout = Layout {
             names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-            columns: Columns { format, system: Vec::new() },
+            columns: Columns { format, system: Vec::new(), types: Types::default() },
             rotation: Rotation::default(),
             nulls: NullValues::Fail,
             retry_backoff: Duration::from_millis(5),
@@ -522,7 +524,7 @@ fn one_bad_row_of_a_batch_costs_only_itself() {
     task.open(&tp(), None, 0).expect("open");
     let refused = refused_of(&mut task, vec![range(0..2), lacking(2..9, &[4, 8])]);
     assert_eq!(refused.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [4, 8]);
-    assert!(refused[0].1.contains("'id' is declared as non-nullable but contains null values"), "{refused:?}");
+    assert!(refused[0].1.contains("id: it is null, and its schema requires a value"), "{refused:?}");
     assert_eq!(files(&mut task, &bench), [[0, 1, 2, 3]]);
     assert_eq!(refused_of(&mut task, vec![lacking(9..12, &[9, 10, 11]), range(12..13)]).len(), 3);
     assert_eq!(files(&mut task, &bench), [[0, 1, 2, 3], [5, 6, 7, 12]]);
