@@ -209,10 +209,24 @@ fn a_record_that_is_not_tolerated_is_told_of_and_fails_the_task_after_those_befo
 }
 
 #[test]
-fn a_dead_letter_queue_that_cannot_be_is_said() {
+fn a_dead_letter_queue_that_takes_nothing_fails_the_task_and_nothing_is_lost() {
     let (broker, store, topic) = (Broker::shared(), Store::directory(), "no-queue");
     broker.create_topic(topic, 1);
+    broker.create_topic("small-queue", 1);
     let worker = Worker::start(&broker.bootstrap(), &[]);
+    broker.produce(topic, 0, (0..30).map(|id| if id == 12 { Record::value("x".repeat(5000)) } else { good(id) }));
+    let mut config = store.connector(topic, 10);
+    with(&mut config, &dead_letters("small-queue"));
+    with(&mut config, &json!({"producer.override.max.request.size": "3000"}));
+    worker.post("/connectors", &json!({"name": "small", "config": config}));
+    let trace = worker.await_failure("small");
+    let java =
+        "org.apache.kafka.connect.errors.ConnectException: Could not produce message to dead letter queue. topic=small-queue";
+    assert!(trace.starts_with(java) && trace.contains("MSG_SIZE_TOO_LARGE"), "{trace}");
+    assert!(trace.contains("topic no-queue, partition 0, offset 12"), "{trace}");
+    assert!(committed(broker, "small", topic) <= 12);
+    assert_eq!(worker.metric("kafka_connect_task_error_metrics_deadletterqueue_produce_failures"), 1.0);
+
     let mut config = store.connector(topic, 10);
     with(&mut config, &dead_letters("no-queue-dlq"));
     with(&mut config, &json!({"errors.deadletterqueue.topic.replication.factor": "3"}));
@@ -234,7 +248,7 @@ fn no_offset_is_committed_before_its_letter_is_acknowledged() {
     broker.create_topic(topic, 1);
     letters.create_topic(dlq, 1);
     let good_then_bad = |from: i64| (from..from + 30).map(move |id| if id == from + 20 { Record::value("{") } else { good(id) });
-    let worker = Worker::start(&broker.bootstrap(), &[]);
+    let mut worker = Worker::start(&broker.bootstrap(), &[]);
     let mut config = store.connector(topic, 10);
     with(&mut config, &dead_letters(dlq));
     let elsewhere = letters.bootstrap();
@@ -258,6 +272,16 @@ fn no_offset_is_committed_before_its_letter_is_acknowledged() {
     wait_until("the letter and the commit", secs(60), || (committed(broker, topic, topic) == 92).then_some(()));
     assert_eq!(offsets(&letters.records(dlq)), [20, 50]);
     worker.await_state(topic, "RUNNING");
+
+    // A worker that ends while it waits does so in time, and commits nothing past the letter.
+    letters.sigstop();
+    broker.produce(topic, 0, good_then_bad(92));
+    wait_until("files past the letter", secs(60), || (store.files(topic).len() == 11).then_some(()));
+    let asked = Instant::now();
+    assert!(worker.terminate().success(), "{}", worker.log_text());
+    assert!(asked.elapsed() < secs(6), "{:?}", asked.elapsed());
+    let held = committed(broker, topic, topic);
+    assert!((92..=112).contains(&held), "{held} is committed");
 }
 
 #[test]
