@@ -4,7 +4,7 @@ mod batch;
 mod bytes;
 mod json;
 mod node;
-#[expect(dead_code, unused_imports, reason = "the first format that has its schemas in a registry brings the rest")]
+mod protobuf;
 mod registry;
 mod simple_header;
 mod string;
@@ -23,6 +23,7 @@ pub const CONVERTERS: &[&dyn ConverterClass] = &[
     &string::StringConverterClass,
     &bytes::ByteArrayConverterClass,
     &simple_header::SimpleHeaderConverterClass,
+    &protobuf::ProtobufConverterClass,
 ];
 
 /// A converter of the class that `class` names, from `properties` with the prefix (`value.converter.`) taken off.

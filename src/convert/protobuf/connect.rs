@@ -158,7 +158,9 @@ impl Reading<'_> {
         if self.fields > MAX_FIELDS {
             return Err(RecordError::data(format!("a message of more than {MAX_FIELDS} fields, those of its messages included")));
         }
-        if let Some((_, at)) = self.open.last_mut() {
+        if let Some((open, at)) = self.open.last_mut()
+            && open == field.parent_message()
+        {
             field.name().clone_into(at);
         }
         let repeated = field.cardinality() == Cardinality::Repeated;
