@@ -7,6 +7,7 @@ mod documents;
 mod fetch_group;
 mod file_stream;
 mod formats;
+mod fuzz_corpus;
 mod group;
 mod harness;
 mod idle;

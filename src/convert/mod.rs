@@ -2,6 +2,7 @@
 
 mod batch;
 mod bytes;
+pub mod fuzz;
 mod json;
 mod node;
 mod protobuf;

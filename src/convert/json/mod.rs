@@ -16,7 +16,7 @@ mod scan;
 mod schema;
 mod schemaless;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use arrow_array::BinaryArray;
 use arrow_schema::FieldRef;

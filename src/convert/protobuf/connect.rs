@@ -465,7 +465,7 @@ fn scalar(field: &FieldDescriptor) -> Typed {
 fn logical(which: Which, field: &FieldDescriptor, message: &MessageDescriptor) -> Result<Typed, RecordError> {
     let expected = which.fields().iter().zip(1..).all(|((name, kind), number)| {
         let field = message.get_field(number);
-        field.is_some_and(|field| field.name() == *name && format!("{:?}", field.kind()) == *kind)
+        field.is_some_and(|field| field.name() == *name && format!("{:?}", field.kind()).eq_ignore_ascii_case(kind))
     });
     if !expected {
         return Err(RecordError::data(format!("{} does not have the fields that it is known for", message.full_name())));

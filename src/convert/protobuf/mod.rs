@@ -148,11 +148,7 @@ fn unreadable(why: impl std::fmt::Display) -> RecordError {
     serialization(format!("Error deserializing Protobuf message: {why}"))
 }
 
-/// A decoder of messages of `text`, each of which says which by its first bytes, by `properties`: for tests and for what looks for bytes
-/// that do harm.
-#[cfg(test)]
-fn decoder_of(text: &str, properties: &Properties) -> Result<Box<dyn Decode>, RecordError> {
-    let options = Options::parse(properties, &mut Faults::default()).ok_or_else(|| RecordError::data("options"))?;
-    let schema = RegisteredSchema { kind: "PROTOBUF".into(), text: text.into(), references: Vec::new(), version: None };
-    Protobuf { name: "value", header: None, options }.decoder(&schema)
+/// The format with the options that `properties` say, for a decoder without a registry; none if one of them is wrong.
+pub(super) fn format(name: &'static str, header: Option<&'static str>, properties: &Properties) -> Option<Protobuf> {
+    Some(Protobuf { name, header, options: Options::parse(properties, &mut Faults::default())? })
 }
