@@ -1,5 +1,6 @@
 //! Black-box tests: the real binary, a real broker, and what other programs read afterwards.
 
+mod avro;
 mod bad_input;
 mod crash;
 mod demo;
