@@ -1,6 +1,7 @@
 //! Black-box tests: the real binary, a real broker, and what other programs read afterwards.
 
 mod bad_input;
+mod converters;
 mod crash;
 mod demo;
 mod documents;
@@ -23,4 +24,9 @@ mod validation;
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
     memory::one_file_of(400);
+}
+
+#[test]
+fn converters_make_what_kafkas_make() {
+    converters::checked_in();
 }
