@@ -104,13 +104,13 @@ public class ConverterHarness {
         return schema.isOptional() ? text(schema) + "?" : text(schema);
     }
 
-    /** A value as JSON: floats with a schema by their bits, decimals as text, dates in milliseconds, maps with a schema as pairs. */
+    /** A value as JSON: floats by their bits, decimals as text, dates in milliseconds, maps with a schema as pairs. */
     private static Object value(Object value, boolean typed) {
         if (value instanceof Float number) {
             return "f:" + Integer.toHexString(Float.floatToIntBits(number));
         }
         if (value instanceof Double number) {
-            return typed || number.isInfinite() ? "d:" + Long.toHexString(Double.doubleToLongBits(number)) : number;
+            return "d:" + Long.toHexString(Double.doubleToLongBits(number));
         }
         if (value instanceof BigDecimal decimal) {
             return decimal.signum() == 0 ? "0" : decimal.stripTrailingZeros().toPlainString();
