@@ -78,7 +78,7 @@ pub(crate) fn checked_in() {
     for (group, results) in &expected {
         for ((record, (result, reason)), ours) in group.records.iter().zip(results).zip(by_landfall(group)) {
             let found = difference(group, record.as_deref(), result, &ours);
-            assert_eq!(found, reason.as_deref(), "{}", shown(group, record.as_deref(), result, &ours));
+            assert!(found == reason.as_deref() && found != Some(UNKNOWN), "{}", shown(group, record.as_deref(), result, &ours));
         }
     }
 }
@@ -185,6 +185,7 @@ pub(crate) fn difference(group: &Group, record: Option<&[u8]>, java: &Value, our
         (Ok((schema, _)), Some(_)) if schema.contains("map<") => {
             return Some("of two entries with one key only the last is read");
         }
+        (Ok((schema, _)), Some(_)) if schema.is_empty() && huge_exponent(&record) => return Some(DIGITS),
         (_, Some(_)) => return Some(UNKNOWN),
         (Err(ours), None) => return Some(refused(&ours.message)),
         (Ok(ours), None) => ours,
@@ -205,7 +206,7 @@ pub(crate) fn difference(group: &Group, record: Option<&[u8]>, java: &Value, our
         _ if record.contains("\\ud8") => SURROGATE,
         Some(_) if record.contains("\"Infinity\"") || record.contains("\"NaN\"") => "Infinity and NaN are read from texts",
         None if loosely_equal(&without_empty(value), &without_empty(java_value)) => "what is empty throughout has no type",
-        None if digits > Some(18) || record.contains("e400") => "numbers beyond 64 bits keep their digits",
+        None if digits > Some(18) || record.contains("e4") => DIGITS,
         None if record.contains("007") => "text of JSON keeps leading zeros",
         _ => UNKNOWN,
     })
@@ -213,10 +214,21 @@ pub(crate) fn difference(group: &Group, record: Option<&[u8]>, java: &Value, our
 
 const SURROGATE: &str = "half a surrogate pair becomes U+FFFD";
 
+const DIGITS: &str = "numbers beyond 64 bits keep their digits";
+
+/// Whether there is a number with so large an exponent that Jackson takes it for an attack.
+fn huge_exponent(record: &str) -> bool {
+    record
+        .split(['e', 'E'])
+        .skip(1)
+        .any(|after| after.bytes().skip_while(|b| matches!(b, b'+' | b'-')).take_while(u8::is_ascii_digit).count() > 4)
+}
+
 /// The reason by what Landfall says of a record that Java takes.
 fn refused(message: &str) -> &'static str {
     match message {
         after if after.ends_with("expected the end of the record") => "Java drops what stands after the JSON",
+        null if null.starts_with("Invalid null value for required ") => "Java reads only the last of two fields with one name",
         value if value.starts_with("invalid value for ") => "Java makes something of a value of another type",
         scale if scale.contains("Decimal schema: ") => "Java looks at the scale of a decimal when there is a value",
         fraction if fraction.contains(" cannot hold ") => "Java leaves it to the sink to refuse a decimal of another scale",
@@ -235,7 +247,7 @@ fn header_difference(java: &Value, ours: &Made) -> Option<&'static str> {
         return None;
     }
     let text = ours.as_str().unwrap_or_default();
-    Some(match text.trim_start().chars().next() {
+    Some(match text.trim_start_matches(|c| c <= ' ').chars().next() {
         _ if text == "null" && java.is_null() => "Java reads null",
         Some('[' | '{') => "Java writes lists and maps anew",
         Some('+' | '-') => NUMBERS,
@@ -249,7 +261,7 @@ const NUMBERS: &str = "Java writes numbers and dates anew, and rounds them";
 /// Whether numbers are the same, whatever their type; a column has one, and text of JSON is what it says.
 fn loosely_equal(ours: &Value, java: &Value) -> bool {
     match (ours, java) {
-        (Value::Number(a), Value::Number(b)) => a == b,
+        (Value::Number(a), Value::Number(b)) => a == b || (a.is_f64() || b.is_f64()) && a.as_f64() == b.as_f64(),
         (Value::Number(number), Value::String(_)) | (Value::String(_), Value::Number(number)) => {
             let double = ours.as_str().or(java.as_str()).and_then(|text| u64::from_str_radix(text.strip_prefix("d:")?, 16).ok());
             let double = double.map(f64::from_bits);
