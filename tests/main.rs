@@ -2,6 +2,7 @@
 
 mod avro;
 mod bad_input;
+mod converters;
 mod crash;
 mod demo;
 mod documents;
@@ -25,4 +26,9 @@ mod validation;
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
     memory::one_file_of(400);
+}
+
+#[test]
+fn converters_make_what_kafkas_make() {
+    converters::checked_in();
 }

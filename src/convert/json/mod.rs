@@ -1,10 +1,14 @@
 //! `org.apache.kafka.connect.json.JsonConverter`: JSON with its Connect schema around it, or without one.
 //!
 //! It takes what Kafka's class (4.3.1) takes and refuses what that refuses, in its words where it has some, except that
-//! - a value of another JSON type than its schema's, or out of its range, is refused; Java takes `0`, `false`, null or the lowest bits;
+//! - a value of another JSON type than its schema's, or out of its range, is refused; Java takes `0`, `false`, null or the lowest bits.
+//!   So is a decimal with more fractional digits than its schema, which Java leaves to the sink. `"NaN"` and `"Infinity"` are doubles;
 //! - bytes after the JSON are refused; Java drops them;
-//! - without a schema, absent and null are one, integers beyond 64 bits keep their digits as JSON text, and a column has one type:
-//!   see [`learn`] for how it widens.
+//! - of two entries of a map with one key only the last is read; Java converts both and keeps the last;
+//! - a schema may have a default for a struct, which Java always refuses. What a schema says is read strictly: no leading zeros;
+//! - half a surrogate pair becomes U+FFFD;
+//! - without a schema, absent and null are one, what is empty throughout has no type to show and is null, numbers beyond 64 bits keep
+//!   their digits as JSON text, and a column has one type: see [`learn`] for how it widens.
 //!
 //! Both forms read with a [`scan::Scanner`] into a tree of [`Node`](super::node::Node)s.
 
@@ -23,8 +27,9 @@ use arrow_schema::FieldRef;
 use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Records, Role, Run, Unavailable, config};
 
 use envelope::Envelope;
-use scan::Stop;
-use schema::Reading;
+pub(super) use scan::{Scanner, Stop};
+pub(super) use schema::Reading;
+pub(super) use schemaless::start;
 use schemaless::{Converted, Schemaless};
 
 config! {
@@ -85,7 +90,7 @@ impl JsonConverter {
         let name = super::column_name(role);
         let envelope = Envelope::new(
             name,
-            Reading { replace_null: config.replace_null_with_default },
+            Reading { replace_null: config.replace_null_with_default, json_schema: false },
             usize::try_from(config.schemas_cache_size).unwrap_or(0),
         );
         let envelope = match config.schema_content.as_deref().filter(|content| !content.is_empty()) {
@@ -134,7 +139,7 @@ impl Utf8 {
 }
 
 #[cold]
-fn not_utf8() -> Stop {
+pub(super) fn not_utf8() -> Stop {
     Stop::invalid("invalid UTF-8")
 }
 
@@ -149,20 +154,8 @@ fn invalid(stop: Stop) -> RecordError {
     }
 }
 
-/// What was converted as runs from row `begin` on: the rows between those that were refused.
+/// What was converted as runs from row `begin` on.
 fn runs(begin: usize, converted: Converted) -> Vec<Run> {
     let Converted { field, array, refused } = converted;
-    let mut runs = Vec::with_capacity(2 * refused.len() + 1);
-    let accepted = |from: usize, to: usize| {
-        let column = landfall_api::Column { field: field.clone(), array: array.slice(from, to - from) };
-        (from < to).then_some(Run { rows: begin + from..begin + to, column: Ok(column) })
-    };
-    let mut at = 0;
-    for (row, error) in refused {
-        runs.extend(accepted(at, row));
-        runs.push(Run { rows: begin + row..begin + row + 1, column: Err(error) });
-        at = row + 1;
-    }
-    runs.extend(accepted(at, array.len()));
-    runs
+    super::runs(begin, &landfall_api::Column { field, array }, refused)
 }
