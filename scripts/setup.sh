@@ -4,6 +4,7 @@
 #   setup.sh build   the Debian packages that a build needs
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Azurite, Python
 #                   readers of Parquet
+#   setup.sh long    these, and Spark, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -53,10 +54,10 @@ npm_packages() {
   npm install --prefix "$cache/npm" --no-audit --no-fund --silent "azurite@$azurite"
 }
 
-venv() {
-  rm -rf "$cache/venv"
-  python3 -m venv "$cache/venv"
-  "$cache/venv/bin/pip" install -q -r tests/data/requirements.txt
+python() {
+  rm -rf "${cache:?}/$1"
+  python3 -m venv "$cache/$1"
+  "$cache/$1/bin/pip" install -q -r "tests/data/$2"
 }
 
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
@@ -82,4 +83,5 @@ flock 9
 once jars "$(cat tests/support/broker/pom.xml)" jars jars tests/support/broker/pom.xml
 once java-worker "$(cat tests/support/java_worker/pom.xml)" jars java-worker tests/support/java_worker/pom.xml
 once npm "$azurite" npm_packages
-once venv "$(cat tests/data/requirements.txt)" venv
+once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
+[ "${1:-}" != long ] || once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt

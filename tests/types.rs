@@ -30,7 +30,7 @@ use tokio::runtime::Runtime;
 use crate::support::read::{self, python};
 use crate::support::records::Random;
 use crate::support::secs;
-use random::{Range, Spec};
+use random::{Range, SCALARS, SPARKS, Spec};
 
 const CONFLUENT: Types = types(Mode::Confluent);
 const NATIVE: Types = types(Mode::Native);
@@ -105,14 +105,20 @@ fn parquet_schema(file: &Path) -> SchemaDescPtr {
     reader.metadata().file_metadata().schema_descr_ptr()
 }
 
-/// Writes `schemas` files of random rows for each mode, and what readers are to see; the number of rows, and of those for DuckDB.
-fn random_files(folder: &Path, seed: u64, schemas: usize) -> (usize, usize) {
+/// Writes `schemas` files of random rows for each mode, if `spark` only such as Spark reads, and what readers are to see; the number of
+/// rows, and of those for DuckDB.
+pub(crate) fn random_files(folder: &Path, seed: u64, schemas: usize, spark: bool) -> (usize, usize) {
+    let scalars = if spark { SPARKS } else { &SCALARS };
     let mut r = Random::new(seed);
     let mut expected = Map::new();
     let (mut rows, mut duckdb) = (0, 0);
     for n in 0..schemas {
-        let range = if n % 2 == 0 { Range::Usual } else { Range::Full };
-        let spec = if n == 0 { Spec::deep(14) } else { Spec::random(&mut r, 3) };
+        let range = if spark || n.is_multiple_of(2) { Range::Usual } else { Range::Full };
+        let spec = match n {
+            0 => Spec::deep(14),
+            1 => Spec::huge(3 << 20),
+            _ => Spec::random(&mut r, 3, scalars),
+        };
         let schema = spec.schema();
         let values: Vec<_> = (0..=r.below(12)).map(|_| spec.value(&mut r, range)).collect();
         let records: Vec<_> = values.iter().map(|v| json!({"schema": schema, "payload": v.json}).to_string()).collect();
@@ -130,9 +136,10 @@ fn random_files(folder: &Path, seed: u64, schemas: usize) -> (usize, usize) {
     (rows, duckdb)
 }
 
-fn readers_see_random_rows(seed: u64, schemas: usize) {
+/// Compares what pyarrow and DuckDB see with the rows of so many random schemas.
+pub(crate) fn readers_see_random_rows(seed: u64, schemas: usize) {
     let folder = TempDir::with_prefix("landfall-types-").expect("a folder");
-    let (rows, duckdb) = random_files(folder.path(), seed, schemas);
+    let (rows, duckdb) = random_files(folder.path(), seed, schemas, false);
     let found = python("values.py", &[folder.path().to_str().expect("a path of text")]);
     assert_eq!(found, json!({"seen": {"pyarrow": rows, "duckdb": duckdb}, "otherwise": []}), "seed {seed}");
 }

@@ -125,7 +125,11 @@ fn arrow(data_type: &DataType) -> String {
             other => arrow(other),
         },
         DataType::Struct(fields) => {
-            let fields: Vec<_> = fields.iter().map(|field| format!("{}: {}", field.name(), arrow(field.data_type()))).collect();
+            let field = |field: &FieldRef| match field.name().as_str() {
+                sources::ANY => field.name().clone(),
+                name => format!("{name}: {}", arrow(field.data_type())),
+            };
+            let fields: Vec<_> = fields.iter().map(field).collect();
             format!("Struct({})", fields.join(", "))
         }
         other => other.to_string(),
@@ -141,6 +145,7 @@ fn parquet(types: Types, field: &FieldRef) -> String {
 /// A column's type.
 pub(super) fn shown(column: &Type) -> String {
     match column {
+        Type::PrimitiveType { .. } if column.name() == sources::ANY => column.name().to_owned(),
         Type::PrimitiveType { physical_type, type_length, .. } => {
             let width = if *type_length > 0 { format!("({type_length})") } else { String::new() };
             format!("{physical_type}{width}{}", annotation(column).map(|a| format!(" {a}")).unwrap_or_default())

@@ -36,6 +36,9 @@ fn map(value: DataType) -> DataType {
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(fields.into()), false)), false)
 }
 
+/// The name of fields that stand for any.
+pub(super) const ANY: &str = "…";
+
 fn group(fields: &[(&str, DataType)]) -> DataType {
     DataType::Struct(fields.iter().map(|(name, data_type)| Field::new(*name, data_type.clone(), true)).collect())
 }
@@ -71,7 +74,7 @@ pub(super) fn connect() -> Vec<Source> {
         source("Timestamp", "int64", utc(), &[(NAME, TIMESTAMP)]),
         source("array of int64", "array", list(Int64), &[]),
         source("map of string and int64", "map", map(Int64), &[]),
-        source("struct", "struct", group(&[("a", Int64)]), &[]),
+        source("struct", "struct", group(&[(ANY, Int64)]), &[]),
     ]
 }
 
@@ -84,7 +87,7 @@ pub(super) fn schemaless() -> Vec<Source> {
         source("other numbers, and integers among them", "", DataType::Float64, free),
         source("strings", "", DataType::Utf8, free),
         source("lists", "", list(DataType::Int64), free),
-        source("objects", "", group(&[("a", DataType::Int64)]), free),
+        source("objects", "", group(&[(ANY, DataType::Int64)]), free),
         source("values of several types, each as its JSON", "", DataType::Utf8, &[(SCHEMALESS, JSON)]),
     ]
 }
@@ -104,7 +107,7 @@ pub(super) fn avro() -> Vec<Source> {
         source("enum", "string", Utf8, &[]),
         source("array of long", "array", list(Int64), &[]),
         source("map of long", "map", map(Int64), &[]),
-        source("record", "struct", group(&[("a", Int64)]), &[]),
+        source("record", "struct", group(&[(ANY, Int64)]), &[]),
         source("union of null and one type", "that type, optional", Int64, &[]),
         source("union of several types", "struct, a field a type", group(&[("int", Int32), ("string", Utf8)]), &[]),
         source("bytes or fixed, decimal(9, 2)", "bytes, Decimal", Decimal128(9, 2), &[(NAME, DECIMAL)]),
@@ -139,7 +142,7 @@ pub(super) fn protobuf() -> Vec<Source> {
         source("bytes", "bytes", Binary, &[]),
         source("enum", "string", Utf8, &[]),
         source("enum, int.for.enums=true", "int32", Int32, &[]),
-        source("message", "struct", group(&[("a", Int64)]), &[]),
+        source("message", "struct", group(&[(ANY, Int64)]), &[]),
         source("oneof", "struct, a field an alternative", group(&[("a", Int64), ("b", Utf8)]), &[]),
         source("repeated int64", "array", list(Int64), &[]),
         source("map<string, int64>", "map", map(Int64), &[]),
@@ -165,7 +168,7 @@ pub(super) fn json_schema() -> Vec<Source> {
         source("string, connect.type bytes", "bytes", Binary, &[]),
         source("enum of strings", "string", Utf8, &[]),
         source("array of integers", "array", list(Int64), &[]),
-        source("object", "struct", group(&[("a", Int64)]), &[]),
+        source("object", "struct", group(&[(ANY, Int64)]), &[]),
         source("object, connect.type map", "map", map(Int64), &[]),
         source("oneOf null and one type", "that type, optional", Int64, &[]),
         source("oneOf several types", "struct, a field a type", group(&[("a", Int64), ("b", Utf8)]), &[]),
@@ -186,7 +189,7 @@ pub(super) fn debezium() -> Vec<Source> {
         From::Scaled => ("struct", group(&[("scale", DataType::Int32), ("value", DataType::Binary)])),
         From::Nested if name.ends_with("data.FloatVector") => ("array", list(DataType::Float32)),
         From::Nested if name.ends_with("data.DoubleVector") => ("array", list(DataType::Float64)),
-        From::Nested => ("struct", group(&[("a", DataType::Int64)])),
+        From::Nested => ("struct", group(&[(ANY, DataType::Int64)])),
     };
     let known = DEBEZIUM.iter().map(|named| {
         let (connect, data_type) = of(named.from, named.name);
