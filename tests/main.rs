@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod debezium;
 mod demo;
 mod documents;
 mod errors;

@@ -187,3 +187,17 @@ fn plain_values_of_several_types_survive_a_restart_too() {
     land(root.path(), 0, &["1", "\"two\""]);
     assert_eq!(land(root.path(), 2, &["3"]), DataType::Utf8);
 }
+
+#[test]
+fn typed_headers_become_their_text() {
+    let rows: &[Row<'_>] = &[
+        (0, None, INT, &[("n", "1.50"), ("o", r#"{"b":"x","a":[1]}"#)]),
+        (1, None, INT, &[]),
+        (2, None, INT, &[("s", "\"x\""), ("z", "null")]),
+    ];
+    let converted = convert(&raw(rows), 0..3, JSON, true);
+    let headers = converted.batches[0].headers.as_ref().expect("headers");
+    let text: Vec<_> = headers.values().as_struct().column(1).as_binary::<i32>().iter().collect();
+    assert_eq!(text, [Some(&b"1.5"[..]), Some(br#"{"a":[1],"b":"x"}"#), Some(b"x"), None]);
+    assert_eq!(headers.value_offsets(), [0, 2, 2, 4]);
+}
