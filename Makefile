@@ -15,7 +15,9 @@ test: setup lint
 	cargo test --workspace
 
 # What takes too long for every change: files of gigabytes, thousands of new records.
+# What takes too long for every change: files of gigabytes, thousands of schemas, Spark.
 test-long: setup
+	scripts/setup.sh long
 	cargo test --profile demo --test long
 
 lint:

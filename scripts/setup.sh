@@ -6,6 +6,7 @@
 #                   Azurite, Python readers of Parquet
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Azurite, a schema
 #                   registry, Python readers of Parquet
+#   setup.sh long    these, and Spark, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -69,6 +70,10 @@ venv() {
   rm -rf "$cache/venv"
   python3 -m venv "$cache/venv"
   "$cache/venv/bin/pip" install -q -r tests/data/requirements.txt
+python() {
+  rm -rf "${cache:?}/$1"
+  python3 -m venv "$cache/$1"
+  "$cache/$1/bin/pip" install -q -r "tests/data/$2"
 }
 
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
@@ -98,3 +103,5 @@ once debezium "$(cat tests/support/debezium/pom.xml)" jars debezium/postgres tes
 once npm "$azurite" npm_packages
 once apicurio "$apicurio" registry
 once venv "$(cat tests/data/requirements.txt)" venv
+once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
+[ "${1:-}" != long ] || once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt
