@@ -143,10 +143,14 @@ struct Two;
 impl Schemas for Two {
     fn schema(&mut self, id: SchemaId) -> Result<RegisteredSchema, NoSchema> {
         let text = match id {
-            SchemaId::Number(1) => "syntax = \"proto3\"; message A { int32 a = 1; message B { string b = 1; } } message C { A a = 1; }",
-            SchemaId::Number(2) | SchemaId::Guid(_) => "syntax = \"proto2\"; message A { required int64 a = 1; repeated string b = 2; }",
+            SchemaId::Number(1) => {
+                "syntax = \"proto3\"; message A { int32 a = 1; message B { string b = 1; } } message C { A a = 1; }"
+            }
+            SchemaId::Number(2) | SchemaId::Guid(_) => {
+                "syntax = \"proto2\"; message A { required int64 a = 1; repeated string b = 2; }"
+            }
             SchemaId::Number(3) => return Err(NoSchema::Unavailable(Unavailable("away".into()))),
-            SchemaId::Number(_) => return Err(NoSchema::Refused(RecordError::data("no schema"))),
+            SchemaId::Number(_) | SchemaId::Content(_) => return Err(NoSchema::Refused(RecordError::data("no schema"))),
         };
         Ok(RegisteredSchema { kind: "PROTOBUF".into(), text: text.into(), references: Vec::new(), version: None })
     }
