@@ -1,6 +1,8 @@
 //! Black-box tests: the real binary, a real broker, and what other programs read afterwards.
 
+mod avro;
 mod bad_input;
+mod converters;
 mod crash;
 mod debezium;
 mod demo;
@@ -9,6 +11,7 @@ mod errors;
 mod fetch_group;
 mod file_stream;
 mod formats;
+mod fuzz_corpus;
 mod group;
 mod harness;
 mod idle;
@@ -27,4 +30,9 @@ mod validation;
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
     memory::one_file_of(400);
+}
+
+#[test]
+fn converters_make_what_kafkas_make() {
+    converters::checked_in();
 }

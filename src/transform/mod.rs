@@ -1,21 +1,28 @@
 //! Single message transforms on columns: one file a class, one line in the table here.
 
+mod cast;
 mod chain;
+mod change;
 mod debezium;
+mod confluent;
 mod default;
 mod drop_headers;
+mod envelope;
 mod extract_field;
 mod field_path;
 mod filter;
+mod golden_gate;
 mod header_from;
 mod header_literal;
 mod envelope;
 mod header_text;
 mod hoist_field;
+mod ibm_iidr;
 mod insert_header;
 mod order;
 mod part;
 pub mod predicate;
+mod qlik_replicate;
 mod regex_router;
 mod require;
 mod route;
@@ -23,12 +30,19 @@ mod set_schema_metadata;
 mod simple_date_format;
 mod timestamp_router;
 mod value_to_key;
+mod flatten;
+mod insert_field;
+mod mask_field;
+mod replace_field;
+mod timestamp_converter;
 
 pub use chain::{Chain, TransformKeys, aliases};
 pub(crate) use header_text::{header_values, with_values};
 pub use part::{Members, Part};
 
 use landfall_api::TransformClass;
+
+use confluent::extract_topic::Source;
 
 /// Every transform class; adding one is one file and one line here.
 pub const TRANSFORMS: &[&dyn TransformClass] = &[
@@ -47,6 +61,32 @@ pub const TRANSFORMS: &[&dyn TransformClass] = &[
     &timestamp_router::TimestampRouterClass,
     &value_to_key::ValueToKeyClass,
     &debezium::ExtractNewRecordStateClass,
+    &cast::CastClass(Part::Key),
+    &cast::CastClass(Part::Value),
+    &flatten::FlattenClass(Part::Key),
+    &flatten::FlattenClass(Part::Value),
+    &insert_field::InsertFieldClass(Part::Key),
+    &insert_field::InsertFieldClass(Part::Value),
+    &mask_field::MaskFieldClass(Part::Key),
+    &mask_field::MaskFieldClass(Part::Value),
+    &replace_field::ReplaceFieldClass(Part::Key),
+    &replace_field::ReplaceFieldClass(Part::Value),
+    &timestamp_converter::TimestampConverterClass(Part::Key),
+    &timestamp_converter::TimestampConverterClass(Part::Value),
+    &confluent::drop::DropClass(Part::Key),
+    &confluent::drop::DropClass(Part::Value),
+    &confluent::extract_topic::ExtractTopicClass(Source::Part(Part::Key)),
+    &confluent::extract_topic::ExtractTopicClass(Source::Part(Part::Value)),
+    &confluent::extract_topic::ExtractTopicClass(Source::Header),
+    &confluent::filter::FilterClass(Part::Key),
+    &confluent::filter::FilterClass(Part::Value),
+    &confluent::message_timestamp_router::MessageTimestampRouterClass,
+    &confluent::tombstone_handler::TombstoneHandlerClass,
+    &debezium::BY_LOGICAL_TABLE_ROUTER,
+    &debezium::TO_LOGICAL_TOPIC_ROUTER,
+    &qlik_replicate::QlikReplicateClass,
+    &golden_gate::GoldenGateClass,
+    &ibm_iidr::IbmIidrClass,
 ];
 
 #[cfg(test)]

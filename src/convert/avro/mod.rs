@@ -10,12 +10,15 @@
 //! Where Connect has no type for a logical type of Avro's, the column stays what it is for Connect, and
 //! [`LOGICAL`](landfall_api::schema::LOGICAL) names it.
 
+mod apicurio;
 mod connect;
 mod default;
 mod read;
 mod schema;
 #[cfg(test)]
 mod tests;
+
+pub(super) use apicurio::ApicurioAvroConverterClass;
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -394,9 +394,9 @@ fn close(kind: &mut Kind, absent: &Absent, node: &mut Node, record: &[u8], defau
 #[inline]
 fn member(members: &mut Members, (at, within): (usize, Option<usize>)) -> Option<&mut Node> {
     let node = &mut members.list.get_mut(at)?.node;
-    match (within, &mut node.values) {
-        (None, _) => Some(node),
-        (Some(at), Values::Struct(union)) => Some(&mut union.list.get_mut(at)?.node),
+    let Some(within) = within else { return Some(node) };
+    match &mut node.values {
+        Values::Struct(union) => Some(&mut union.list.get_mut(within)?.node),
         _ => None,
     }
 }
