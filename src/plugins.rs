@@ -159,8 +159,8 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use landfall_api::{
-        Batch, Committed, Faults, Key, Offset, Opened, Password, Properties, SinkTask, TaskContext, TaskError, TopicPartition,
-        config,
+        Batch, Committed, Faults, Key, Offset, Opened, Password, Properties, Refuse, SinkTask, TaskContext, TaskError,
+        TopicPartition, config,
     };
 
     use super::*;
@@ -208,7 +208,7 @@ pub(crate) mod tests {
         fn open(&mut self, _: &TopicPartition, _: Option<&Committed>, _: i64) -> Result<Opened, TaskError> {
             Ok(Opened::default())
         }
-        fn put(&mut self, _: Vec<Batch>) -> Result<(), TaskError> {
+        fn put(&mut self, _: Vec<Batch>, _: &mut Refuse<'_>) -> Result<(), TaskError> {
             Ok(())
         }
         fn ready(&mut self, _: Duration) -> Result<bool, TaskError> {

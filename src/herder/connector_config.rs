@@ -94,26 +94,26 @@ config! {
             default: Some("restart"), importance: Low, group: "Common", display: "Reload Action", valid: OneOf(&["none", "restart"]),
             order: Some(14), effect: Nothing("there are no config providers yet")
         };
-        /// Milliseconds for which an operation on a record that failed is tried again; -1 for ever, 0 for not at all.
-        errors_retry_timeout: i64 = "errors.retry.timeout" { default: Some("0"), group: "Error Handling", display: "Retry Timeout for Errors", effect: Refused };
-        /// The most milliseconds between two of those tries.
+        /// Milliseconds for which the conversion of records is tried again when what it needs does not answer, as a schema registry;
+        /// -1 for ever, 0 for not at all beyond what the registry's client does by itself. The partition waits meanwhile. When the time is
+        /// over the task fails, also if `errors.tolerance` is all: else an outage would empty a topic into the dead letter queue.
+        errors_retry_timeout: i64 = "errors.retry.timeout" { default: Some("0"), group: "Error Handling", display: "Retry Timeout for Errors" };
+        /// The most milliseconds between two of those tries: 300 at first, twice as many after each, and from this on any number below it.
         errors_retry_delay_max_ms: i64 = "errors.retry.delay.max.ms" {
-            default: Some("60000"), group: "Error Handling", display: "Maximum Delay Between Retries for Errors", effect: Refused
+            default: Some("60000"), group: "Error Handling", display: "Maximum Delay Between Retries for Errors"
         };
-        /// What happens to a record with an error: none fails the task, all skips the record.
+        /// What happens when a record cannot be converted, transformed or taken by the sink: none fails the task, after the records before
+        /// it; all skips the record.
         errors_tolerance: String = "errors.tolerance" {
-            default: Some("none"), group: "Error Handling", width: Width::Short, display: "Error Tolerance", valid: OneOf(&["none", "all"]),
-            effect: Refused
+            default: Some("none"), group: "Error Handling", width: Width::Short, display: "Error Tolerance", valid: OneOf(&["none", "all"])
         };
-        /// Whether errors that are tolerated are logged.
+        /// Whether each record with an error is logged, whether it is tolerated or not.
         errors_log_enable: bool = "errors.log.enable" {
-            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Errors",
-            effect: Refused
+            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Errors"
         };
         /// Whether what is logged of an error names the record's topic, partition, offset and timestamp.
         errors_log_include_messages: bool = "errors.log.include.messages" {
-            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Error Details",
-            effect: Refused
+            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Error Details"
         };
         /// The topics to consume, separated by commas. Either this or `topics.regex` must be given.
         topics: Vec<String> = "topics" { default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics", order: Some(4) };
@@ -123,17 +123,18 @@ config! {
             default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics regex", order: Some(4),
             valid: By(regex)
         };
-        /// The topic that records with tolerated errors go to; blank for none.
+        /// The topic that records with errors go to as they came, the dead letter queue; blank for none. The offset of such a record is
+        /// committed only when the brokers have acknowledged it there; if they do not take it, the task fails.
         dead_letter_topic: String = "errors.deadletterqueue.topic.name" {
-            default: Some(""), group: "Error Handling", display: "Dead Letter Queue Topic Name", effect: Refused
+            default: Some(""), group: "Error Handling", display: "Dead Letter Queue Topic Name"
         };
-        /// The replication factor with which that topic is created if it is not there.
+        /// The replication factor with which that topic is created if it is not there; -1 for the brokers' own. It gets one partition.
         dead_letter_replication: i16 = "errors.deadletterqueue.topic.replication.factor" {
-            default: Some("3"), group: "Error Handling", display: "Dead Letter Queue Topic Replication Factor", effect: Refused
+            default: Some("3"), group: "Error Handling", display: "Dead Letter Queue Topic Replication Factor"
         };
         /// Whether records that go there get headers, `__connect.errors.…`, that say why.
         dead_letter_headers: bool = "errors.deadletterqueue.context.headers.enable" {
-            default: Some("false"), group: "Error Handling", display: "Enable Error Context Headers", effect: Refused
+            default: Some("false"), group: "Error Handling", display: "Enable Error Context Headers"
         };
     }
 }
@@ -205,7 +206,6 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     topics(&properties, &mut faults);
     faults.0.extend(Chain::new(plugins, &properties).err().unwrap_or_default().0);
     dead_letter_topic(&properties, &mut faults);
-    not_yet(&properties, &mut faults);
     version(plugins, sink, &properties, &mut faults);
     overrides(worker, &properties, &mut faults);
     faults.0.extend(sink.validate(&properties).0);
@@ -234,8 +234,10 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
             warnings.push(format!("The configuration '{}' has no effect: {why}", key.name));
         }
     }
-    let without_effect = properties.keys().filter(|k| k.starts_with("producer.override.") || k.starts_with("admin.override."));
-    warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: no dead letter queue yet")));
+    let letters = properties.get("errors.deadletterqueue.topic.name").is_some_and(|topic| !topic.trim().is_empty());
+    let of_letters = |key: &&String| key.starts_with("producer.override.") || key.starts_with("admin.override.");
+    let without_effect = properties.keys().filter(|key| !letters && of_letters(key));
+    warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: there is no dead letter queue")));
     let nulls = submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
     Ok(Checked { sink, properties, nulls, faults, warnings })
 }
@@ -444,19 +446,6 @@ fn legal_topic(topic: &str) -> Result<(), &'static str> {
         long if long.len() > 249 => Err("a topic's name has at most 249 characters"),
         other if !other.chars().all(legal) => Err("a topic's name has only ASCII letters, digits, '.', '_' and '-'"),
         _ => Ok(()),
-    }
-}
-
-/// Refuses what changes the fate of records and is not here yet, so that nobody takes it for done.
-fn not_yet(properties: &Properties, faults: &mut Faults) {
-    for key in ConnectorKeys::KEYS.iter().filter(|key| key.effect == Effect::Refused) {
-        let Some(given) = properties.get(key.name).map(|v| v.trim()) else { continue };
-        let default = key.default.unwrap_or_default();
-        let faulty = faults.0.iter().any(|f| f.key == key.name);
-        if !given.eq_ignore_ascii_case(default) && !faulty {
-            let only = if default.is_empty() { "leave it out".to_owned() } else { format!("only {default} is") };
-            faults.push(key.name, format!("Invalid value {given} for configuration {}: not supported yet, {only}", key.name));
-        }
     }
 }
 

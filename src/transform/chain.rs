@@ -72,6 +72,12 @@ impl Chain {
         faults.or(Some(Self { links }))
     }
 
+    /// Whether there is no transform.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
     /// Transforms the rows of `batch`. What is given back is in offset order and covers what `batch` does; if no row is left, by a
     /// batch without one.
     pub fn apply(&mut self, batch: Batch, refused: &mut Vec<Refused>) -> Vec<Batch> {

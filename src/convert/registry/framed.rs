@@ -1,22 +1,36 @@
 //! Converts values that come with the id of their schema: cut where the id changes, each stretch decoded by its schema's decoder.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ListArray, NullArray};
+use arrow_array::{Array as _, BinaryArray, ListArray, NullArray, StringArray};
 use arrow_schema::{DataType, Field};
 use landfall_api::{Column, Converter, RecordError, Records, Run, Unavailable};
 
+use super::wire::SERIALIZATION;
 use super::{NoSchema, RegisteredSchema, SchemaId, Schemas};
 
 /// What tells one format from another.
+///
+/// A `SerializationException` that one of its methods, its decoders or the registry gives is wrapped in the `DataException` that the Java
+/// converter throws then; other errors stay as they are.
 pub(in crate::convert) trait Format: Send + fmt::Debug {
+    /// What Java's converter says of a record of `topic` that cannot be deserialized, before the cause.
+    fn failed(&self, topic: &str) -> String;
+
+    /// What stands before the message of a decoder's `SerializationException`.
+    fn undecodable(&self, id: SchemaId) -> String {
+        let _ = id;
+        String::new()
+    }
+
     /// Reads what stands before a payload: the schema's id and the bytes after it. `header` is the value of the header that may name
-    /// the schema instead.
-    fn frame<'a>(&self, value: &'a [u8], header: Option<&[u8]>) -> Result<(SchemaId, &'a [u8]), RecordError>;
+    /// the schema instead. A payload is owned only where what is decoded is not in one place.
+    fn frame<'a>(&self, value: &'a [u8], header: Option<&'a [u8]>) -> Result<(SchemaId, Cow<'a, [u8]>), RecordError>;
 
     /// The header by which a record may name its schema, if the format looks there.
     fn header(&self) -> Option<&str> {
@@ -41,24 +55,49 @@ pub(in crate::convert) struct Framed<F> {
     schemas: Box<dyn Schemas>,
     /// Decoders by id; or why there never is one.
     decoders: HashMap<SchemaId, Result<Box<dyn Decode>, RecordError>>,
+    /// What the registry did not have in the last batch: it may have it by the next.
+    missing: HashMap<SchemaId, RecordError>,
 }
 
-type Frame<'a> = Result<Option<(SchemaId, &'a [u8])>, RecordError>;
+type Frame<'a> = Result<Option<(SchemaId, Cow<'a, [u8]>)>, RecordError>;
 
 impl<F: Format> Framed<F> {
     /// A converter that makes columns called `name` and asks `schemas`.
     pub(in crate::convert) fn new(name: &'static str, format: F, schemas: Box<dyn Schemas>) -> Self {
-        Self { name, format, schemas, decoders: HashMap::new() }
+        Self { name, format, schemas, decoders: HashMap::new(), missing: HashMap::new() }
     }
 
     /// The id and the payload of each row; none where the value is null.
     fn frames<'a>(&self, records: &Records<'a>) -> Vec<Frame<'a>> {
-        let header = self.format.header().zip(records.headers);
+        let headers = self.format.header().zip(records.headers).map(|(name, headers)| Headers::new(headers, name));
         let frame = |(row, value): (usize, Option<&'a [u8]>)| {
-            let id = header.and_then(|(name, headers)| last_header(headers, row, name));
-            value.map(|value| self.format.frame(value, id.as_deref())).transpose()
+            let id = headers.as_ref().and_then(|headers| headers.last(row));
+            value.map(|value| self.format.frame(value, id)).transpose()
         };
         records.bytes.iter().enumerate().map(frame).collect()
+    }
+
+    /// The decoder of the schema with this id; or why there is none.
+    fn decoder(&mut self, id: SchemaId) -> Result<Result<&mut dyn Decode, RecordError>, Unavailable> {
+        if let Some(error) = self.missing.get(&id) {
+            return Ok(Err(error.clone()));
+        }
+        if !self.decoders.contains_key(&id) {
+            let decoder = match self.schemas.schema(id) {
+                Ok(schema) => self.format.decoder(&schema),
+                Err(NoSchema::Unavailable(why)) => return Err(why),
+                Err(NoSchema::Refused(error)) => {
+                    self.missing.insert(id, error.clone());
+                    return Ok(Err(error));
+                }
+            };
+            self.decoders.insert(id, decoder);
+        }
+        Ok(match self.decoders.get_mut(&id) {
+            Some(Ok(decoder)) => Ok(&mut **decoder),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(RecordError::data(format!("no decoder for id {id}"))),
+        })
     }
 
     /// Decodes the rows of a stretch, in which every value has the id `id`.
@@ -73,29 +112,22 @@ impl<F: Format> Framed<F> {
             runs.extend((!stretch.is_empty()).then(|| self.nulls(stretch)));
             return Ok(());
         };
-        if !self.decoders.contains_key(&id) {
-            let decoder = match self.schemas.schema(id) {
-                Ok(schema) => self.format.decoder(&schema),
-                Err(NoSchema::Refused(error)) => Err(error),
-                Err(NoSchema::Unavailable(why)) => return Err(why),
-            };
-            self.decoders.insert(id, decoder);
-        }
-        let payload = |row: usize| frames[row].as_ref().ok().and_then(|frame| frame.map(|(_, payload)| payload));
-        match self.decoders.get_mut(&id) {
-            Some(Ok(decoder)) => {
+        let payload = |row: usize| frames[row].as_ref().ok().and_then(|frame| frame.as_ref().map(|(_, payload)| &**payload));
+        match self.decoder(id)? {
+            Ok(decoder) => {
                 let payloads: Vec<_> = stretch.clone().map(payload).collect();
-                let placed = |run: Run| Run { rows: stretch.start + run.rows.start..stretch.start + run.rows.end, ..run };
-                runs.extend(decoder.decode(&payloads).into_iter().map(placed));
+                let decoded = decoder.decode(&payloads);
+                let named = |error: RecordError| match error.class {
+                    SERIALIZATION => RecordError { message: self.format.undecodable(id) + &error.message, ..error },
+                    _ => error,
+                };
+                let rows = |run: &Run| stretch.start + run.rows.start..stretch.start + run.rows.end;
+                runs.extend(decoded.into_iter().map(|run| Run { rows: rows(&run), column: run.column.map_err(named) }));
             }
-            Some(Err(error)) => {
-                let error = error.clone();
-                runs.extend(stretch.map(|row| match payload(row) {
-                    Some(_) => Run { rows: row..row + 1, column: Err(error.clone()) },
-                    None => self.nulls(row..row + 1),
-                }));
-            }
-            None => {}
+            Err(error) => runs.extend(stretch.map(|row| match payload(row) {
+                Some(_) => Run { rows: row..row + 1, column: Err(error.clone()) },
+                None => self.nulls(row..row + 1),
+            })),
         }
         Ok(())
     }
@@ -105,10 +137,16 @@ impl<F: Format> Framed<F> {
         let field = Arc::new(Field::new(self.name, DataType::Null, true));
         Run { column: Ok(Column { field, array: Arc::new(NullArray::new(rows.len())) }), rows }
     }
+
+    /// The error as the converter throws it.
+    fn thrown(&self, topic: &str, error: RecordError) -> RecordError {
+        if error.class == SERIALIZATION { RecordError::data(format!("{} {error}", self.format.failed(topic))) } else { error }
+    }
 }
 
 impl<F: Format> Converter for Framed<F> {
     fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable> {
+        self.missing.clear();
         let frames = self.frames(records);
         let mut runs = Vec::new();
         // Nulls belong to the stretch that they are in, and at its begin to that after them.
@@ -129,33 +167,62 @@ impl<F: Format> Converter for Framed<F> {
             }
         }
         self.decode(begin..frames.len(), id, &frames, &mut runs)?;
-        Ok(runs)
+        let thrown = |run: Run| Run { column: run.column.map_err(|error| self.thrown(records.topic, error)), ..run };
+        Ok(runs.into_iter().map(thrown).collect())
     }
 }
 
-/// The value of the last header called `name` of a row.
-fn last_header(headers: &ListArray, row: usize, name: &str) -> Option<Vec<u8>> {
-    let entries = headers.value(row);
-    let entries = entries.as_struct();
-    let (keys, values) = (entries.column(0).as_string::<i32>(), entries.column(1).as_binary::<i32>());
-    let at = (0..keys.len()).rev().find(|&at| keys.value(at) == name)?;
-    values.is_valid(at).then(|| values.value(at).to_vec())
+/// The headers of a batch that have one name.
+struct Headers<'a, 'n> {
+    offsets: &'a [i32],
+    keys: &'a StringArray,
+    values: &'a BinaryArray,
+    name: &'n str,
+}
+
+impl<'a, 'n> Headers<'a, 'n> {
+    fn new(headers: &'a ListArray, name: &'n str) -> Self {
+        let entries = headers.values().as_struct();
+        Self {
+            offsets: headers.value_offsets(),
+            keys: entries.column(0).as_string(),
+            values: entries.column(1).as_binary(),
+            name,
+        }
+    }
+
+    /// The value of the last of them that a row has.
+    fn last(&self, row: usize) -> Option<&'a [u8]> {
+        let entries = self.offsets[row] as usize..self.offsets[row + 1] as usize;
+        let at = entries.rev().find(|&at| self.keys.value(at) == self.name)?;
+        self.values.is_valid(at).then(|| self.values.value(at))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::serialization;
     use super::*;
-    use arrow_array::{BinaryArray, StringArray};
 
     /// Values `<id>:<text>`; the schemas 1 and 2 are there.
     #[derive(Debug)]
     struct Texts;
 
     impl Format for Texts {
-        fn frame<'a>(&self, value: &'a [u8], _: Option<&[u8]>) -> Result<(SchemaId, &'a [u8]), RecordError> {
-            match value {
-                [id @ b'0'..=b'9', b':', text @ ..] => Ok((SchemaId::Number(i64::from(id - b'0')), text)),
-                _ => Err(RecordError::data("no id")),
+        fn failed(&self, topic: &str) -> String {
+            format!("failed on {topic}:")
+        }
+
+        fn header(&self) -> Option<&str> {
+            Some("id")
+        }
+
+        fn frame<'a>(&self, value: &'a [u8], header: Option<&'a [u8]>) -> Result<(SchemaId, Cow<'a, [u8]>), RecordError> {
+            match (header, value) {
+                (Some([id @ b'0'..=b'9']), text) | (None, [id @ b'0'..=b'9', b':', text @ ..]) => {
+                    Ok((SchemaId::Number(i64::from(id - b'0')), text.into()))
+                }
+                _ => Err(serialization("no id")),
             }
         }
 
@@ -183,7 +250,7 @@ mod tests {
         fn schema(&mut self, id: SchemaId) -> Result<RegisteredSchema, NoSchema> {
             match id {
                 SchemaId::Number(id @ (1 | 2)) => {
-                    Ok(RegisteredSchema { kind: "TEXT".into(), text: format!("s{id}"), references: Vec::new() })
+                    Ok(RegisteredSchema { kind: "TEXT".into(), text: format!("s{id}"), references: Vec::new(), version: None })
                 }
                 SchemaId::Number(9) => Err(NoSchema::Unavailable(Unavailable("away".into()))),
                 _ => Err(NoSchema::Refused(RecordError::data("no schema"))),
@@ -207,7 +274,7 @@ mod tests {
         let expected = [
             (0..4, "s1 Utf8"),
             (4..5, "s2 Utf8"),
-            (5..6, "no id"),
+            (5..6, "failed on t: org.apache.kafka.common.errors.SerializationException: no id"),
             (6..8, "s2 Utf8"),
             (8..9, "no schema"),
             (9..10, "value Null"),

@@ -1,8 +1,19 @@
 //! Values whose schema is in a schema registry: the registry, and what the formats have in common.
+//!
+//! A converter is a [`Framed`] over its [`Format`], which asks [`Schemas`] for each id it meets: the client is [`Registry`].
 
+mod client;
+mod config;
 mod framed;
+mod tls;
+mod wire;
 
+pub(super) use client::Registry;
+pub(super) use config::{RegistryConfig, joined};
 pub(super) use framed::{Decode, Format, Framed};
+pub(super) use wire::{serialization, split_id};
+
+use std::fmt;
 
 use landfall_api::{RecordError, Unavailable};
 
@@ -15,6 +26,8 @@ pub(super) struct RegisteredSchema {
     pub(super) text: String,
     /// The schemas that it refers to, with the names by which it does; what those refer to stands before them.
     pub(super) references: Vec<(String, String)>,
+    /// The schema's version in the subject that the registry names with it, if it does.
+    pub(super) version: Option<i32>,
 }
 
 /// How a record names its schema.
@@ -24,6 +37,19 @@ pub(super) enum SchemaId {
     Number(i64),
     /// Its GUID (Confluent, from 8.0 on).
     Guid(u128),
+}
+
+impl fmt::Display for SchemaId {
+    /// The number, or the GUID as five groups of hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(id) => write!(f, "{id}"),
+            Self::Guid(bits) => {
+                let hex = format!("{bits:032x}");
+                write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+            }
+        }
+    }
 }
 
 /// Why there is no schema.
@@ -36,7 +62,7 @@ pub(super) enum NoSchema {
 }
 
 /// Where schemas come from. The registry's client is one; tests have others.
-pub(super) trait Schemas: Send + std::fmt::Debug {
+pub(super) trait Schemas: Send + fmt::Debug {
     /// The schema with this id.
     fn schema(&mut self, id: SchemaId) -> Result<RegisteredSchema, NoSchema>;
 }
