@@ -1,4 +1,7 @@
-//! Patterns of dates as Java's `SimpleDateFormat` (JDK 17) writes and leniently reads them, in UTC and English.
+//! Timestamps as `java.text.SimpleDateFormat` (JDK 17) writes and reads them in UTC, in English and with weeks from Sunday to Saturday.
+//!
+//! It reads leniently, as Java does: a month or an hour too many counts on, and what follows the text is let be. Of zones it knows
+//! offsets, UTC, and the abbreviations that are met in North America and central Europe.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use landfall_file::java_text::date::{civil, day_of};
 
 /// Milliseconds of a day.
-pub(super) const DAY: i64 = 86_400_000;
+const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 const MINUTE: i64 = 60_000;
 
@@ -16,11 +19,13 @@ const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Frid
 const HALVES: [&str; 2] = ["AM", "PM"];
 const ERAS: [&str; 2] = ["BC", "AD"];
 /// What is understood of the names of time zones, with minutes from UTC.
-const ZONES: [(&str, i64); 12] = [
+const ZONES: [(&str, i64); 14] = [
     ("Coordinated Universal Time", 0),
     ("Greenwich Mean Time", 0),
     ("UTC", 0),
-    ("GMT", 0),
+    ("UT", 0),
+    ("CEST", 120),
+    ("CET", 60),
     ("EST", -300),
     ("EDT", -240),
     ("CST", -360),
@@ -30,13 +35,14 @@ const ZONES: [(&str, i64); 12] = [
     ("PST", -480),
     ("PDT", -420),
 ];
-/// Letters that have a meaning in Java and none here: weeks and years of weeks.
+/// The letters that have a meaning.
+const LETTERS: &str = "GyYMLwWDdFEuaHkKhmsSzZX";
+/// Those that are written but not read: weeks, and years of weeks.
 const WEEKS: &str = "YwWF";
-const LETTERS: &str = "GyMLdDEuaHkKhmsSzZX";
 
 /// A pattern, ready to be used.
 #[derive(Clone, Debug)]
-pub(super) struct DateFormat {
+pub(crate) struct SimpleDateFormat {
     pattern: String,
     tokens: Vec<Token>,
     /// Where the hundred years begin that years of two digits are in: eighty years ago.
@@ -50,18 +56,15 @@ enum Token {
     Field(char, usize),
 }
 
-impl DateFormat {
+impl SimpleDateFormat {
+    /// Reads a pattern.
+    ///
     /// # Errors
-    /// The pattern is none of Java's, in its words, or has a letter that is not supported here.
-    pub(super) fn new(pattern: &str) -> Result<Self, String> {
+    /// What is wrong with it, in Java's words.
+    pub(crate) fn new(pattern: &str) -> Result<Self, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
         let (year, month, of_month) = civil(now.div_euclid(DAY));
         let century = day_of(year - 80, month, of_month) * DAY + now.rem_euclid(DAY);
-        let illegal = |why: String| {
-            format!(
-                "Invalid value java.lang.IllegalArgumentException: {why} for configuration TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: {pattern}"
-            )
-        };
         let mut tokens = Vec::new();
         let (mut quoted, mut chars) = (false, pattern.chars().peekable());
         while let Some(c) = chars.next() {
@@ -73,34 +76,66 @@ impl DateFormat {
                 }
             } else if quoted || !c.is_ascii_alphabetic() {
                 tokens.push(Token::Literal(c));
-            } else if WEEKS.contains(c) {
-                return Err(format!("Invalid value {pattern} for configuration format: the pattern letter {c} is not supported"));
             } else if !LETTERS.contains(c) {
-                return Err(illegal(format!("Illegal pattern character '{c}'")));
+                return Err(format!("Illegal pattern character '{c}'"));
             } else {
                 let mut count = 1;
                 while chars.next_if_eq(&c).is_some() {
                     count += 1;
                 }
                 if c == 'X' && count > 3 {
-                    return Err(illegal(format!("invalid ISO 8601 format: length={count}")));
+                    return Err(format!("invalid ISO 8601 format: length={count}"));
                 }
                 tokens.push(Token::Field(c, count));
             }
         }
         if quoted {
-            return Err(illegal("Unterminated quote".to_owned()));
+            return Err("Unterminated quote".to_owned());
         }
         Ok(Self { pattern: pattern.to_owned(), tokens, century })
     }
 
+    /// Whether texts of the format can be read.
+    ///
+    /// # Errors
+    /// A letter that can only be written here: those of weeks.
+    pub(crate) fn readable(&self) -> Result<(), String> {
+        let week = |token: &Token| match token {
+            Token::Field(letter, _) if WEEKS.contains(*letter) => Some(*letter),
+            _ => None,
+        };
+        match self.tokens.iter().find_map(week) {
+            Some(letter) => Err(format!("a timestamp cannot be read by the pattern character '{letter}'")),
+            None => Ok(()),
+        }
+    }
+
+    /// The longest time in milliseconds, counted from the epoch, in which the text stays the same.
+    pub(crate) fn period(&self) -> i64 {
+        let of = |token: &Token| match token {
+            Token::Field('S', _) => 1,
+            Token::Field('s', _) => 1000,
+            Token::Field('m', _) => MINUTE,
+            Token::Field('k' | 'H' | 'a' | 'h' | 'K', _) => HOUR,
+            _ => DAY,
+        };
+        self.tokens.iter().map(of).min().unwrap_or(DAY)
+    }
+
     /// As it was given.
-    pub(super) fn pattern(&self) -> &str {
+    pub(crate) fn pattern(&self) -> &str {
         &self.pattern
     }
 
-    /// Appends the text of a point in time.
-    pub(super) fn format(&self, millis: i64, out: &mut String) {
+    /// The text of `millis` since the epoch.
+    pub(crate) fn format(&self, millis: i64) -> String {
+        let mut out = String::new();
+        self.write(millis, &mut out);
+        out
+    }
+
+    /// Appends the text of `millis` since the epoch.
+    pub(crate) fn write(&self, millis: i64, out: &mut String) {
         let (day, of_day) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
         let (year, month, of_month) = civil(day);
         let of_era = if year > 0 { year } else { 1 - year };
@@ -122,6 +157,13 @@ impl DateFormat {
                 }
                 'y' if count == 2 => of_era % 100,
                 'y' => of_era,
+                'Y' => {
+                    let year = week_of(day, year).0;
+                    if count == 2 { year.rem_euclid(100) } else { year }
+                }
+                'w' => week_of(day, year).1,
+                'W' => (of_month - 1 + (weekday + 2 - of_month).rem_euclid(7)) / 7 + 1,
+                'F' => (of_month - 1) / 7 + 1,
                 'M' | 'L' if count >= 3 => {
                     out.push_str(named(MONTHS[month], count));
                     continue;
@@ -163,9 +205,8 @@ impl DateFormat {
         }
     }
 
-    /// The point in time that `text` begins with; None if it does not match. What comes behind is not looked at, and fields may be
-    /// beyond their ranges: Java's formats are lenient.
-    pub(super) fn parse(&self, text: &str) -> Option<i64> {
+    /// The milliseconds since the epoch of the timestamp that `text` begins with; None if it begins with none.
+    pub(crate) fn parse(&self, text: &str) -> Option<i64> {
         let mut reader = Reader { text, at: 0, fields: Fields::default() };
         for (n, token) in self.tokens.iter().enumerate() {
             match *token {
@@ -174,6 +215,9 @@ impl DateFormat {
                     reader.at += c.len_utf8();
                 }
                 Token::Field(letter, count) => {
+                    if WEEKS.contains(letter) {
+                        return None;
+                    }
                     // Digits that another number follows directly end where the pattern says.
                     let exact = match self.tokens.get(n + 1) {
                         Some(Token::Field('M' | 'L', count)) => *count <= 2,
@@ -195,6 +239,16 @@ impl DateFormat {
         }
         Some(millis)
     }
+}
+
+/// The year that the week of a day belongs to, and the week's number in it: the first is the one with 1 January.
+fn week_of(day: i64, year: i64) -> (i64, i64) {
+    let sunday = |day: i64| day - (day + 4).rem_euclid(7);
+    let next = sunday(day_of(year + 1, 0, 1));
+    if day >= next {
+        return (year + 1, 1);
+    }
+    (year, (sunday(day) - sunday(day_of(year, 0, 1))) / 7 + 1)
 }
 
 /// A name as a pattern of `count` letters has it.
@@ -408,9 +462,70 @@ mod tests {
     use super::*;
 
     fn format(pattern: &str, millis: i64) -> String {
-        let mut out = String::new();
-        DateFormat::new(pattern).expect("a pattern").format(millis, &mut out);
-        out
+        SimpleDateFormat::new(pattern).expect("valid").format(millis)
+    }
+
+    #[test]
+    fn timestamps_are_written_as_java_writes_them() {
+        let cases = [
+            ("yyyyMMdd", 1_760_000_000_123, "20251009"),
+            ("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", 1_760_000_000_123, "2025-10-09T08:53:20.123Z"),
+            ("yy/M/d", 0, "70/1/1"),
+            ("y yyy yyyyy", 0, "1970 1970 01970"),
+            ("MMM MMMM LLL EEE EEEE", 1_582_934_400_000, "Feb February Feb Sat Saturday"),
+            ("h:mm a, K k H hh", 0, "12:00 AM, 0 24 0 12"),
+            ("h:mm a, K k H", 46_800_000, "1:00 PM, 1 13 13"),
+            ("S SSSSSS", 5, "5 000005"),
+            ("D DDD u F", 1_582_934_400_000, "60 060 6 5"),
+            ("w W Y", 1_609_372_800_000, "1 5 2021"),
+            ("w W Y", 1_609_459_200_000, "1 1 2021"),
+            ("w W YY", 1_582_934_400_000, "9 5 20"),
+            ("z Z X XX XXX zzzz", 0, "UTC +0000 Z Z Z Coordinated Universal Time"),
+            ("G", 0, "AD"),
+            ("''yyyy'' 'o''clock'", 0, "'1970' o'clock"),
+            ("yyyy-MM-dd", -1, "1969-12-31"),
+        ];
+        for (pattern, millis, expected) in cases {
+            assert_eq!(SimpleDateFormat::new(pattern).expect("valid").format(millis), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn timestamps_are_read_as_java_reads_them() {
+        let day = 86_400_000;
+        let cases = [
+            ("yyyyMMdd", "19700103", Some(2 * day)),
+            ("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", "2025-10-09T08:53:20.123Z", Some(1_760_000_000_123)),
+            ("yyyy-MM-dd", "1970-1-2 and more", Some(day)),
+            ("yyyy-MM-dd", "1970-13-01", Some(365 * day)),
+            ("yyyy-MM-dd", "1970/01/01", None),
+            ("yyyy-MM-dd", "", None),
+            ("EEE MMM dd HH:mm:ss zzz yyyy", "Thu Oct 09 08:53:20 UTC 2025", Some(1_760_000_000_000)),
+            ("d MMMM yyyy", "1 january 1970", Some(0)),
+            ("yyyy-MM-dd HH:mm Z", "1970-01-01 02:00 +0200", Some(0)),
+            ("yyyy-MM-dd HH:mm XXX", "1970-01-01 00:00 -01:30", Some(5_400_000)),
+            ("h:mm a", "1:30 PM", Some(48_600_000)),
+            ("hh a", "12 AM", Some(0)),
+            ("kk", "24", Some(0)),
+            ("yyyy D", "1970 32", Some(31 * day)),
+            ("HHmmss", "010203", Some(3_723_000)),
+            ("s.S", "1.5", Some(1005)),
+            ("yyyy-MM-dd HH:mm", "1970-01-01   25:61", Some(25 * 3_600_000 + 61 * 60_000)),
+            ("yy-MM-dd", "70-01-02", Some(day)),
+            ("yy-MM-dd", "1970-01-02", Some(day)),
+            ("yyyy MMM", "1970 Febr", Some(31 * day)),
+            ("yyyyMMdd", "1970010", Some(-day)),
+            ("X", "-0130", Some(3_600_000)),
+            ("XXX", "+0130", None),
+            ("z", "PST", Some(28_800_000)),
+            ("z", "GMT+1:00", Some(-3_600_000)),
+            ("Z", "Z", None),
+            ("a h", "pm 3", Some(54_000_000)),
+        ];
+        for (pattern, text, expected) in cases {
+            assert_eq!(SimpleDateFormat::new(pattern).expect("valid").parse(text), expected, "{pattern} {text}");
+        }
+        assert!(SimpleDateFormat::new("YYYY ww").expect("valid").readable().is_err());
     }
 
     #[test]
@@ -423,7 +538,7 @@ mod tests {
             "EEEE dd. MMMM yyyy 'um' KK''mm''ss''SSS a z",
         ];
         for pattern in patterns {
-            let parse = DateFormat::new(pattern).expect("a pattern");
+            let parse = SimpleDateFormat::new(pattern).expect("a pattern");
             for millis in [0, -1, 1_760_000_000_123, -62_135_769_600_001 + 400 * DAY, 951_827_696_789, -12_219_292_800_001] {
                 let text = format(pattern, millis);
                 assert_eq!(parse.parse(&text), Some(millis), "{pattern}: {text}");
@@ -432,17 +547,16 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_are_none_are_refused() {
-        let refused = |pattern: &str| DateFormat::new(pattern).expect_err(pattern);
-        assert!(refused("foo").contains("Illegal pattern character 'f'"));
-        assert!(refused("yyyy'").contains("Unterminated quote"));
-        assert!(refused("XXXX").contains("invalid ISO 8601 format: length=4"));
-        assert_eq!(refused("YYYY-ww"), "Invalid value YYYY-ww for configuration format: the pattern letter Y is not supported");
+    fn faults_are_javas() {
+        let fault = |pattern| SimpleDateFormat::new(pattern).expect_err("refused");
+        assert_eq!(fault("yyyy-bb"), "Illegal pattern character 'b'");
+        assert_eq!(fault("'x"), "Unterminated quote");
+        assert_eq!(fault("XXXX"), "invalid ISO 8601 format: length=4");
     }
 
     #[test]
     fn reading_is_lenient() {
-        let parse = |pattern: &str, text: &str| DateFormat::new(pattern).expect("a pattern").parse(text);
+        let parse = |pattern: &str, text: &str| SimpleDateFormat::new(pattern).expect("a pattern").parse(text);
         assert_eq!(parse("yyyy-MM-dd", "1970-13-01"), Some(365 * DAY));
         assert_eq!(parse("yyyy-MM-dd", "1970-01-02 and more"), Some(DAY));
         assert_eq!(parse("yyyy-MM-dd", "1970-01"), None);
