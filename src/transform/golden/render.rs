@@ -54,7 +54,9 @@ fn canonical_schema(schema: &Value) -> Value {
         };
         (key.clone(), member)
     };
-    Value::Object(members.iter().map(member).collect())
+    let mut schema: Map<_, _> = members.iter().map(member).collect();
+    schema.entry("optional").or_insert(json!(false));
+    Value::Object(schema)
 }
 
 /// A payload whose numbers with a fraction are those of their type, however many digits Java wrote.
