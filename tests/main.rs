@@ -3,8 +3,10 @@
 mod avro;
 mod bad_input;
 mod crash;
+mod debezium;
 mod demo;
 mod documents;
+mod errors;
 mod fetch_group;
 mod file_stream;
 mod formats;
@@ -13,12 +15,14 @@ mod harness;
 mod idle;
 mod landing;
 mod memory;
+mod options;
 mod outage;
 mod reference;
 mod rotation;
 mod storage;
 mod support;
 mod topics;
+mod types;
 mod validation;
 
 #[test]

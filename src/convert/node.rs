@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, Time32MillisecondType, TimestampMillisecondType,
@@ -196,6 +197,11 @@ impl Node {
                     let values = items.finish(item.data_type());
                     Arc::new(ListArray::new(item.clone(), offsets.finish(), values, nulls))
                 }
+                // A map that is written as the list of its entries.
+                DataType::Map(entry, _) => {
+                    let entries = items.finish(entry.data_type());
+                    Arc::new(MapArray::new(entry.clone(), offsets.finish(), entries.as_struct().clone(), nulls, false))
+                }
                 _ => hollow(len, items),
             },
             Values::Map(offsets, entries) => {
@@ -307,6 +313,11 @@ impl Text {
         self.offsets.push(self.bytes.len())
     }
 
+    /// The bytes of a row.
+    pub(super) fn get(&self, row: usize) -> &[u8] {
+        &self.bytes[self.offsets.0[row] as usize..self.offsets.0[row + 1] as usize]
+    }
+
     fn reserve(&mut self, rows: usize) {
         self.offsets.0.reserve(rows);
         self.bytes.reserve(rows.saturating_mul(self.usual));
@@ -324,6 +335,8 @@ pub(super) struct Members {
     pub(super) list: Vec<Member>,
     /// The places in `list` of the fields that the Arrow type has, in its order.
     pub(super) shown: Vec<usize>,
+    /// Whether the struct is a union: a value is that of one of the fields, without its name.
+    pub(super) one_of: bool,
     index: HashMap<Box<str>, usize>,
 }
 

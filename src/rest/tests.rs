@@ -261,7 +261,7 @@ async fn a_bad_create_is_refused_in_javas_words() {
         (x(json!({"tasks.max": 1.5})), 400, invalid(&["Invalid value 1.5 for configuration tasks.max: Not a number of type INT", null])),
         (x(json!({"errors.tolerance": true})), 400, invalid(&["Invalid value true for configuration errors.tolerance: String must be one of: none, all"])),
         (x(json!({"a": null})), 400, invalid(&["Null value can not be supplied as the configuration value."])),
-        (x(json!({"key.converter": "Nope"})), 400, invalid(&["Invalid value Nope for configuration key.converter: Class Nope could not be found. There are JsonConverter, StringConverter, ByteArrayConverter"])),
+        (x(json!({"key.converter": "JsonConvertor"})), 400, invalid(&["Invalid value JsonConvertor for configuration key.converter: Class JsonConvertor could not be found. Did you mean JsonConverter?"])),
         (
             request(json!(""), json!({"tasks.max": "abc", "topics": ""})),
             400,

@@ -1,11 +1,23 @@
 //! The transforms of a connector, one after the other, each for the records that its predicate is true for.
 
 use arrow_array::BooleanArray;
+use std::collections::BTreeSet;
+
 use landfall_api::config::{Value as _, with_prefix};
-use landfall_api::{Batch, Fault, Faults, Output, Predicate, Properties, RecordError, Refused, Stage, Transform};
+use landfall_api::{Batch, Fault, Faults, Output, Predicate, Properties, RecordError, Refused, Stage, Transform, Width, config};
 
 use super::order::in_order;
 use crate::plugins::Plugins;
+
+config! {
+    /// What every transform has (`ConnectorConfig` of Kafka 4.3.1).
+    pub struct TransformKeys {
+        /// Whether the transform is meant for the records that the predicate is false for.
+        negate: bool = "negate" { default: Some("false"), width: Width::None, display: "negate" };
+        /// The alias of the predicate that says for which records the transform is meant. Default: for all.
+        predicate: Option<String> = "predicate" { width: Width::None, display: "predicate" };
+    }
+}
 
 /// The transforms of a task (`org.apache.kafka.connect.runtime.TransformationChain`, 4.3.1).
 #[derive(Debug, Default)]
@@ -45,12 +57,25 @@ impl Chain {
         for alias in aliases("transforms", properties) {
             links.extend(link(plugins, properties, &alias, &mut faults));
         }
+        for key in ["transforms", "predicates"] {
+            let given = listed(key, properties);
+            if given.len() > aliases(key, properties).len() {
+                let given = given.join(", ");
+                faults.push(key, format!("Invalid value [{given}] for configuration {key}: Duplicate alias provided."));
+            }
+        }
         for alias in aliases("predicates", properties) {
             // One that no transform uses is built too, for its faults.
             let faulty = predicate(plugins, properties, &alias).err().unwrap_or_default();
             faults.0.extend(faulty.0.into_iter().filter(|fault| !faults.0.contains(fault)).collect::<Vec<_>>());
         }
         faults.or(Some(Self { links }))
+    }
+
+    /// Whether there is no transform.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
     }
 
     /// Transforms the rows of `batch`. What is given back is in offset order and covers what `batch` does; if no row is left, by a
@@ -113,8 +138,14 @@ impl Link {
     }
 }
 
-/// The aliases that `key` lists.
-fn aliases(key: &str, properties: &Properties) -> Vec<String> {
+/// The aliases that `key`, transforms or predicates, lists; each once.
+#[must_use]
+pub fn aliases(key: &str, properties: &Properties) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    listed(key, properties).into_iter().filter(|alias| seen.insert(alias.clone())).collect()
+}
+
+fn listed(key: &str, properties: &Properties) -> Vec<String> {
     properties.get(key).and_then(|raw| Vec::parse(raw).ok()).unwrap_or_default()
 }
 

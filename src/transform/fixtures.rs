@@ -10,7 +10,6 @@ use landfall_api::{Batch, Properties, RawBatch, Role, TopicPartition};
 
 use crate::convert::{Configured, Converters, build};
 
-#[expect(dead_code, reason = "for the transforms to come")]
 /// Records of partition 0 of `t` from offset 0 on, each a millisecond after the one before, converted by `JsonConverter` with `schemas.enable` as said.
 pub(crate) fn records(rows: &[(Option<&str>, Option<&str>)], schemas: bool) -> Vec<Batch> {
     batches(rows, None, schemas)

@@ -72,6 +72,7 @@ fn declared(key: Key) -> Key {
         "landfall.rotate.open.ms" => "300000",
         "landfall.flush.on.stop" => "true",
         "parquet.codec" => "zstd",
+        "landfall.types" => "native",
         _ => return key,
     };
     Key { default: Some(default), ..key }

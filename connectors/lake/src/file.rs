@@ -145,8 +145,8 @@ pub(crate) enum Outcome {
     Full,
     /// It is visible.
     Landed,
-    /// Another file of ours has its name and holds the records from offset `first` up to `last`.
-    Taken { first: i64, last: i64 },
+    /// Another file of ours has its name and holds the records from its first one up to offset `last`.
+    Taken { last: i64 },
     /// It cannot be made.
     Failed(TaskError),
 }
@@ -353,7 +353,7 @@ async fn land(
         Ok(Published::Exists) => {
             staged.discard().await;
             match existing(shared, id).await {
-                Ok(Some(last)) => Outcome::Taken { first: id.first, last },
+                Ok(Some(last)) => Outcome::Taken { last },
                 Ok(None) => Outcome::Failed(TaskError::Retriable(format!("{} was there and is gone", id.path))),
                 Err(error) => Outcome::Failed(error),
             }

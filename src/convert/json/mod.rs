@@ -16,15 +16,16 @@ mod scan;
 mod schema;
 mod schemaless;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use arrow_array::BinaryArray;
 use arrow_schema::FieldRef;
 use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Records, Role, Run, Unavailable, config};
 
 use envelope::Envelope;
-use scan::Stop;
-use schema::Reading;
+pub(super) use scan::{Scanner, Stop};
+pub(super) use schema::Reading;
+pub(super) use schemaless::start;
 use schemaless::{Converted, Schemaless};
 
 config! {
@@ -85,7 +86,7 @@ impl JsonConverter {
         let name = super::column_name(role);
         let envelope = Envelope::new(
             name,
-            Reading { replace_null: config.replace_null_with_default },
+            Reading { replace_null: config.replace_null_with_default, json_schema: false },
             usize::try_from(config.schemas_cache_size).unwrap_or(0),
         );
         let envelope = match config.schema_content.as_deref().filter(|content| !content.is_empty()) {
@@ -134,7 +135,7 @@ impl Utf8 {
 }
 
 #[cold]
-fn not_utf8() -> Stop {
+pub(super) fn not_utf8() -> Stop {
     Stop::invalid("invalid UTF-8")
 }
 
@@ -149,20 +150,8 @@ fn invalid(stop: Stop) -> RecordError {
     }
 }
 
-/// What was converted as runs from row `begin` on: the rows between those that were refused.
+/// What was converted as runs from row `begin` on.
 fn runs(begin: usize, converted: Converted) -> Vec<Run> {
     let Converted { field, array, refused } = converted;
-    let mut runs = Vec::with_capacity(2 * refused.len() + 1);
-    let accepted = |from: usize, to: usize| {
-        let column = landfall_api::Column { field: field.clone(), array: array.slice(from, to - from) };
-        (from < to).then_some(Run { rows: begin + from..begin + to, column: Ok(column) })
-    };
-    let mut at = 0;
-    for (row, error) in refused {
-        runs.extend(accepted(at, row));
-        runs.push(Run { rows: begin + row..begin + row + 1, column: Err(error) });
-        at = row + 1;
-    }
-    runs.extend(accepted(at, array.len()));
-    runs
+    super::runs(begin, &landfall_api::Column { field, array }, refused)
 }

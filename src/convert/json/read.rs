@@ -15,7 +15,7 @@ const DAY: i64 = 86_400_000;
 
 impl Node {
     /// Appends the value that comes next. After an error the node is to be truncated to the rows it had.
-    pub(super) fn read(&mut self, s: &mut Scanner<'_>) -> Result<(), Stop> {
+    pub(in crate::convert) fn read(&mut self, s: &mut Scanner<'_>) -> Result<(), Stop> {
         let next = s.peek();
         if next == b'n' {
             s.literal("null")?;
@@ -44,6 +44,10 @@ impl Node {
                 true
             }
             (Values::Float64(v), b'-' | b'0'..=b'9') => push(v, double(s.number()?, self.learned)),
+            (Values::Struct(members), _) if members.one_of => {
+                members.read_one(s)?;
+                true
+            }
             (Values::Struct(members), b'{') => {
                 let rows = self.nulls.len();
                 members.read(s, rows, self.learned)?;
@@ -229,6 +233,78 @@ impl Members {
             }
         }
         Ok(())
+    }
+}
+
+impl Members {
+    /// Reads a value of the union as that of the branch that it matches: the first whose type is that of the value, else the struct
+    /// that has most of its keys, else one for any JSON.
+    fn read_one(&mut self, s: &mut Scanner<'_>) -> Result<(), Stop> {
+        let (next, ahead) = (s.peek(), s.clone());
+        let integral = matches!(next, b'-' | b'0'..=b'9') && !matches!(ahead.clone().number()?, Number::Decimal(_));
+        let fits = |node: &Node| match node.values {
+            Values::Int8(_)
+            | Values::Int16(_)
+            | Values::Int32(_)
+            | Values::Int64(_)
+            | Values::Date(_)
+            | Values::Time(_)
+            | Values::Timestamp(_) => integral,
+            Values::Float32(_) | Values::Float64(_) => matches!(next, b'-' | b'0'..=b'9'),
+            Values::Boolean(_) => matches!(next, b't' | b'f'),
+            Values::String(_) => next == b'"',
+            Values::List(..) => next == b'[',
+            Values::Map(..) => matches!(next, b'{' | b'['),
+            _ => false,
+        };
+        let mut chosen = self.list.iter().position(|member| fits(&member.node));
+        if chosen.is_none() && next == b'{' {
+            let mut most = 0;
+            for (at, member) in self.list.iter().enumerate() {
+                let matching = member.node.matching(&mut ahead.clone())?;
+                if matching > most {
+                    (most, chosen) = (matching, Some(at));
+                }
+            }
+        }
+        let any = || self.list.iter().position(|member| matches!(member.node.values, Values::Json(_)));
+        let Some(chosen) = chosen.or_else(any) else {
+            ahead.clone().skip()?;
+            return Err(Stop::data("Did not find matching oneof field for data"));
+        };
+        for (at, member) in self.list.iter_mut().enumerate() {
+            if at == chosen { member.node.read(s)? } else { member.node.null() }
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// How many of the keys of the value that comes next are fields of the struct, those of structs in it included.
+    fn matching(&self, s: &mut Scanner<'_>) -> Result<usize, Stop> {
+        let Values::Struct(members) = &self.values else {
+            s.skip()?;
+            return Ok(0);
+        };
+        if s.peek() != b'{' {
+            s.skip()?;
+            return Ok(0);
+        }
+        let mut of_member = vec![0; members.list.len()];
+        let (mut first, mut next) = (true, 0);
+        s.enter()?;
+        while s.more(first, b'}')? {
+            first = false;
+            let key = s.key()?.text();
+            match members.find(&key, next) {
+                Some(at) => {
+                    of_member[at] = 1 + members.list[at].node.matching(s)?;
+                    next = at + 1;
+                }
+                None => drop(s.skip()?),
+            }
+        }
+        Ok(of_member.iter().sum())
     }
 }
 

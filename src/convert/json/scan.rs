@@ -10,7 +10,7 @@ pub(super) const MAX_DEPTH: u32 = 1000;
 
 /// Why a value could not be read.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(in crate::convert) enum Stop {
     /// The bytes are not JSON.
     Invalid(Box<Reason>),
     /// The value is JSON, and what was learned so far has no place for it.
@@ -28,7 +28,7 @@ impl From<Overflow> for Stop {
 
 /// What was found where it could not be. In a box of its own, so that a [`Stop`] goes by register.
 #[derive(Debug)]
-pub(super) struct Reason(pub(super) String);
+pub(in crate::convert) struct Reason(pub(in crate::convert) String);
 
 impl Stop {
     pub(super) fn invalid(reason: impl Into<String>) -> Self {
@@ -53,14 +53,14 @@ pub(super) enum Number<'a> {
 
 /// A position in a text. Cheap to copy: a copy is a look ahead.
 #[derive(Clone, Debug)]
-pub(super) struct Scanner<'a> {
+pub(in crate::convert) struct Scanner<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
     depth: u32,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) const fn new(bytes: &'a [u8], at: usize) -> Self {
+    pub(in crate::convert) const fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, depth: 0 }
     }
 
@@ -301,7 +301,7 @@ impl<'a> Scanner<'a> {
 
     /// Makes sure that only blanks follow.
     #[inline]
-    pub(super) fn end(&mut self) -> Result<(), Stop> {
+    pub(in crate::convert) fn end(&mut self) -> Result<(), Stop> {
         self.peek();
         if self.at < self.bytes.len() { Err(self.unexpected("the end of the record")) } else { Ok(()) }
     }

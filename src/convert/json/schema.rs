@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field, TimeUnit};
 use landfall_api::RecordError;
+use landfall_api::schema::{JSON, SCHEMALESS};
 use serde_json::{Map, Value};
 
 use super::super::node::{Absent, ITEM, Member, Members, Node, Offsets, Precision, Text, Values, map_type};
@@ -20,14 +21,21 @@ const PRECISION: &str = "connect.decimal.precision";
 
 /// How a schema is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub(in crate::convert) struct Reading {
     /// Whether a null is replaced by the default (`replace.null.with.default`).
-    pub(super) replace_null: bool,
+    pub(in crate::convert) replace_null: bool,
+    /// Whether the values are written as Confluent's JSON Schema converter does: one of a union as such, maps whose keys are not
+    /// strings as lists of objects with `key` and `value`. Then there are types for any JSON too.
+    pub(in crate::convert) json_schema: bool,
 }
+
+/// The name and the parameters of structs that are unions (`JsonSchemaData.JSON_TYPE_ONE_OF`, `ConnectUnion.LOGICAL_PARAMETER`).
+const UNION_NAME: &str = "io.confluent.connect.json.OneOf";
+const UNION_PARAMETER: &str = "org.apache.kafka.connect.data.Union";
 
 impl Reading {
     /// The column called `name` of the records whose schema is `json`. It is nullable whatever the schema says, for tombstones.
-    pub(super) fn root(self, json: &Value, name: &str) -> Result<(Field, Node), RecordError> {
+    pub(in crate::convert) fn root(self, json: &Value, name: &str) -> Result<(Field, Node), RecordError> {
         let (field, node) = self.field(json, name)?;
         Ok((field.with_nullable(true), node))
     }
@@ -51,6 +59,9 @@ impl Reading {
         for (key, value) in schema.get("parameters").and_then(Value::as_object).into_iter().flatten() {
             let value = value.as_str().ok_or_else(|| RecordError::data("Schema parameters must have string values."))?;
             metadata.insert(format!("connect.parameter.{key}"), value.to_owned());
+        }
+        if kind == "json" {
+            metadata.insert(SCHEMALESS.into(), JSON.into());
         }
 
         let mut node = Node::new(values, if optional { Absent::Null } else { Absent::Refused }, false);
@@ -91,6 +102,7 @@ impl Reading {
             ("double", _) => (DataType::Float64, Values::Float64(Vec::new())),
             ("string", _) => (DataType::Utf8, Values::String(Text::new())),
             ("bytes", _) => (DataType::Binary, Values::Bytes(Text::new())),
+            ("json" | "symbol", _) if self.json_schema => (DataType::Utf8, Values::Json(Text::new())),
             ("array", _) => {
                 let items = schema.get("items").filter(|items| !items.is_null());
                 let items = items.ok_or_else(|| RecordError::data("Array schema did not specify the element type"))?;
@@ -108,7 +120,13 @@ impl Reading {
                 if let Absent::Null = keys.absent {
                     keys.absent = Absent::Refused;
                 }
+                let by_name = matches!(keys.values, Values::String(_)) && !key.is_nullable();
                 let data_type = map_type(key.with_nullable(false), value);
+                if self.json_schema && !by_name {
+                    let entry = members(vec![Member::new("key", keys), Member::new("value", values)]);
+                    let entry = Node::new(Values::Struct(entry), Absent::Refused, false);
+                    return Ok((data_type, Values::List(Offsets::new(), Box::new(entry))));
+                }
                 (data_type, Values::Map(Offsets::new(), Box::new((keys, values))))
             }
             ("struct", _) => self.of_fields(schema)?,
@@ -119,7 +137,7 @@ impl Reading {
     fn of_fields(self, schema: &Map<String, Value>) -> Result<(DataType, Values), RecordError> {
         let list = schema.get("fields").and_then(Value::as_array);
         let list = list.ok_or_else(|| RecordError::data("Struct schema's \"fields\" argument is not an array."))?;
-        let (mut fields, mut members, mut names) = (Vec::new(), Members::default(), HashSet::new());
+        let (mut fields, mut list_of, mut names) = (Vec::new(), Vec::new(), HashSet::new());
         for json in list {
             let name = json.get("field").and_then(Value::as_str);
             let name = name.ok_or_else(|| RecordError::data("Struct schema's field name not specified properly"))?;
@@ -132,11 +150,21 @@ impl Reading {
                 return Err(builder(format!("Cannot create field because of field name duplication {name}")));
             }
             fields.push(field);
-            members.list.push(Member::new(name, node));
+            list_of.push(Member::new(name, node));
         }
-        members.arrange((0..members.list.len()).collect());
+        let mut members = members(list_of);
+        members.one_of = self.json_schema
+            && (schema.get("name").is_some_and(|name| name == UNION_NAME)
+                || schema.get("parameters").is_some_and(|parameters| parameters.get(UNION_PARAMETER).is_some()));
         Ok((DataType::Struct(fields.into()), Values::Struct(members)))
     }
+}
+
+fn members(list: Vec<Member>) -> Members {
+    let mut members = Members::default();
+    members.list.extend(list);
+    members.arrange((0..members.list.len()).collect());
+    members
 }
 
 /// What a `Decimal` schema says of its digits.

@@ -121,6 +121,6 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Stop> {
 }
 
 /// Where the text begins: after a byte order mark.
-pub(super) fn start(bytes: &[u8]) -> usize {
+pub(in crate::convert) fn start(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
 }

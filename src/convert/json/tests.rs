@@ -61,7 +61,7 @@ fn refusal(converter: &mut dyn Converter, record: &[u8]) -> String {
 }
 
 /// All values as JSON.
-fn values(array: &ArrayRef) -> Vec<Value> {
+pub(in crate::convert) fn values(array: &ArrayRef) -> Vec<Value> {
     (0..array.len()).map(|row| value(array, row)).collect()
 }
 
