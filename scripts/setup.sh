@@ -2,8 +2,8 @@
 # Brings in what building and testing Landfall need; quick when it is all there.
 #
 #   setup.sh build   the Debian packages that a build needs
-#   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Azurite, Python
-#                   readers of Parquet
+#   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Azurite, a schema
+#                   registry, Python readers of Parquet
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 
 cache=${LANDFALL_TEST_CACHE:-$HOME/.cache/landfall}
 azurite=3.35.0
+apicurio=2.6.13.Final
 
 # Adds a package to `missing` unless Debian has it installed.
 missing=()
@@ -53,6 +54,15 @@ npm_packages() {
   npm install --prefix "$cache/npm" --no-audit --no-fund --silent "azurite@$azurite"
 }
 
+# A schema registry with Confluent's API, for one test.
+registry() {
+  rm -rf "${cache:?}/apicurio"
+  mvn -q -B dependency:copy -DoutputDirectory="$cache/apicurio" \
+    -Dartifact="io.apicurio:apicurio-registry-app:$apicurio:tar.gz:all"
+  tar xzf "$cache/apicurio"/*.tar.gz -C "$cache/apicurio"
+  rm "$cache/apicurio"/*.tar.gz
+}
+
 venv() {
   rm -rf "$cache/venv"
   python3 -m venv "$cache/venv"
@@ -82,4 +92,5 @@ flock 9
 once jars "$(cat tests/support/broker/pom.xml)" jars jars tests/support/broker/pom.xml
 once java-worker "$(cat tests/support/java_worker/pom.xml)" jars java-worker tests/support/java_worker/pom.xml
 once npm "$azurite" npm_packages
+once apicurio "$apicurio" registry
 once venv "$(cat tests/data/requirements.txt)" venv

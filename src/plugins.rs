@@ -75,7 +75,8 @@ impl Plugins {
         let key = convert::key(role);
         let Some(found) = self.converter(name) else {
             let able = self.converters.iter().filter(|converter| converter.roles().contains(&role));
-            let able: Vec<_> = able.map(|converter| simple_name(converter.class())).collect();
+            let mut able: Vec<_> = able.map(|converter| simple_name(converter.class())).collect();
+            able.dedup();
             let hint = match nearest(simple_name(name), able.iter().copied()) {
                 Some(meant) => format!("Did you mean {meant}?"),
                 None => format!("There are {}", able.join(", ")),

@@ -1,5 +1,6 @@
 //! Black-box tests: the real binary, a real broker, and what other programs read afterwards.
 
+mod avro;
 mod bad_input;
 mod converters;
 mod crash;
@@ -11,6 +12,7 @@ mod formats;
 mod group;
 mod harness;
 mod idle;
+mod json_schema;
 mod landing;
 mod memory;
 mod outage;

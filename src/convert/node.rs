@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, TimestampMillisecondType,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, TimestampMillisecondType,
 };
 use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, ListArray, MapArray, NullArray, PrimitiveArray, StringArray, StructArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer, i256};
 use arrow_schema::{DataType, Field};
 
 use landfall_api::RecordError;
@@ -59,6 +59,8 @@ pub(super) enum Values {
     Json(Text),
     Bytes(Text),
     Decimal(Vec<i128>, Precision),
+    /// Decimals of more than 38 digits.
+    Decimal256(Vec<i256>),
     Date(Vec<i32>),
     Time(Vec<i32>),
     Timestamp(Vec<i64>),
@@ -100,6 +102,7 @@ impl Node {
             Values::Float32(v) => v.reserve(rows),
             Values::Float64(v) => v.reserve(rows),
             Values::Decimal(v, _) => v.reserve(rows),
+            Values::Decimal256(v) => v.reserve(rows),
             Values::String(t) | Values::Json(t) | Values::Bytes(t) => t.reserve(rows),
             Values::Struct(members) => members.list.iter_mut().for_each(|m| m.node.reserve(rows)),
             Values::Unknown | Values::Boolean(_) | Values::List(..) | Values::Map(..) => {}
@@ -118,6 +121,7 @@ impl Node {
             Values::Float32(v) => v.push(0.0),
             Values::Float64(v) => v.push(0.0),
             Values::Decimal(v, _) => v.push(0),
+            Values::Decimal256(v) => v.push(i256::ZERO),
             Values::String(t) | Values::Json(t) | Values::Bytes(t) => t.offsets.repeat(),
             Values::List(offsets, _) | Values::Map(offsets, _) => offsets.repeat(),
             Values::Struct(members) => members.list.iter_mut().for_each(|m| m.node.null()),
@@ -137,6 +141,7 @@ impl Node {
             Values::Float32(v) => v.truncate(rows),
             Values::Float64(v) => v.truncate(rows),
             Values::Decimal(v, _) => v.truncate(rows),
+            Values::Decimal256(v) => v.truncate(rows),
             Values::String(t) | Values::Json(t) | Values::Bytes(t) => {
                 let end = t.offsets.truncate(rows);
                 t.bytes.truncate(end);
@@ -173,6 +178,10 @@ impl Node {
             }
             Values::Decimal(v, _) => {
                 let array = PrimitiveArray::<Decimal128Type>::new(mem::take(v).into(), nulls);
+                Arc::new(array.with_data_type(data_type.clone()))
+            }
+            Values::Decimal256(v) => {
+                let array = PrimitiveArray::<Decimal256Type>::new(mem::take(v).into(), nulls);
                 Arc::new(array.with_data_type(data_type.clone()))
             }
             Values::String(t) | Values::Json(t) => {

@@ -185,7 +185,7 @@ impl Node {
             Values::Int64(_) | Values::Timestamp(_) => "INT64",
             Values::Float32(_) => "FLOAT32",
             Values::Float64(_) => "FLOAT64",
-            Values::Bytes(_) | Values::Decimal(..) => "BYTES",
+            Values::Bytes(_) | Values::Decimal(..) | Values::Decimal256(_) => "BYTES",
             Values::List(..) => "ARRAY",
             Values::Map(..) => "MAP",
             Values::Struct(_) => "STRUCT",

@@ -4,6 +4,8 @@
 use landfall_api::config::Password;
 use landfall_api::{Faults, Key, Properties, Role, Width, config};
 
+use super::tls::Stores;
+
 /// Why a key of a serializer does nothing.
 const SERIALIZER: &str = "only a serializer has use for it, and a sink has none";
 /// Why a key of Java's class loading does nothing.
@@ -203,6 +205,16 @@ impl RegistryConfig {
     /// What `properties` say, namespaced keys before the plain ones.
     pub(in crate::convert) fn of(properties: &Properties, faults: &mut Faults) -> Option<Self> {
         Self::parse(&namespaced(properties), faults)
+    }
+
+    /// What is trusted, and what the client shows.
+    pub(super) fn stores(&self) -> Stores<'_> {
+        Stores {
+            prefix: "schema.registry.ssl",
+            truststore: (self.truststore_certificates.as_ref(), self.truststore_location.as_deref(), &self.truststore_type),
+            keystore: (self.keystore_key.as_ref(), self.keystore_location.as_deref(), &self.keystore_type),
+            keystore_chain: self.keystore_chain.as_ref(),
+        }
     }
 
     /// The header by which a record may name the schema of its key or value, if that is looked at.

@@ -19,8 +19,14 @@ use super::{NoSchema, RegisteredSchema, SchemaId, Schemas};
 /// A `SerializationException` that one of its methods, its decoders or the registry gives is wrapped in the `DataException` that the Java
 /// converter throws then; other errors stay as they are.
 pub(in crate::convert) trait Format: Send + fmt::Debug {
-    /// What Java's converter says of a record of `topic` that cannot be deserialized, before the cause.
+    /// What Java's converter says of a record of `topic` that cannot be deserialized, before the cause; empty if it throws the cause.
     fn failed(&self, topic: &str) -> String;
+
+    /// What stands before the message of a decoder's `SerializationException`.
+    fn undecodable(&self, id: SchemaId) -> String {
+        let _ = id;
+        String::new()
+    }
 
     /// Reads what stands before a payload: the schema's id and the bytes after it. `header` is the value of the header that may name
     /// the schema instead. A payload is owned only where what is decoded is not in one place.
@@ -110,8 +116,13 @@ impl<F: Format> Framed<F> {
         match self.decoder(id)? {
             Ok(decoder) => {
                 let payloads: Vec<_> = stretch.clone().map(payload).collect();
-                let placed = |run: Run| Run { rows: stretch.start + run.rows.start..stretch.start + run.rows.end, ..run };
-                runs.extend(decoder.decode(&payloads).into_iter().map(placed));
+                let decoded = decoder.decode(&payloads);
+                let named = |error: RecordError| match error.class {
+                    SERIALIZATION => RecordError { message: self.format.undecodable(id) + &error.message, ..error },
+                    _ => error,
+                };
+                let rows = |run: &Run| stretch.start + run.rows.start..stretch.start + run.rows.end;
+                runs.extend(decoded.into_iter().map(|run| Run { rows: rows(&run), column: run.column.map_err(named) }));
             }
             Err(error) => runs.extend(stretch.map(|row| match payload(row) {
                 Some(_) => Run { rows: row..row + 1, column: Err(error.clone()) },
@@ -129,7 +140,10 @@ impl<F: Format> Framed<F> {
 
     /// The error as the converter throws it.
     fn thrown(&self, topic: &str, error: RecordError) -> RecordError {
-        if error.class == SERIALIZATION { RecordError::data(format!("{} {error}", self.format.failed(topic))) } else { error }
+        match self.format.failed(topic) {
+            said if error.class == SERIALIZATION && !said.is_empty() => RecordError::data(format!("{said} {error}")),
+            _ => error,
+        }
     }
 }
 
