@@ -14,7 +14,6 @@ mod filter;
 mod golden_gate;
 mod header_from;
 mod header_literal;
-mod envelope;
 mod header_text;
 mod hoist_field;
 mod ibm_iidr;
