@@ -5,6 +5,7 @@
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
 #                   Azurite, a schema registry, Python readers of Parquet
 #   setup.sh long    these, and Spark, for `make test-long`
+#   setup.sh long    these, and Spark, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
