@@ -111,7 +111,7 @@ impl Transform for ReplaceField {
         let replaced = if is_schemaless(&column.field) {
             Ok(self.of_map(&members, &mut errors))
         } else {
-            self.of_struct(if self.with_defaults { members.with_defaults() } else { members })
+            self.of_struct(&if self.with_defaults { members.with_defaults() } else { members })
         };
         match replaced {
             Ok(members) => {
@@ -139,7 +139,7 @@ impl ReplaceField {
     }
 
     /// Java builds the new schema first, and then looks for the value of each of its fields by the rename that ends there.
-    fn of_struct(&self, members: Members) -> Result<Members, RecordError> {
+    fn of_struct(&self, members: &Members) -> Result<Members, RecordError> {
         let mut replaced = members.none();
         for field in members.fields.iter().filter(|field| self.keeps(field.name())) {
             let field = self.renamed(field);

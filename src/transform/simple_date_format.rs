@@ -159,7 +159,7 @@ impl SimpleDateFormat {
                 'y' => of_era,
                 'Y' => {
                     let year = week_of(day, year).0;
-                    if count == 2 { year.rem_euclid(100) } else { year }
+                    if count == 2 { year % 100 } else { year }
                 }
                 'w' => week_of(day, year).1,
                 'W' => (of_month - 1 + (weekday + 2 - of_month).rem_euclid(7)) / 7 + 1,
@@ -200,8 +200,11 @@ impl SimpleDateFormat {
                     continue;
                 }
             };
+            if number < 0 {
+                out.push('-');
+            }
             // A string takes everything.
-            let _ = write!(out, "{number:0count$}");
+            let _ = write!(out, "{:0count$}", number.unsigned_abs());
         }
     }
 

@@ -64,7 +64,7 @@ fn canonical_payload(schema: &Value, payload: &Value) -> Value {
     let of = |part: &str, payload: &Value| canonical_payload(&schema[part], payload);
     match (schema["type"].as_str(), payload) {
         (Some("float"), Value::Number(number)) => number.as_f64().map_or(Value::Null, |value| number_of_float(value as f32)),
-        (Some("double" | "bytes"), Value::Number(number)) => number.as_f64().into(),
+        (Some("double" | "bytes"), Value::Number(number)) => number.as_f64().map_or(Value::Null, number_of_double),
         (Some("array"), Value::Array(items)) => items.iter().map(|item| of("items", item)).collect(),
         (Some("map"), Value::Object(members)) => {
             Value::Object(members.iter().map(|(key, value)| (key.clone(), of("values", value))).collect())
@@ -84,6 +84,11 @@ fn canonical_payload(schema: &Value, payload: &Value) -> Value {
     }
 }
 
+/// To fifteen digits: the parser of JSON may be off in the last one.
+fn number_of_double(value: f64) -> Value {
+    format!("{value:.14e}").parse::<f64>().ok().into()
+}
+
 fn number_of_float(value: f32) -> Value {
     number(&value.to_string()).as_f64().into()
 }
@@ -95,6 +100,7 @@ fn without_nulls(value: &Value) -> Value {
             Value::Object(members.map(|(name, member)| (name.clone(), without_nulls(member))).collect())
         }
         Value::Array(items) => items.iter().map(without_nulls).collect(),
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or(Value::Null, number_of_double),
         other => other.clone(),
     }
 }
@@ -166,11 +172,12 @@ fn payload(field: &Field, array: &ArrayRef, row: usize, schemaless: bool) -> Val
         DataType::Int64 => json!(array.as_primitive::<Int64Type>().value(row)),
         DataType::Float32 => {
             let value = array.as_primitive::<Float32Type>().value(row);
-            special(f64::from(value)).unwrap_or_else(|| if schemaless { json!(f64::from(value)) } else { number_of_float(value) })
+            special(f64::from(value))
+                .unwrap_or_else(|| if schemaless { number_of_double(value.into()) } else { number_of_float(value) })
         }
         DataType::Float64 => {
             let value = array.as_primitive::<Float64Type>().value(row);
-            special(value).unwrap_or_else(|| json!(value))
+            special(value).unwrap_or_else(|| number_of_double(value))
         }
         DataType::Utf8 if field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON) => {
             number(array.as_string::<i32>().value(row))
@@ -180,7 +187,7 @@ fn payload(field: &Field, array: &ArrayRef, row: usize, schemaless: bool) -> Val
         DataType::Binary => json!(STANDARD.encode(array.as_binary::<i32>().value(row))),
         DataType::Decimal128(..) => {
             let text = array.as_primitive::<Decimal128Type>().value_as_string(row);
-            if schemaless { json!({ "$decimal": text }) } else { number(&text).as_f64().into() }
+            if schemaless { json!({ "$decimal": text }) } else { number(&text).as_f64().map_or(Value::Null, number_of_double) }
         }
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>().value(row);
