@@ -24,7 +24,12 @@ pub(crate) fn not_structs(field: &Field, array: &ArrayRef, purpose: &str, null: 
     let error = |row| {
         let found = java_class(field, array, row);
         // A null row is one without a schema.
-        let message = if is_null(row) || schema::is_schemaless(field) {
+        let message = if found == "java.util.HashMap" && schema::is_schemaless(field) {
+            // Java works on it; here its column is text.
+            format!(
+                "Only Map objects supported in absence of schema for [{purpose}], and values of several types are JSON text here"
+            )
+        } else if is_null(row) || schema::is_schemaless(field) {
             format!("Only Map objects supported in absence of schema for [{purpose}], found: {found}")
         } else {
             format!("Only Struct objects supported for [{purpose}], found: {found}")
@@ -119,8 +124,10 @@ mod tests {
         assert_eq!(found(&schemaless(&[Some("{}"), None]), false), [of(1, "null")]);
         assert_eq!(found(&schemaless(&[Some("1"), None]), true), [of(0, "java.lang.Long")]);
         let mixed = schemaless(&[Some("1"), Some("{}"), Some("1.5"), Some("true"), Some("\"\""), Some("[]")]);
-        let classes = ["lang.Long", "util.HashMap", "lang.Double", "lang.Boolean", "lang.String", "util.ArrayList"];
-        let expected: Vec<_> = classes.iter().enumerate().map(|(row, class)| of(row, &format!("java.{class}"))).collect();
+        let classes = ["lang.Long", "", "lang.Double", "lang.Boolean", "lang.String", "util.ArrayList"];
+        let mut expected: Vec<_> = classes.iter().enumerate().map(|(row, class)| of(row, &format!("java.{class}"))).collect();
+        let text = "Only Map objects supported in absence of schema for [p], and values of several types are JSON text here";
+        expected[1] = of(1, text);
         assert_eq!(found(&mixed, true), expected);
         let typed = &records(&[(None, Some(r#"{"schema":{"type":"bytes"},"payload":"AA=="}"#))], true)[0];
         let errors = not_structs(&typed.value.field, &typed.value.array, "p", false);
