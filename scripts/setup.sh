@@ -3,7 +3,9 @@
 #
 #   setup.sh build   the Debian packages that a build needs
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
-#                   Azurite, Python readers of Parquet
+#                   Azurite, a schema registry, Python readers of Parquet
+#   setup.sh long    these, and Spark, for `make test-long`
+#   setup.sh long    these, and Spark, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -11,6 +13,7 @@ cd "$(dirname "$0")/.."
 
 cache=${LANDFALL_TEST_CACHE:-$HOME/.cache/landfall}
 azurite=3.35.0
+apicurio=2.6.13.Final
 
 # Adds a package to `missing` unless Debian has it installed.
 missing=()
@@ -53,10 +56,19 @@ npm_packages() {
   npm install --prefix "$cache/npm" --no-audit --no-fund --silent "azurite@$azurite"
 }
 
-venv() {
-  rm -rf "$cache/venv"
-  python3 -m venv "$cache/venv"
-  "$cache/venv/bin/pip" install -q -r tests/data/requirements.txt
+# A schema registry with Confluent's API, for one test.
+registry() {
+  rm -rf "${cache:?}/apicurio"
+  mvn -q -B dependency:copy -DoutputDirectory="$cache/apicurio" \
+    -Dartifact="io.apicurio:apicurio-registry-app:$apicurio:tar.gz:all"
+  tar xzf "$cache/apicurio"/*.tar.gz -C "$cache/apicurio"
+  rm "$cache/apicurio"/*.tar.gz
+}
+
+python() {
+  rm -rf "${cache:?}/$1"
+  python3 -m venv "$cache/$1"
+  "$cache/$1/bin/pip" install -q -r "tests/data/$2"
 }
 
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
@@ -84,4 +96,6 @@ once jars "$(cat tests/support/broker/pom.xml)" jars jars tests/support/broker/p
 once java-worker "$(cat tests/support/java_worker/pom.xml)" jars java-worker tests/support/java_worker/pom.xml
 once debezium "$(cat tests/support/debezium/pom.xml)" jars debezium/postgres tests/support/debezium/pom.xml
 once npm "$azurite" npm_packages
-once venv "$(cat tests/data/requirements.txt)" venv
+once apicurio "$apicurio" registry
+once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
+[ "${1:-}" != long ] || once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt

@@ -75,7 +75,8 @@ impl Plugins {
         let key = convert::key(role);
         let Some(found) = self.converter(name) else {
             let able = self.converters.iter().filter(|converter| converter.roles().contains(&role));
-            let able: Vec<_> = able.map(|converter| simple_name(converter.class())).collect();
+            let mut able: Vec<_> = able.map(|converter| simple_name(converter.class())).collect();
+            able.dedup();
             let hint = match nearest(simple_name(name), able.iter().copied()) {
                 Some(meant) => format!("Did you mean {meant}?"),
                 None => format!("There are {}", able.join(", ")),
@@ -247,7 +248,8 @@ pub(crate) mod tests {
                 must(!doc.is_empty() && doc.ends_with('.'), "a documentation that ends with a full stop");
                 must(!key.display.is_empty(), "a name to display");
                 // Java declares these without a group, and they are shown as they are
-                let free = whose.ends_with(".FileStreamSinkConnector") || whose.contains(".transforms.");
+                let free =
+                    whose.ends_with(".FileStreamSinkConnector") || whose.contains(".transforms.") || whose.starts_with("io.");
                 must(!key.group.is_empty() || free, "a group");
                 must(!doc.to_lowercase().contains("not supported yet"), "its effect says what is not supported yet");
                 for value in key.default.iter().chain(key.recommended) {

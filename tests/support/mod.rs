@@ -1,5 +1,6 @@
 //! What the tests stand on: a real broker, the real binary, the Java worker, and readers of what it lands.
 
+pub(crate) mod apicurio;
 pub(crate) mod azurite;
 pub(crate) mod broker;
 pub(crate) mod java_worker;
@@ -7,6 +8,8 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod read;
 pub(crate) mod records;
+#[expect(dead_code, reason = "unit tests use it too, and more of it")]
+pub(crate) mod registry;
 pub(crate) mod store;
 pub(crate) mod worker;
 

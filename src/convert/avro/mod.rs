@@ -10,12 +10,15 @@
 //! Where Connect has no type for a logical type of Avro's, the column stays what it is for Connect, and
 //! [`LOGICAL`](landfall_api::schema::LOGICAL) names it.
 
+mod apicurio;
 mod connect;
 mod default;
 mod read;
 mod schema;
 #[cfg(test)]
 mod tests;
+
+pub(super) use apicurio::ApicurioAvroConverterClass;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -122,9 +125,15 @@ fn options(config: &AvroConverterConfig) -> Options {
     }
 }
 
+/// The format with the options that `properties` say, for a decoder without a registry; none if one of them is wrong.
+pub(super) fn format(name: &'static str, header: Option<&'static str>, properties: &Properties) -> Option<Avro> {
+    let config = AvroConverterConfig::parse(properties, &mut Faults::default())?;
+    Some(Avro { name, header, options: options(&config), trailing: config.trailing })
+}
+
 /// Avro in Confluent's wire format.
 #[derive(Debug)]
-struct Avro {
+pub(super) struct Avro {
     name: &'static str,
     header: Option<&'static str>,
     options: Options,

@@ -4,6 +4,8 @@
 use landfall_api::config::Password;
 use landfall_api::{Faults, Key, Properties, Role, Width, config};
 
+use super::tls::Stores;
+
 /// Why a key of a serializer does nothing.
 const SERIALIZER: &str = "only a serializer has use for it, and a sink has none";
 /// Why a key of Java's class loading does nothing.
@@ -205,6 +207,16 @@ impl RegistryConfig {
         Self::parse(&namespaced(properties), faults)
     }
 
+    /// What is trusted, and what the client shows.
+    pub(super) fn stores(&self) -> Stores<'_> {
+        Stores {
+            prefix: "schema.registry.ssl",
+            truststore: (self.truststore_certificates.as_ref(), self.truststore_location.as_deref(), &self.truststore_type),
+            keystore: (self.keystore_key.as_ref(), self.keystore_location.as_deref(), &self.keystore_type),
+            keystore_chain: self.keystore_chain.as_ref(),
+        }
+    }
+
     /// The header by which a record may name the schema of its key or value, if that is looked at.
     pub(in crate::convert) fn id_header(&self, role: Role) -> Option<&'static str> {
         let (class, header) = match role {
@@ -227,12 +239,15 @@ pub(super) fn namespaced(properties: &Properties) -> Properties {
     all
 }
 
-/// The keys of `first`, then those of `second`: `joined::<{ A.len() + B.len() }>(A, B)`.
+/// The keys of `first`, then those of `second`: `joined::<{ A.len() + B.len() }>(A, B)`. One without a name to display has its own.
 pub(in crate::convert) const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
     let mut all = [Key::EMPTY; N];
     let mut at = 0;
     while at < N {
         all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        if all[at].display.is_empty() {
+            all[at].display = all[at].name;
+        }
         at += 1;
     }
     all

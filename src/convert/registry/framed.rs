@@ -19,7 +19,7 @@ use super::{NoSchema, RegisteredSchema, SchemaId, Schemas};
 /// A `SerializationException` that one of its methods, its decoders or the registry gives is wrapped in the `DataException` that the Java
 /// converter throws then; other errors stay as they are.
 pub(in crate::convert) trait Format: Send + fmt::Debug {
-    /// What Java's converter says of a record of `topic` that cannot be deserialized, before the cause.
+    /// What Java's converter says of a record of `topic` that cannot be deserialized, before the cause; empty if it throws the cause.
     fn failed(&self, topic: &str) -> String;
 
     /// What stands before the message of a decoder's `SerializationException`.
@@ -140,7 +140,10 @@ impl<F: Format> Framed<F> {
 
     /// The error as the converter throws it.
     fn thrown(&self, topic: &str, error: RecordError) -> RecordError {
-        if error.class == SERIALIZATION { RecordError::data(format!("{} {error}", self.format.failed(topic))) } else { error }
+        match self.format.failed(topic) {
+            said if error.class == SERIALIZATION && !said.is_empty() => RecordError::data(format!("{said} {error}")),
+            _ => error,
+        }
     }
 }
 

@@ -2,15 +2,19 @@
 //!
 //! A converter is a [`Framed`] over its [`Format`], which asks [`Schemas`] for each id it meets: the client is [`Registry`].
 
+mod apicurio;
 mod client;
 mod config;
 mod framed;
+mod http;
 mod tls;
 mod wire;
 
+pub(super) use apicurio::{Apicurio, ApicurioSettings};
 pub(super) use client::Registry;
 pub(super) use config::{RegistryConfig, joined};
 pub(super) use framed::{Decode, Format, Framed};
+pub(super) use tls::Stores;
 pub(super) use wire::{serialization, split_id};
 
 use std::fmt;
@@ -33,8 +37,10 @@ pub(super) struct RegisteredSchema {
 /// How a record names its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SchemaId {
-    /// A registry's number of it.
+    /// A registry's number of it; Apicurio's global id.
     Number(i64),
+    /// Apicurio's number of its text.
+    Content(i64),
     /// Its GUID (Confluent, from 8.0 on).
     Guid(u128),
 }
@@ -43,7 +49,7 @@ impl fmt::Display for SchemaId {
     /// The number, or the GUID as five groups of hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(id) => write!(f, "{id}"),
+            Self::Number(id) | Self::Content(id) => write!(f, "{id}"),
             Self::Guid(bits) => {
                 let hex = format!("{bits:032x}");
                 write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
