@@ -10,7 +10,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, Field, FieldRef};
 use arrow_select::filter::filter;
 use arrow_select::zip::zip;
-use landfall_api::{Batch, Column, Output, RecordError, schema};
+use landfall_api::{Batch, Column, RecordError, schema};
 
 use super::envelope::{internal, masked, member, of_members, present, rows, with_members};
 use super::header_text::{header_values, with_header};
@@ -207,18 +207,6 @@ pub(super) fn images(batch: Batch, after: Option<Column>, before: Option<Column>
 pub(super) fn only(column: &Column, mask: &BooleanBuffer) -> Result<Column, RecordError> {
     let array = filter(&column.array, &BooleanArray::new(mask.clone(), None)).map_err(internal)?;
     Ok(Column { field: column.field.clone(), array })
-}
-
-/// Makes something of all of `batch`, or rejects it.
-pub(super) fn whole(batch: &Batch, out: &mut Output, make: impl FnOnce(&mut Output) -> Result<(), RecordError>) {
-    let mut own = Output::default();
-    match make(&mut own) {
-        Ok(()) => {
-            out.batches.append(&mut own.batches);
-            out.rejected.append(&mut own.rejected);
-        }
-        Err(error) => out.reject_all(batch, &error),
-    }
 }
 
 /// `row` with all its columns optional: a change may come without some of them.

@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, make_array, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
-use landfall_api::{Batch, Column, RecordError};
+use landfall_api::{Batch, Column, Output, RecordError};
 
 use super::default::or_default;
 use super::require::{self, java_class};
@@ -25,6 +25,23 @@ pub(super) fn rows(batch: &Batch, mask: &BooleanBuffer) -> Result<Batch, RecordE
         return Ok(batch.clone());
     }
     batch.filter(&BooleanArray::new(mask.clone(), None)).map_err(internal)
+}
+
+/// Makes something of `batch`. Where that fails, each half is tried alone, down to the record to reject.
+pub(super) fn apart(batch: &Batch, out: &mut Output, make: &impl Fn(&Batch, &mut Output) -> Result<(), RecordError>) {
+    let mut own = Output::default();
+    match make(batch, &mut own) {
+        Ok(()) => {
+            out.batches.append(&mut own.batches);
+            out.rejected.append(&mut own.rejected);
+        }
+        Err(error) if batch.len() <= 1 => out.reject_all(batch, &error),
+        Err(_) => {
+            let half = batch.len() / 2;
+            apart(&batch.slice(&(0..half)), out, make);
+            apart(&batch.slice(&(half..batch.len())), out, make);
+        }
+    }
 }
 
 /// `batch`, which has no values, with the type of the rows `beside` it, if there are some: a tombstone joins them.

@@ -9,8 +9,8 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::DataType;
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, config};
 
-use super::change::{Added, Deletes, Outcome, at, images, key, only, optional, text, whole};
-use super::envelope::{member, of_members, present, rows, tombstones};
+use super::change::{Added, Deletes, Outcome, at, images, key, only, optional, text};
+use super::envelope::{apart, member, of_members, present, rows, tombstones};
 
 config! {
     /// What the class reads.
@@ -82,7 +82,7 @@ struct GoldenGate {
 
 impl Transform for GoldenGate {
     fn apply(&mut self, batch: Batch, out: &mut Output) {
-        whole(&batch, out, |out| self.unwrap(&batch, out));
+        apart(&batch, out, &|batch, out| self.unwrap(batch, out));
     }
 }
 

@@ -15,8 +15,8 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, config, schema};
 
-use super::change::{Added, Deletes, Outcome, either, field, optional, text, whole};
-use super::envelope::{masked, member, no_struct, of_members, present, rows, tombstones};
+use super::change::{Added, Deletes, Outcome, either, field, optional, text};
+use super::envelope::{apart, masked, member, no_struct, of_members, present, rows, tombstones};
 
 config! {
     /// What the class reads.
@@ -104,7 +104,7 @@ struct IbmIidr {
 
 impl Transform for IbmIidr {
     fn apply(&mut self, batch: Batch, out: &mut Output) {
-        whole(&batch, out, |out| self.unwrap(&batch, out));
+        apart(&batch, out, &|batch, out| self.unwrap(batch, out));
     }
 }
 
@@ -176,8 +176,11 @@ impl IbmIidr {
             // Of a record that is not deleted the column stays as it is.
             let was_there = masked(&was.array, Some(&NullBuffer::new(lacks.clone())));
             let was_there = Column { field: was.field.clone(), array: was_there };
-            let clash = || RecordError::data(format!("the column {name} has another type before the change"));
-            let column = either(&BooleanArray::new(!&lacks, None), &row[at], &was_there)?.ok_or_else(clash)?;
+            let column = match either(&BooleanArray::new(!&lacks, None), &row[at], &was_there)? {
+                Some(column) => column,
+                None if lacks.count_set_bits() == 0 => continue,
+                None => return Err(RecordError::data(format!("the column {name} has another type before the change"))),
+            };
             row[at] = Column { field: Arc::new(column.field.as_ref().clone().with_name(name)), array: column.array };
         }
         if self.keep_columns {

@@ -13,8 +13,8 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, Field};
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, config, schema};
 
-use super::change::{Added, Deletes, Outcome, at, field, images, optional, text, whole};
-use super::envelope::{masked, member, of_members, present, rows, tombstones};
+use super::change::{Added, Deletes, Outcome, at, field, images, optional, text};
+use super::envelope::{apart, masked, member, of_members, present, rows, tombstones};
 
 config! {
     /// What the class reads.
@@ -80,7 +80,7 @@ struct QlikReplicate {
 
 impl Transform for QlikReplicate {
     fn apply(&mut self, batch: Batch, out: &mut Output) {
-        whole(&batch, out, |out| self.unwrap(&batch, out));
+        apart(&batch, out, &|batch, out| self.unwrap(batch, out));
     }
 }
 

@@ -14,7 +14,9 @@ use landfall_api::{
 
 use super::reference::Reference;
 use super::{VERSION, is_envelope};
-use crate::transform::envelope::{defaulted, internal, member, no_struct, of_members, present, rows, tombstones, with_members};
+use crate::transform::envelope::{
+    apart, defaulted, internal, member, no_struct, of_members, present, rows, tombstones, with_members,
+};
 use crate::transform::header_text::{header_values, with_header};
 use crate::transform::require;
 use crate::transform::route::Routes;
@@ -155,7 +157,10 @@ impl Transform for ExtractNewRecordState {
             Err(error) => return out.reject_all(&batch, &error),
         };
         if is_envelope(&events.value.field) {
-            self.extract(&events, out);
+            apart(&events, out, &|events, out| {
+                self.extracted(events.clone())?.into_iter().for_each(|batch| out.emit(batch));
+                Ok(())
+            });
         } else {
             out.emit(events);
         }
@@ -186,19 +191,7 @@ impl ExtractNewRecordState {
         batch
     }
 
-    /// Emits what becomes of events, none of which is null. Where that fails, each half is tried alone, down to the event to reject.
-    fn extract(&self, events: &Batch, out: &mut Output) {
-        match self.extracted(events.clone()) {
-            Ok(batches) => batches.into_iter().for_each(|batch| out.emit(batch)),
-            Err(error) if events.len() <= 1 => out.reject_all(events, &error),
-            Err(_) => {
-                let half = events.len() / 2;
-                self.extract(&events.slice(&(0..half)), out);
-                self.extract(&events.slice(&(half..events.len())), out);
-            }
-        }
-    }
-
+    /// What becomes of events, none of which is null.
     fn extracted(&self, mut events: Batch) -> Result<Vec<Batch>, RecordError> {
         for header in &self.headers {
             if let Some((field, array)) = header.of(&events.value)? {
