@@ -13,7 +13,6 @@ use crate::support::worker::Worker;
 use crate::support::{java_worker, read, secs, wait_until};
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
-const PREFIX: &str = "__connect.errors.";
 /// Ours are not Java's.
 const TRACE: &str = "__connect.errors.exception.stacktrace";
 
@@ -323,10 +322,9 @@ fn a_worker_that_is_killed_between_letters_loses_none() {
     let folder = store.folder(topic);
     let ids: Vec<i64> = read::files(&folder).iter().flat_map(|file| read::integers(&folder.join(file), "id")).collect();
     assert_eq!(ids, (0..all).filter(|id| !is_bad(*id)).collect::<Vec<_>>(), "each once, in order");
-    // Letters may be there twice, but not without a kill.
+    // Each kill may repeat what was not committed, once.
     let twice: usize = letters.values().map(|n| n - 1).sum();
     assert!(twice < 4000, "{twice} letters are there more than once");
-    assert!(!letters.is_empty() && PREFIX.starts_with("__connect"));
 }
 
 /// Rows that land in the folders of other topics than theirs: of each file its first offset, and the ids of all.

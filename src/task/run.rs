@@ -505,7 +505,7 @@ impl Runner {
             Ok(offsets) => self.offer(offsets),
             Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
         }
-        if let Some(letters) = &mut self.tolerance.letters {
+        if let (Some(letters), false) = (&mut self.tolerance.letters, lost) {
             match letters.flush(part(timeout, ACKNOWLEDGING).saturating_sub(begun.elapsed())) {
                 Ok(true) => {}
                 Ok(false) => tracing::warn!(

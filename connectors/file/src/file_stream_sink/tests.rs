@@ -49,6 +49,7 @@ fn batch(partition: i32, first: i64, values: &[&str]) -> Batch {
 }
 
 /// Tolerates nothing.
+#[expect(clippy::needless_pass_by_value, reason = "it is what a sink gives")]
 fn strict(_: i64, error: RecordError) -> Result<(), TaskError> {
     Err(TaskError::Fatal(error.to_string()))
 }
@@ -144,4 +145,26 @@ fn what_has_no_disk_is_written_to_as_well() {
     task.put(vec![batch(0, 0, &["a"])], &mut strict).unwrap();
     let partitions = [TopicPartition::new("t", 0)];
     assert_eq!(committable(task.close(&partitions, false, Duration::from_secs(30)).unwrap()), [(0, 2)]);
+}
+
+#[test]
+fn values_of_a_type_that_has_no_text_are_refused_and_others_written() {
+    let (runtime, folder) = (Runtime::new().unwrap(), TempDir::new().unwrap());
+    let path = folder.path().join("lines");
+    let mut task = task(&runtime, &path).unwrap();
+    let mut odd = batch(0, 1, &["x", "y"]);
+    odd.value = Column {
+        field: Arc::new(Field::new("value", DataType::UInt8, true)),
+        array: Arc::new(arrow_array::UInt8Array::from(vec![1, 2])),
+    };
+    let mut refused = Vec::new();
+    let mut tolerate = |offset, error: RecordError| {
+        refused.push((offset, error.class));
+        Ok(())
+    };
+    task.put(vec![batch(0, 0, &["a"]), odd.clone(), batch(0, 3, &["b"])], &mut tolerate).unwrap();
+    let class = "org.apache.kafka.connect.errors.DataException";
+    assert_eq!(refused, [(1, class), (2, class)]);
+    task.put(vec![batch(0, 4, &["c"]), odd, batch(0, 7, &["d"])], &mut strict).unwrap_err();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\nc\n", "what is before a record that is not tolerated");
 }

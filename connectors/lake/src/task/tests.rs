@@ -142,6 +142,7 @@ fn range(offsets: Range<i64>) -> Batch {
 }
 
 /// Tolerates nothing.
+#[expect(clippy::needless_pass_by_value, reason = "it is what a sink gives")]
 fn strict(offset: i64, error: RecordError) -> Result<(), TaskError> {
     Err(TaskError::Fatal(format!("offset {offset}: {error}")))
 }
