@@ -1,6 +1,7 @@
 //! What becomes of Avro schemas and records; expected Connect schemas come from reading Confluent's `AvroData` (8.x), whose class cannot
 //! be had from a public repository of artifacts.
 
+mod java;
 mod registry;
 mod values;
 
