@@ -202,7 +202,7 @@ impl Shape {
             }
             Self::Double => {
                 let value = f64::from_bits(random.next());
-                (Avro::Double(value), float(value.into()))
+                (Avro::Double(value), float(value))
             }
             Self::Bytes => {
                 let bytes = random.bytes(20);
