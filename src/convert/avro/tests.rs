@@ -202,9 +202,9 @@ fn schemas_that_no_columns_can_have_are_refused() {
     let first = r#"{"name":"f0","type":{"type":"record","name":"D0","fields":[]}}"#;
     let deep = format!(r#"{{"type":"record","name":"R","fields":[{first},{}]}}"#, deep.join(","));
     for (schema, error) in [
-        (&*deep, "DataException: a schema of more than 50000 columns, or more than 100 deep"),
+        (&*deep, "DataException: a schema of more than 50000 columns, or more than 50 deep"),
         (recursive, "DataException: the schema is recursive: value.next.item is a n.Node in itself, which no column can be"),
-        (&many, "DataException: a schema of more than 50000 columns, or more than 100 deep"),
+        (&many, "DataException: a schema of more than 50000 columns, or more than 50 deep"),
         ("\"null\"", "DataException: Standalone null schemas are not supported by this converter"),
         (r#"{"type":"int","connect.type":"int9"}"#, "DataException: Connect type annotation for Avro int field is null"),
         (
