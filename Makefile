@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .NOTPARALLEL:
-.PHONY: setup test test-long lint run reference bench bench-convert transforms-golden avro-golden release
+.PHONY: setup test test-long lint run reference transforms-golden converters-golden avro-golden bench bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -13,8 +13,9 @@ setup:
 test: setup lint
 	cargo test --workspace
 
-# What takes too long for every change: files of gigabytes.
+# What takes too long for every change: files of gigabytes, thousands of new records and schemas, Spark.
 test-long: setup
+	scripts/setup.sh long
 	cargo test --profile demo --test long
 
 lint:
@@ -29,6 +30,10 @@ run:
 # The pages of docs/reference anew, from the configuration keys as the code declares them.
 reference:
 	UPDATE=1 cargo test --test it reference
+
+# What Kafka's own converters make of the records in tests/data/converters, anew.
+converters-golden: setup
+	UPDATE=1 cargo test --test it converters_make
 
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup

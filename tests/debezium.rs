@@ -1,6 +1,7 @@
 //! A table of PostgreSQL lands through Debezium: what was landed, replayed by key, is the table.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ fn a_table_is_what_its_change_events_have_landed() {
     const TOPIC: &str = "pg.public.kinds";
     let (broker, store, postgres) = (Broker::shared(), Store::directory(), Postgres::start());
     broker.create_topic(TOPIC, 1);
-    let java = java_worker::start(&[("plugin.path", cache("debezium").to_str().expect("a path of text"))]);
+    let java = java_worker::start(&[("plugin.path", text(&cache("debezium")).as_str())]);
     postgres.run(&[TABLE]);
     let run = |statements: Vec<String>| postgres.run(&statements.iter().map(String::as_str).collect::<Vec<_>>());
     let records = |wanted: i64| {
@@ -95,12 +96,31 @@ fn a_table_is_what_its_change_events_have_landed() {
     // A changed key is a delete and an insert.
     records(9 + 21 + 12 + 2 * 6 + 10 + 2 + 3 * 3);
 
+    let copy = store.landed().join("kinds.csv");
+    let query = "copy (select * from kinds order by id) to stdout (format csv, header, null '\\N')";
+    fs::write(&copy, postgres.run(&["set intervalstyle = iso_8601", query])).expect("a file");
     let worker = Worker::start(&broker.bootstrap(), &[]);
-    let config = json!({
+    for types in ["confluent", "native"] {
+        worker.create(types, &sink(&store, TOPIC, types));
+    }
+    for types in ["confluent", "native"] {
+        worker.await_landed(broker, types, TOPIC);
+        let found = read::python("debezium.py", &[&text(&store.landed().join(types)), &text(&copy)]);
+        assert_eq!(found["differences"], json!([]), "{types}: {found:#}");
+        let shape = (&found["rows"], &found["columns"], &found["schemas"]);
+        assert_eq!(shape, (&json!(34), &json!(32), &json!(2)), "{types}: {found:#}");
+    }
+}
+
+/// Lands the rows of the events in `topic`, deleted ones too, with columns of these `types`.
+fn sink(store: &Store, topic: &str, types: &str) -> Value {
+    json!({
         "connector.class": "io.landfall.azure.AzureDataLakeSink",
         "tasks.max": "1",
-        "topics": TOPIC,
+        "topics": topic,
         "store.url": format!("file://{}", store.landed().display()),
+        "topics.dir": types,
+        "landfall.types": types,
         "landfall.columns": "__offset",
         "landfall.rotate.idle.ms": "300",
         "key.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -111,23 +131,9 @@ fn a_table_is_what_its_change_events_have_landed() {
         "transforms.unwrap.type": "io.debezium.transforms.ExtractNewRecordState",
         "transforms.unwrap.delete.tombstone.handling.mode": "rewrite",
         "transforms.unwrap.add.fields": "op,source.lsn",
-    });
-    worker.create("kinds", &config);
-    worker.await_landed(broker, "kinds", TOPIC);
+    })
+}
 
-    let copy = store.landed().join("kinds.csv");
-    fs::write(
-        &copy,
-        postgres.run(&[
-            "set intervalstyle = iso_8601",
-            "copy (select * from kinds order by id) to stdout (format csv, header, null '\\N')",
-        ]),
-    )
-    .expect("a file");
-    let text = |path: &std::path::Path| path.to_str().expect("a path of text").to_owned();
-    let found = read::python("debezium.py", &[&text(&store.folder(TOPIC)), &text(&copy)]);
-    let none = Vec::new();
-    let differences = found["differences"].as_array().unwrap_or(&none);
-    assert!(differences.is_empty(), "{found:#}");
-    assert_eq!((&found["rows"], &found["columns"], &found["schemas"]), (&json!(34), &json!(32), &json!(2)), "{found:#}");
+fn text(path: &Path) -> String {
+    path.to_str().expect("a path of text").to_owned()
 }

@@ -209,10 +209,24 @@ fn a_record_that_is_not_tolerated_is_told_of_and_fails_the_task_after_those_befo
 }
 
 #[test]
-fn a_dead_letter_queue_that_cannot_be_is_said() {
+fn a_dead_letter_queue_that_takes_nothing_fails_the_task_and_nothing_is_lost() {
     let (broker, store, topic) = (Broker::shared(), Store::directory(), "no-queue");
     broker.create_topic(topic, 1);
+    broker.create_topic("small-queue", 1);
     let worker = Worker::start(&broker.bootstrap(), &[]);
+    broker.produce(topic, 0, (0..30).map(|id| if id == 12 { Record::value("x".repeat(5000)) } else { good(id) }));
+    let mut config = store.connector(topic, 10);
+    with(&mut config, &dead_letters("small-queue"));
+    with(&mut config, &json!({"producer.override.max.request.size": "3000"}));
+    worker.post("/connectors", &json!({"name": "small", "config": config}));
+    let trace = worker.await_failure("small");
+    let java =
+        "org.apache.kafka.connect.errors.ConnectException: Could not produce message to dead letter queue. topic=small-queue";
+    assert!(trace.starts_with(java) && trace.contains("MSG_SIZE_TOO_LARGE"), "{trace}");
+    assert!(trace.contains("topic no-queue, partition 0, offset 12"), "{trace}");
+    assert!(committed(broker, "small", topic) <= 12);
+    assert_eq!(worker.metric("kafka_connect_task_error_metrics_deadletterqueue_produce_failures"), 1.0);
+
     let mut config = store.connector(topic, 10);
     with(&mut config, &dead_letters("no-queue-dlq"));
     with(&mut config, &json!({"errors.deadletterqueue.topic.replication.factor": "3"}));
@@ -234,7 +248,7 @@ fn no_offset_is_committed_before_its_letter_is_acknowledged() {
     broker.create_topic(topic, 1);
     letters.create_topic(dlq, 1);
     let good_then_bad = |from: i64| (from..from + 30).map(move |id| if id == from + 20 { Record::value("{") } else { good(id) });
-    let worker = Worker::start(&broker.bootstrap(), &[]);
+    let mut worker = Worker::start(&broker.bootstrap(), &[]);
     let mut config = store.connector(topic, 10);
     with(&mut config, &dead_letters(dlq));
     let elsewhere = letters.bootstrap();
@@ -258,6 +272,16 @@ fn no_offset_is_committed_before_its_letter_is_acknowledged() {
     wait_until("the letter and the commit", secs(60), || (committed(broker, topic, topic) == 92).then_some(()));
     assert_eq!(offsets(&letters.records(dlq)), [20, 50]);
     worker.await_state(topic, "RUNNING");
+
+    // A worker that ends while it waits does so in time, and commits nothing past the letter.
+    letters.sigstop();
+    broker.produce(topic, 0, good_then_bad(92));
+    wait_until("files past the letter", secs(60), || (store.files(topic).len() == 11).then_some(()));
+    let asked = Instant::now();
+    assert!(worker.terminate().success(), "{}", worker.log_text());
+    assert!(asked.elapsed() < secs(6), "{:?}", asked.elapsed());
+    let held = committed(broker, topic, topic);
+    assert!((92..=112).contains(&held), "{held} is committed");
 }
 
 #[test]
@@ -303,4 +327,78 @@ fn a_worker_that_is_killed_between_letters_loses_none() {
     let twice: usize = letters.values().map(|n| n - 1).sum();
     assert!(twice < 4000, "{twice} letters are there more than once");
     assert!(!letters.is_empty() && PREFIX.starts_with("__connect"));
+}
+
+/// Rows that land in the folders of other topics than theirs: of each file its first offset, and the ids of all.
+fn routed(store: &Store, topics: &[&str], origin: &str) -> (Vec<i64>, Vec<i64>) {
+    let (mut firsts, mut ids) = (Vec::new(), Vec::new());
+    for topic in topics {
+        let folder = store.folder(topic);
+        for file in read::files(&folder) {
+            let name = file.to_str().expect("a name of text");
+            let first =
+                name.strip_prefix(&format!("partition=0/{origin}+0+")).and_then(|rest| rest.split('.').next()?.parse().ok());
+            firsts.push(first.unwrap_or_else(|| panic!("{topic}/{name} does not name its source")));
+            ids.extend(read::integers(&folder.join(&file), "id"));
+        }
+    }
+    firsts.sort_unstable();
+    ids.sort_unstable();
+    (firsts, ids)
+}
+
+#[test]
+fn routed_rows_land_once_however_often_the_worker_is_killed() {
+    const KILLS: i64 = 3;
+    const SLICE: i64 = 3000;
+    // One topic goes to another one, and the rows of one change between two.
+    let (broker, store) = (Broker::shared(), Store::directory());
+    let routes = [
+        json!({"transforms.r.type": "org.apache.kafka.connect.transforms.RegexRouter",
+            "transforms.r.regex": "routed-(.*)", "transforms.r.replacement": "$1-lake"}),
+        json!({"transforms.r.type": "org.apache.kafka.connect.transforms.TimestampRouter",
+            "transforms.r.topic.format": "at-${timestamp}", "transforms.r.timestamp.format": "mm"}),
+    ];
+    let connectors = ["routed-one", "routed-two"].iter().zip(routes).map(|(topic, route)| {
+        broker.create_topic(topic, 1);
+        let mut config = store.connector(topic, 40);
+        with(&mut config, &route);
+        with(&mut config, &json!({"transforms": "r", "landfall.flush.on.stop": "true"}));
+        (*topic, config)
+    });
+    let connectors: Vec<_> = connectors.collect();
+    let minute = |id: i64| id / 77 % 2;
+    let record =
+        |id: i64| Record { timestamp: Some(1_700_000_000_000 - 1_700_000_000_000 % 3_600_000 + minute(id) * 60_000), ..good(id) };
+    let mut worker = Worker::stopped(&broker.bootstrap(), &[("offset.flush.interval.ms", "300")]);
+    for n in 1..=KILLS {
+        for (topic, _) in &connectors {
+            broker.produce(topic, 0, ((n - 1) * SLICE..n * SLICE).map(record));
+        }
+        worker.start_again();
+        connectors.iter().for_each(|(topic, config)| assert!(worker.put(&format!("/connectors/{topic}/config"), config).0 < 300));
+        if n == KILLS {
+            break;
+        }
+        let landed = || read::files(&store.landed().join("topics")).len() as i64;
+        let (before, begun) = (landed(), Instant::now());
+        while begun.elapsed() < secs(20) && landed() < before + 30 * n {
+            sleep(Duration::from_millis(5));
+        }
+        worker.kill9();
+    }
+    let all = KILLS * SLICE;
+    for (topic, _) in &connectors {
+        wait_until("nearly all records", secs(60), || (committed(broker, topic, topic) > all - 40).then_some(()));
+    }
+    assert!(worker.terminate().success(), "{}", worker.log_text());
+    for ((topic, _), folders) in connectors.iter().zip([&["one-lake"][..], &["at-00", "at-01"]]) {
+        assert_eq!(committed(broker, topic, topic), all, "{topic}");
+        let (firsts, ids) = routed(&store, folders, topic);
+        assert_eq!(ids, (0..all).collect::<Vec<_>>(), "{topic}: each once");
+        let changes = (1..all).filter(|id| folders.len() > 1 && minute(*id) != minute(id - 1));
+        assert!(changes.clone().all(|id| firsts.contains(&id)), "{topic}: a file begins where the topic changes");
+        assert!(folders.iter().all(|folder| !store.files(folder).is_empty()), "{topic}");
+        assert!(store.files(topic).is_empty(), "{topic}");
+    }
 }

@@ -39,11 +39,29 @@ impl Encoding {
 
     fn append(self, bytes: &[u8], text: &mut String) {
         match self {
-            Self::Utf8 => text.push_str(&String::from_utf8_lossy(bytes)),
+            Self::Utf8 => append_utf8(bytes, text),
             Self::Ascii => {
                 text.extend(bytes.iter().map(|&b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }));
             }
             Self::Latin1 => text.extend(bytes.iter().map(|&b| char::from(b))),
+        }
+    }
+}
+
+/// Appends UTF-8 with U+FFFD for each part that is none. Parts are as in Java, which takes the bytes of half a surrogate pair for one.
+pub(super) fn append_utf8(bytes: &[u8], text: &mut String) {
+    // How many bytes of such a half were seen.
+    let mut half = 0;
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        half = match (chunk.valid(), chunk.invalid(), half) {
+            ("", [0xa0..=0xbf], 1) => 2,
+            ("", [0x80..=0xbf], 2) => 3,
+            (_, [0xed], _) => 1,
+            _ => 0,
+        };
+        if half < 2 && !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
         }
     }
 }

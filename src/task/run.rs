@@ -250,8 +250,8 @@ impl Runner {
             Ok(opened) => {
                 partition.next = Some(opened.resume);
                 self.unanswering = None;
-                // What the last file shows went through the transforms, which are yet to come.
-                if let Some(learned) = opened.learned.filter(|_| self.chain.is_empty()) {
+                // What the last file shows has gone through the transforms.
+                if let Some(learned) = opened.learned.filter(|_| self.chain.keeps_values()) {
                     self.converters.value.converter.recall(&origin.topic, &learned);
                 }
                 Ok(true)
@@ -467,7 +467,7 @@ impl Runner {
         match self.consumer.commit_unless(&self.stamped(), timeout, given_up) {
             Ok(()) => {
                 self.metrics.commits.add(1);
-                self.uncommitted.clear();
+                self.tolerance.committed(&std::mem::take(&mut self.uncommitted));
             }
             Err(error) => {
                 self.metrics.commit_failures.add(1);
@@ -490,9 +490,7 @@ impl Runner {
             self.uncommitted.remove(tp);
             self.offered.remove(tp);
         }
-        if let Some(letters) = &mut self.tolerance.letters {
-            letters.forget(partitions);
-        }
+        self.tolerance.forget(partitions);
     }
 
     fn let_go_of_all(&mut self, failed: bool, timeout: Duration) {
@@ -550,3 +548,6 @@ fn milliseconds(worker: &Properties, key: &str) -> Duration {
     let given = declared.and_then(|key| key.read::<i64>(worker, &mut Faults::default()));
     Duration::from_millis(given.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

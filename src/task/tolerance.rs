@@ -5,11 +5,12 @@
 //! `errors.retry.timeout` is over, whatever is tolerated: an outage would empty a topic into the dead letter queue. And a record
 //! that the dead letter queue does not take fails the task, where Java logs it and loses the record.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use landfall_api::{Faults, Properties, RawBatch, Refused, Stage, TaskError, TaskMetrics, Value};
+use landfall_api::{Faults, Offset, Properties, RawBatch, Refused, Stage, TaskError, TaskMetrics, TopicPartition, Value};
 
 use super::dead_letter::DeadLetters;
 use super::{TaskId, TaskSpec};
@@ -29,6 +30,8 @@ pub(super) struct Tolerance {
     log_records: bool,
     /// The dead letter queue, if there is one.
     pub(super) letters: Option<DeadLetters>,
+    /// The records that were reported and are not committed yet: after a rewind they come again.
+    reported: BTreeMap<TopicPartition, BTreeSet<i64>>,
 }
 
 /// How long and how often something is tried again.
@@ -72,16 +75,19 @@ impl Tolerance {
             log: value("errors.log.enable", of)?,
             log_records: value("errors.log.include.messages", of)?,
             letters,
+            reported: BTreeMap::new(),
         })
     }
 
-    /// Counts records of `raw` that were refused and tells of them.
+    /// Counts records of `raw` that were refused and tells of them, of each once.
     pub(super) fn report(&mut self, raw: &Arc<RawBatch>, refused: &[Refused]) -> Result<(), TaskError> {
         if refused.is_empty() {
             return Ok(());
         }
         self.failed_now();
-        for refused in refused {
+        let reported = self.reported.entry(raw.origin.clone()).or_default();
+        let new: Vec<_> = refused.iter().filter(|refused| reported.insert(refused.offset)).collect();
+        for refused in new {
             self.metrics.record_failures.add(1);
             if refused.stage != Stage::TaskPut || !self.all {
                 self.metrics.record_errors.add(1);
@@ -124,6 +130,23 @@ impl Tolerance {
                     attempts.failed
                 )))
             }
+        }
+    }
+
+    /// The records of `offsets` before these do not come again.
+    pub(super) fn committed(&mut self, offsets: &BTreeMap<TopicPartition, Offset>) {
+        for (origin, offset) in offsets {
+            if let Some(reported) = self.reported.get_mut(origin) {
+                *reported = reported.split_off(&offset.offset);
+            }
+        }
+    }
+
+    /// Forgets what was reported of `partitions`, and their letters.
+    pub(super) fn forget(&mut self, partitions: &[TopicPartition]) {
+        self.reported.retain(|origin, _| !partitions.contains(origin));
+        if let Some(letters) = &mut self.letters {
+            letters.forget(partitions);
         }
     }
 

@@ -7,7 +7,7 @@ use landfall_api::config::{Value as _, with_prefix};
 use landfall_api::{Batch, Fault, Faults, Output, Predicate, Properties, RecordError, Refused, Stage, Transform, Width, config};
 
 use super::order::in_order;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, simple_name};
 
 config! {
     /// What every transform has (`ConnectorConfig` of Kafka 4.3.1).
@@ -24,6 +24,22 @@ config! {
 pub struct Chain {
     links: Vec<Link>,
 }
+
+/// The transforms, besides those of keys, that leave values as they are, as far as this is known. What a chain with another one
+/// has learned of values without a schema does not survive a restart.
+const KEEPS_VALUES: &[&str] = &[
+    "ByLogicalTableRouter",
+    "Drop",
+    "DropHeaders",
+    "ExtractTopic$Header",
+    "ExtractTopic$Value",
+    "Filter",
+    "InsertHeader",
+    "MessageTimestampRouter",
+    "RegexRouter",
+    "TimestampRouter",
+    "TombstoneHandler",
+];
 
 #[derive(Debug)]
 struct Link {
@@ -72,10 +88,13 @@ impl Chain {
         faults.or(Some(Self { links }))
     }
 
-    /// Whether there is no transform.
+    /// Whether values leave the chain as they came: what files show of them is then what converters have learned.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.links.is_empty()
+    pub fn keeps_values(&self) -> bool {
+        self.links.iter().all(|link| {
+            let name = simple_name(link.class);
+            name.ends_with("$Key") || KEEPS_VALUES.contains(&name)
+        })
     }
 
     /// Transforms the rows of `batch`. What is given back is in offset order and covers what `batch` does; if no row is left, by a
@@ -250,6 +269,14 @@ mod tests {
             assert_eq!(batches.iter().map(|b| b.covers.clone()).collect::<Vec<_>>(), [0..1, 1..2]);
             assert_eq!(batches.iter().flat_map(headers_of).collect::<Vec<_>>(), expected);
         }
+    }
+
+    #[test]
+    fn a_chain_says_whether_it_keeps_values() {
+        let drop = [("transforms.b.type", "DropHeaders"), ("transforms.b.headers", "h")];
+        let chain = |given: &[(&str, &str)]| Chain::new(&Plugins::BUILT_IN, &properties(given)).expect("valid");
+        assert!(chain(&[]).keeps_values());
+        assert!(chain(&[&[("transforms", "b")][..], &drop].concat()).keeps_values());
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, make_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, make_array, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
-use landfall_api::{Batch, Column, RecordError, schema};
+use landfall_api::{Batch, Column, RecordError};
 
 use super::default::or_default;
+use super::require::{self, java_class};
 
 /// The class of the errors of a schema that cannot be built.
 const SCHEMA_BUILDER: &str = "org.apache.kafka.connect.errors.SchemaBuilderException";
@@ -24,6 +25,14 @@ pub(super) fn rows(batch: &Batch, mask: &BooleanBuffer) -> Result<Batch, RecordE
         return Ok(batch.clone());
     }
     batch.filter(&BooleanArray::new(mask.clone(), None)).map_err(internal)
+}
+
+/// `batch`, which has no values, with the type of the rows `beside` it, if there are some: a tombstone joins them.
+pub(super) fn tombstones(batch: Batch, beside: Option<&Batch>) -> Batch {
+    let nothing = || Arc::new(Field::new("value", DataType::Null, true));
+    let field = beside.map_or_else(nothing, |beside| beside.value.field.clone());
+    let array = new_null_array(field.data_type(), batch.len());
+    Batch { value: Column { field, array }, ..batch }
 }
 
 /// An Arrow kernel did not take its input.
@@ -51,12 +60,6 @@ pub(super) fn masked(array: &ArrayRef, nulls: Option<&NullBuffer>) -> ArrayRef {
     data.into_builder().nulls(nulls).build().map_or_else(|_| array.clone(), make_array)
 }
 
-/// `column` as the key or value of a record, which has the name and may be null.
-pub(super) fn root(name: &str, column: &Column) -> Column {
-    let field = column.field.as_ref().clone().with_name(name).with_nullable(true);
-    Column { field: Arc::new(field), array: column.array.clone() }
-}
-
 /// The struct `row` with `added` members at its end, null where the row is.
 ///
 /// # Errors
@@ -66,7 +69,7 @@ pub(super) fn with_members(
     added: impl IntoIterator<Item = (FieldRef, ArrayRef)>,
     purpose: &str,
 ) -> Result<Column, RecordError> {
-    let DataType::Struct(fields) = row.field.data_type() else { return Err(no_struct(&row.field, purpose)) };
+    let DataType::Struct(fields) = row.field.data_type() else { return Err(no_struct(row, purpose)) };
     let array = row.array.as_struct();
     let (mut fields, mut arrays) = (fields.iter().cloned().collect::<Vec<_>>(), array.columns().to_vec());
     for (field, values) in added {
@@ -106,34 +109,14 @@ pub(super) fn defaulted(row: &Column) -> Column {
 
 /// A second field called `name`.
 pub(super) fn duplicate(name: &str) -> RecordError {
-    RecordError { class: SCHEMA_BUILDER, message: format!("Cannot create field because of field name duplication {name}") }
+    require::error(SCHEMA_BUILDER, format!("Cannot create field because of field name duplication {name}"))
 }
 
-/// Java's `Requirements.requireStruct` of a value of another type.
-pub(super) fn no_struct(found: &Field, purpose: &str) -> RecordError {
-    RecordError::data(format!("Only Struct objects supported for [{purpose}], found: {}", java_class(found)))
-}
-
-/// The Java class of Connect's values of a field.
-fn java_class(field: &Field) -> &'static str {
-    match field.data_type() {
-        DataType::Struct(_) if schema::is_schemaless(field) => "java.util.HashMap",
-        DataType::Null => "null",
-        DataType::Boolean => "java.lang.Boolean",
-        DataType::Int8 => "java.lang.Byte",
-        DataType::Int16 => "java.lang.Short",
-        DataType::Int32 => "java.lang.Integer",
-        DataType::Int64 => "java.lang.Long",
-        DataType::Float32 => "java.lang.Float",
-        DataType::Float64 => "java.lang.Double",
-        DataType::Utf8 => "java.lang.String",
-        DataType::Decimal128(..) | DataType::Decimal256(..) => "java.math.BigDecimal",
-        DataType::Date32 | DataType::Time32(_) | DataType::Timestamp(..) => "java.util.Date",
-        DataType::List(_) => "java.util.ArrayList",
-        DataType::Map(..) => "java.util.HashMap",
-        DataType::Struct(_) => "org.apache.kafka.connect.data.Struct",
-        _ => "[B",
-    }
+/// Java's `Requirements.requireStruct` of values of another type, of which one is there.
+pub(super) fn no_struct(found: &Column, purpose: &str) -> RecordError {
+    let row = present(&found.array).set_indices().next().unwrap_or_default();
+    let class = if found.array.is_empty() { "null" } else { java_class(&found.field, &found.array, row) };
+    RecordError::data(format!("Only Struct objects supported for [{purpose}], found: {class}"))
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ impl Transform for ExtractField {
                 out.emit(batch);
             }
             Ok(Found { column: None, .. }) => {
-                self.refuse(batch, &illegal_argument(format!("Unknown field: {}", self.field)), out)
+                self.refuse(batch, &illegal_argument(format!("Unknown field: {}", self.field)), out);
             }
             Err(error) => self.refuse(batch, &error, out),
         }

@@ -33,6 +33,11 @@ impl FieldPath {
         Self { steps: vec![name.to_owned()] }
     }
 
+    /// The path of these steps.
+    pub(crate) const fn steps(steps: Vec<String>) -> Self {
+        Self { steps }
+    }
+
     /// A path in version V2 of the syntax: dots part its steps, a step with dots stands in backticks.
     ///
     /// # Errors

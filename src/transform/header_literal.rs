@@ -1,8 +1,10 @@
 //! A text as Java reads it for a header and writes it again (`Values.parseString` and `Values.convertToString`, 4.3.1).
 //!
 //! It is a number, `true`, `false`, `null`, a date, a time, a timestamp, a list or a map of such, or else the text that it is. Dates
-//! are in UTC. Fractions are printed with the fewest digits, as a JVM of version 19 or later does.
+//! are in UTC. Fractions are printed with the fewest digits, as a JVM of version 19 or later does. Where dates and numbers stand in one
+//! list, each stays what it is: Java takes the numbers for days.
 
+use std::mem::discriminant;
 use std::ops::Range;
 
 use landfall_file::java_text::{date, number};
@@ -101,13 +103,27 @@ impl Literal {
     }
 }
 
-/// The values with one type if all that are not null are numbers.
-fn aligned(values: Vec<Literal>) -> Vec<Literal> {
-    let widths: Option<Vec<u8>> = values.iter().filter(|value| **value != Literal::Null).map(Literal::width).collect();
-    match widths.and_then(|widths| widths.into_iter().max()) {
-        Some(width) => values.into_iter().map(|value| value.widened(width)).collect(),
-        None => values,
+/// The values with one type, if they have one.
+///
+/// # Errors
+/// They have, and there is a null among them: Java has no list or map of such.
+fn aligned(values: Vec<Literal>) -> Result<Vec<Literal>, Unreadable> {
+    let there = || values.iter().filter(|value| **value != Literal::Null);
+    let Some(first) = there().next() else { return Ok(values) };
+    let width = there().map(Literal::width).collect::<Option<Vec<u8>>>().and_then(|widths| widths.into_iter().max());
+    if width.is_none() && !there().all(|value| discriminant(value) == discriminant(first)) {
+        return Ok(values);
     }
+    if values.contains(&Literal::Null) {
+        return Err(Unreadable);
+    }
+    Ok(values.into_iter().map(|value| value.widened(width.unwrap_or(0))).collect())
+}
+
+/// Whether values have one type.
+fn have_type(values: &[Literal]) -> bool {
+    let numbers = values.iter().all(|value| value.width().is_some());
+    !values.is_empty() && (numbers || values.iter().all(|value| discriminant(value) == discriminant(&values[0])))
 }
 
 /// What is embedded is no value.
@@ -257,7 +273,7 @@ impl<'t> Parser<'t> {
         let mut items = Vec::new();
         while self.has_next() {
             if self.take("]") {
-                return Ok(Literal::List(aligned(items)));
+                return aligned(items).map(Literal::List);
             }
             if self.take(",") {
                 return Err(Unreadable);
@@ -277,8 +293,10 @@ impl<'t> Parser<'t> {
         let mut entries: Vec<(Literal, Literal)> = Vec::new();
         while self.has_next() {
             if self.take("}") {
-                let (keys, values) = entries.into_iter().unzip();
-                return Ok(Literal::Map(aligned(keys).into_iter().zip(aligned(values)).collect()));
+                let (keys, values): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+                // Without one type of keys Java leaves the values alone too.
+                let values = if have_type(&keys) { aligned(values)? } else { values };
+                return Ok(Literal::Map(aligned(keys)?.into_iter().zip(values).collect()));
             }
             if self.take(",") {
                 return Err(Unreadable);

@@ -1,7 +1,9 @@
-//! `org.apache.kafka.connect.transforms.SetSchemaMetadata` (4.3.1): another name or version of a schema.
+//! `org.apache.kafka.connect.transforms.SetSchemaMetadata` (4.3.1): another name or version of a struct's schema. As in Java, what has
+//! a schema of another type is refused.
 
 use std::sync::Arc;
 
+use arrow_schema::DataType;
 use landfall_api::schema::{NAME, VERSION, is_schemaless};
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config};
 
@@ -55,13 +57,17 @@ struct SetSchemaMetadata {
 
 impl Transform for SetSchemaMetadata {
     fn apply(&mut self, batch: Batch, out: &mut Output) {
-        let Column { field, array } = self.part.of(&batch);
-        if is_schemaless(field) {
+        let field = self.part.of(&batch).field.clone();
+        let refused = match field.data_type() {
+            _ if is_schemaless(&field) => Some("Schema required for [updating schema metadata]"),
+            DataType::Struct(_) => None,
+            _ => Some("Cannot list fields on non-struct type"),
+        };
+        if let Some(message) = refused {
             // What has neither a schema nor a value passes.
-            let nulls = array.logical_nulls();
+            let nulls = self.part.of(&batch).array.logical_nulls();
             let valid = (0..batch.len()).filter(|&row| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)));
-            let error = RecordError::data("Schema required for [updating schema metadata]");
-            let errors = valid.map(|row| (row, error.clone())).collect();
+            let errors = valid.map(|row| (row, RecordError::data(message))).collect();
             let batch = out.reject_rows(batch, errors);
             return out.emit(batch);
         }
@@ -76,7 +82,7 @@ impl Transform for SetSchemaMetadata {
                 }
                 members.into_column(&renamed)
             }
-            _ => Column { field: renamed, array: array.clone() },
+            _ => Column { field: renamed, array: self.part.of(&batch).array.clone() },
         };
         out.emit(self.part.replaced(batch, column));
     }

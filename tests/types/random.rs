@@ -20,6 +20,8 @@ pub(super) struct Spec {
 #[derive(Debug)]
 enum Kind {
     Scalar(Scalar),
+    /// Text of so many bytes.
+    Huge(usize),
     /// Digits, and how many of them are fractional.
     Decimal(u32, i32),
     List(Box<Spec>),
@@ -28,8 +30,9 @@ enum Kind {
     Struct(Vec<(String, Spec)>),
 }
 
+/// A type that is not nested.
 #[derive(Clone, Copy, Debug)]
-enum Scalar {
+pub(super) enum Scalar {
     Int8,
     Int16,
     Int32,
@@ -62,7 +65,8 @@ enum Scalar {
     VariableDecimal,
 }
 
-const SCALARS: [Scalar; 30] = [
+/// All of them; those that Spark refuses to read come last.
+pub(super) const SCALARS: [Scalar; 30] = [
     Scalar::Int8,
     Scalar::Int16,
     Scalar::Int32,
@@ -73,18 +77,12 @@ const SCALARS: [Scalar; 30] = [
     Scalar::Text,
     Scalar::Bytes,
     Scalar::ConnectDate,
-    Scalar::ConnectTime,
     Scalar::ConnectTimestamp,
     Scalar::Date,
-    Scalar::Time,
-    Scalar::MicroTime,
-    Scalar::NanoTime,
     Scalar::Timestamp,
     Scalar::MicroTimestamp,
-    Scalar::NanoTimestamp,
     Scalar::ZonedTimestamp,
     Scalar::IsoDate,
-    Scalar::IsoTime,
     Scalar::IsoTimestamp,
     Scalar::Year,
     Scalar::MicroDuration,
@@ -93,6 +91,12 @@ const SCALARS: [Scalar; 30] = [
     Scalar::Enum,
     Scalar::Bits,
     Scalar::VariableDecimal,
+    Scalar::ConnectTime,
+    Scalar::Time,
+    Scalar::MicroTime,
+    Scalar::NanoTime,
+    Scalar::NanoTimestamp,
+    Scalar::IsoTime,
 ];
 
 /// A value: the JSON of the record, and what is seen under `landfall.types=confluent` and `native`.
@@ -127,10 +131,19 @@ pub(super) enum Range {
     Full,
 }
 
+/// Those that Spark reads.
+pub(super) const SPARKS: &[Scalar] = SCALARS.split_at(24).0;
+
 impl Spec {
     /// A struct of random fields, `depth` deep at most.
-    pub(super) fn random(r: &mut Random, depth: u64) -> Self {
-        Self { kind: Kind::Struct(fields(r, depth)), optional: false }
+    pub(super) fn random(r: &mut Random, depth: u64, types: &[Scalar]) -> Self {
+        Self { kind: Kind::Struct(fields(r, depth, types)), optional: false }
+    }
+
+    /// A struct of one text of so many bytes.
+    pub(super) fn huge(bytes: usize) -> Self {
+        let text = Self { kind: Kind::Huge(bytes), optional: false };
+        Self { kind: Kind::Struct(vec![("text".to_owned(), text)]), optional: false }
     }
 
     /// A struct of one list of maps of structs of …, `depth` deep.
@@ -139,7 +152,7 @@ impl Spec {
         let around = |inner: Self, level: usize| {
             let kind = match level % 3 {
                 0 => Kind::List(Box::new(inner)),
-                1 => Kind::Map(level % 2 == 0, Box::new(inner)),
+                1 => Kind::Map(level.is_multiple_of(2), Box::new(inner)),
                 _ => Kind::Struct(vec![("down".to_owned(), inner)]),
             };
             Self { kind, optional: true }
@@ -148,17 +161,17 @@ impl Spec {
         Self { kind: Kind::Struct(vec![("top".to_owned(), inner)]), optional: false }
     }
 
-    fn any(r: &mut Random, depth: u64) -> Self {
+    fn any(r: &mut Random, depth: u64, types: &[Scalar]) -> Self {
         let optional = r.below(3) > 0;
         let kind = match r.below(if depth == 0 { 5 } else { 9 }) {
             0 => {
                 let digits = 1 + r.below(38) as u32;
                 Kind::Decimal(digits, r.below(u64::from(digits) + 1) as i32 - i32::from(r.below(8) == 0) * 3)
             }
-            1..=5 => Kind::Scalar(SCALARS[r.below(SCALARS.len() as u64) as usize]),
-            6 => Kind::List(Box::new(Self::any(r, depth - 1))),
-            7 => Kind::Map(r.below(2) == 0, Box::new(Self::any(r, depth - 1))),
-            _ => Kind::Struct(fields(r, depth - 1)),
+            1..=5 => Kind::Scalar(types[r.below(types.len() as u64) as usize]),
+            6 => Kind::List(Box::new(Self::any(r, depth - 1, types))),
+            7 => Kind::Map(r.below(2) == 0, Box::new(Self::any(r, depth - 1, types))),
+            _ => Kind::Struct(fields(r, depth - 1, types)),
         };
         Self { kind, optional }
     }
@@ -167,6 +180,7 @@ impl Spec {
     pub(super) fn schema(&self) -> Value {
         let mut schema = match &self.kind {
             Kind::Scalar(scalar) => scalar.schema(),
+            Kind::Huge(_) => json!({"type": "string"}),
             Kind::Decimal(digits, scale) => json!({
                 "type": "bytes",
                 "name": "org.apache.kafka.connect.data.Decimal",
@@ -197,6 +211,7 @@ impl Spec {
         }
         match &self.kind {
             Kind::Scalar(scalar) => scalar.value(r, range),
+            Kind::Huge(bytes) => Shown::same("é".repeat(bytes / 2).into()),
             Kind::Decimal(digits, scale) => {
                 let limit = 10_u128.pow(1 + r.below(u64::from(*digits)) as u32);
                 let number = (wide(r) % limit) as i128 * if r.below(2) == 0 { -1 } else { 1 };
@@ -234,10 +249,10 @@ impl Spec {
     }
 }
 
-fn fields(r: &mut Random, depth: u64) -> Vec<(String, Spec)> {
+fn fields(r: &mut Random, depth: u64, types: &[Scalar]) -> Vec<(String, Spec)> {
     const ODD: [&str; 8] = ["", " x", ".y", "é", ",;{}()=", "\t\n", "_ID", "list"];
     let name = |n: u64, r: &mut Random| format!("f{n}{}", if r.below(4) == 0 { ODD[r.below(8) as usize] } else { "" });
-    (0..1 + r.below(5)).map(|n| (name(n, r), Spec::any(r, depth))).collect()
+    (0..1 + r.below(5)).map(|n| (name(n, r), Spec::any(r, depth, types))).collect()
 }
 
 impl Scalar {

@@ -470,6 +470,15 @@ mod tests {
             ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
             ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
             ("landfall.rotate.idle.ms", "soon", "Not a number of type LONG"),
+            ("landfall.types", "spark", "String must be one of: confluent, native"),
+            ("landfall.types.iso", "millis", "String must be one of: micros, nanos, text"),
+            ("landfall.types.wide.decimal", "TEXT", "String must be one of: refuse, text"),
+            ("landfall.names", "none", "String must be one of: keep, spark"),
+            (
+                "landfall.types.variable.decimal",
+                "39,2",
+                "it must be text, or the digits of a decimal (1 to 38) and how many of them are fractional: 38,9",
+            ),
             ("behavior.on.null.values", "skip", "String must be one of (case insensitive): fail, ignore, report, write"),
         ] {
             let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
@@ -485,6 +494,8 @@ mod tests {
             ("landfall.parquet.compression.level", "9"),
             ("az.compression.type", "GZIP"),
             ("landfall.columns", "__offset, __key"),
+            ("landfall.types", "native"),
+            ("landfall.names", "spark"),
         ];
         let lake = read(&set).0.expect("good");
         let zstd = Codec::named("zstd").and_then(|codec| codec.at(9)).map(Format::Parquet);
@@ -492,8 +503,43 @@ mod tests {
         let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
         assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
         let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat()));
-        assert_eq!(warned("x.json.JsonFormat").len(), 2);
+        assert_eq!(warned("x.json.JsonFormat").len(), 4);
         assert_eq!(warned("x.parquet.ParquetFormat"), ["az.compression.type has no effect in Landfall"]);
+    }
+
+    #[test]
+    fn what_is_given_is_in_the_layout() {
+        let set = [
+            ("flush.size", "7"),
+            ("landfall.rotate.size.bytes", "8"),
+            ("landfall.rotate.open.ms", "9"),
+            ("landfall.rotate.idle.ms", "10"),
+            ("topics.dir", "a/b"),
+            ("directory.delim", "_"),
+            ("file.delim", "-"),
+            ("filename.offset.zero.pad.width", "3"),
+            ("landfall.columns", "__key"),
+            ("landfall.types", "native"),
+            ("landfall.types.iso", "nanos"),
+            ("landfall.types.variable.decimal", "30, 10"),
+            ("landfall.types.wide.decimal", "text"),
+            ("landfall.names", "spark"),
+            ("behavior.on.null.values", "WRITE"),
+            ("retry.backoff.ms", "11"),
+            ("landfall.flush.on.stop", "true"),
+        ];
+        let lake = read(&set).0.expect("good");
+        let format = Format::Json(Compression::None);
+        let Layout { names, columns, rotation, nulls, retry_backoff, flush_on_stop } =
+            lake.layout(format, lake.topics_dir.clone()).expect("good");
+        let (directory_delim, file_delim) = ("_".to_owned(), "-".to_owned());
+        assert_eq!(names, Names { prefix: "a/b".into(), directory_delim, file_delim, offset_width: 3 });
+        let (iso, variable) = (Iso::Nanos, Variable::Decimal(30, 10));
+        let types = Types { mode: Mode::Native, iso, variable, wide: Wide::Text, names: Naming::Spark };
+        assert_eq!((columns.format, &columns.system[..], columns.types), (format, &[SystemColumn::Key][..], types));
+        let ms = |n| Some(Duration::from_millis(n));
+        assert_eq!(rotation, Rotation { flush_size: Some(7), size: Some(8), open: ms(9), idle: ms(10) });
+        assert_eq!((nulls, Some(retry_backoff), flush_on_stop), (NullValues::Write, ms(11), true));
     }
 
     #[test]

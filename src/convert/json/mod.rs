@@ -1,10 +1,14 @@
 //! `org.apache.kafka.connect.json.JsonConverter`: JSON with its Connect schema around it, or without one.
 //!
 //! It takes what Kafka's class (4.3.1) takes and refuses what that refuses, in its words where it has some, except that
-//! - a value of another JSON type than its schema's, or out of its range, is refused; Java takes `0`, `false`, null or the lowest bits;
+//! - a value of another JSON type than its schema's, or out of its range, is refused; Java takes `0`, `false`, null or the lowest bits.
+//!   So is a decimal with more fractional digits than its schema, which Java leaves to the sink. `"NaN"` and `"Infinity"` are doubles;
 //! - bytes after the JSON are refused; Java drops them;
-//! - without a schema, absent and null are one, integers beyond 64 bits keep their digits as JSON text, and a column has one type:
-//!   see [`learn`] for how it widens.
+//! - of two entries of a map with one key only the last is read; Java converts both and keeps the last;
+//! - a schema may have a default for a struct, which Java always refuses. What a schema says is read strictly: no leading zeros;
+//! - half a surrogate pair becomes U+FFFD;
+//! - without a schema, absent and null are one, what is empty throughout has no type to show and is null, numbers beyond 64 bits keep
+//!   their digits as JSON text, and a column has one type: see [`learn`] for how it widens.
 //!
 //! Both forms read with a [`scan::Scanner`] into a tree of [`Node`](super::node::Node)s.
 
@@ -38,8 +42,8 @@ config! {
         schemas_cache_size: i32 = "schemas.cache.size" { default: Some("1000"), importance: High, group: "Schemas", display: "Schema Cache Size", order: Some(1) };
         /// A schema, as JSON, that all records have; then they carry none of their own. It counts if `schemas.enable` is true.
         schema_content: Option<String> = "schema.content" { importance: High, group: "Schemas", display: "Schema Content", order: Some(2) };
-        /// How decimals are written: BASE64 or NUMERIC, in any case. Both are read whatever it says.
-        decimal_format: String = "decimal.format" { default: Some("BASE64"), importance: Low, valid: OneOfIgnoreCase(&["NUMERIC", "BASE64"]), group: "Serialization", display: "Decimal Format", order: Some(0) };
+        /// How decimals are written: BASE64 or NUMERIC, in any case.
+        decimal_format: String = "decimal.format" { default: Some("BASE64"), importance: Low, valid: OneOfIgnoreCase(&["NUMERIC", "BASE64"]), group: "Serialization", display: "Decimal Format", order: Some(0), effect: Nothing("both forms are read, whatever it says") };
         /// Whether a null in a field that has a default value becomes that value.
         replace_null_with_default: bool = "replace.null.with.default" { default: Some("true"), importance: Low, group: "Serialization", display: "Replace null with default", order: Some(1) };
     }

@@ -436,10 +436,18 @@ fn not_a_number(text: &str) -> Option<f64> {
     }
 }
 
-/// Jackson's `MIME_NO_LINEFEEDS`: blanks are stepped over, padding is required.
+/// Jackson's `MIME_NO_LINEFEEDS`: blanks between groups of four are stepped over, padding is required.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    if text.bytes().any(|b| b <= b' ') {
-        return STANDARD.decode(text.bytes().filter(|&b| b > b' ').collect::<Vec<_>>()).ok();
+    if !text.bytes().any(|b| b <= b' ') {
+        return STANDARD.decode(text).ok();
     }
-    STANDARD.decode(text).ok()
+    let mut digits = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            0..=b' ' if digits.len() % 4 == 0 => {}
+            0..=b' ' => return None,
+            digit => digits.push(digit),
+        }
+    }
+    STANDARD.decode(digits).ok()
 }

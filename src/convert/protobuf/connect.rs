@@ -90,7 +90,11 @@ impl Reading<'_> {
     fn message(&mut self, message: &MessageDescriptor) -> Result<Typed, RecordError> {
         if self.open.iter().any(|(open, _)| open == message) {
             let path: Vec<_> = self.open.iter().map(|(_, field)| field.as_str()).collect();
-            return Err(RecordError::data(format!("{} is recursive at {}: no column can hold it", message.full_name(), path.join("."))));
+            return Err(RecordError::data(format!(
+                "{} is recursive at {}: no column can hold it",
+                message.full_name(),
+                path.join(".")
+            )));
         }
         if self.open.len() >= DEPTH as usize {
             return Err(RecordError::data(format!("{} is nested deeper than {DEPTH} messages", message.full_name())));
@@ -158,7 +162,9 @@ impl Reading<'_> {
         if self.fields > MAX_FIELDS {
             return Err(RecordError::data(format!("a message of more than {MAX_FIELDS} fields, those of its messages included")));
         }
-        if let Some((_, at)) = self.open.last_mut() {
+        if let Some((open, at)) = self.open.last_mut()
+            && open == field.parent_message()
+        {
             field.name().clone_into(at);
         }
         let repeated = field.cardinality() == Cardinality::Repeated;
@@ -463,7 +469,7 @@ fn scalar(field: &FieldDescriptor) -> Typed {
 fn logical(which: Which, field: &FieldDescriptor, message: &MessageDescriptor) -> Result<Typed, RecordError> {
     let expected = which.fields().iter().zip(1..).all(|((name, kind), number)| {
         let field = message.get_field(number);
-        field.is_some_and(|field| field.name() == *name && format!("{:?}", field.kind()) == *kind)
+        field.is_some_and(|field| field.name() == *name && format!("{:?}", field.kind()).eq_ignore_ascii_case(kind))
     });
     if !expected {
         return Err(RecordError::data(format!("{} does not have the fields that it is known for", message.full_name())));

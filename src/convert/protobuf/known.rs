@@ -12,6 +12,12 @@ pub(super) fn text(path: &str) -> Option<String> {
     Some(format!("syntax = \"proto3\"; package {package}; {imports} {body}"))
 }
 
+/// The paths of all files.
+#[cfg(test)]
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(path, ..)| *path)
+}
+
 /// Path, imports, and what comes after them.
 const FILES: &[(&str, &[&str], &str)] = &[
     (

@@ -1,6 +1,7 @@
 //! What takes the place of a match: text with references to groups, `$1` and `${name}`, in the syntax of `Matcher.replaceFirst`.
 
 use super::Pattern;
+use super::run::Span;
 
 /// A replacement that fits a pattern.
 #[derive(Clone, Debug)]
@@ -99,7 +100,7 @@ impl Replacement {
     }
 
     /// `name` with this in place of its first span; the others are those of groups.
-    pub(super) fn apply(&self, name: &str, spans: &[Option<(usize, usize)>]) -> String {
+    pub(super) fn apply(&self, name: &str, spans: &[Span]) -> String {
         let (begin, end) = spans.first().copied().flatten().unwrap_or_default();
         let mut out = name[..begin].to_owned();
         for piece in &self.pieces {

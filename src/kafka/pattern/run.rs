@@ -59,6 +59,9 @@ enum Op {
     Accept,
 }
 
+/// Where a group begins and ends, if it took part.
+pub(super) type Span = Option<(usize, usize)>;
+
 /// A pattern as instructions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Program {
@@ -123,7 +126,7 @@ impl Program {
 
     /// What the beginning of `name` matches: the span of the whole, and of each group that took part. The inner None says that nothing
     /// does, the outer one that it takes more than `budget` steps to say.
-    pub(super) fn captures(&self, name: &[u8], budget: usize) -> Option<Option<Vec<Option<(usize, usize)>>>> {
+    pub(super) fn captures(&self, name: &[u8], budget: usize) -> Option<Option<Vec<Span>>> {
         let mut run = self.start(name, false, budget);
         let Some(end) = run.run(0, 0, None)? else { return Some(None) };
         let groups = run.groups.iter().skip(1).map(|group| group.span);

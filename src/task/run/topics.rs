@@ -206,8 +206,11 @@ fn stamped(offset: &Offset, id: TopicId) -> Offset {
 
 /// What the sink gave, and the id of the topic that it was given for.
 fn unstamped(committed: Committed) -> (Committed, Option<TopicId>) {
-    let Some((metadata, id)) = committed.metadata.rsplit_once(STAMP) else { return (committed, None) };
-    (Committed { metadata: metadata.to_owned(), ..committed }, id.parse().ok())
+    let stamp = committed.metadata.rsplit_once(STAMP).and_then(|(metadata, id)| Some((metadata.to_owned(), id.parse().ok()?)));
+    match stamp {
+        Some((metadata, id)) => (Committed { metadata, ..committed }, Some(id)),
+        None => (committed, None),
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! `io.debezium.transforms.ExtractNewRecordState` (3.7.0.Final): the row that a change event is about, in place of the event.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, BinaryArray, BooleanArray, StringArray, new_null_array};
+use arrow_array::{Array as _, ArrayRef, BinaryArray, BooleanArray, StringArray};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::{DataType, Field, FieldRef};
 use arrow_select::filter::filter;
@@ -15,8 +14,10 @@ use landfall_api::{
 
 use super::reference::Reference;
 use super::{VERSION, is_envelope};
-use crate::transform::envelope::{defaulted, internal, member, no_struct, of_members, present, root, rows, with_members};
+use crate::transform::envelope::{defaulted, internal, member, no_struct, of_members, present, rows, tombstones, with_members};
 use crate::transform::header_text::{header_values, with_header};
+use crate::transform::require;
+use crate::transform::route::Routes;
 
 config! {
     /// What `ExtractNewRecordState.config()` declares, and `replace.null.with.default`, which it reads all the same.
@@ -149,7 +150,7 @@ impl Transform for ExtractNewRecordState {
         let there = present(&batch.value.array);
         let done = out.batches.len();
         let parts = rows(&batch, &there).and_then(|events| Ok((events, rows(&batch, &!&there)?)));
-        let (events, tombstones) = match parts {
+        let (events, gone) = match parts {
             Ok(parts) => parts,
             Err(error) => return out.reject_all(&batch, &error),
         };
@@ -158,18 +159,11 @@ impl Transform for ExtractNewRecordState {
         } else {
             out.emit(events);
         }
-        if self.mode == Mode::RewriteWithTombstone && !tombstones.is_empty() {
-            // A tombstone joins the rows around it.
-            let field = out.batches.get(done).map_or_else(nothing, |batch| batch.value.field.clone());
-            let array = new_null_array(field.data_type(), tombstones.len());
-            out.emit(self.marked(Batch { value: Column { field, array }, ..tombstones }));
+        if self.mode == Mode::RewriteWithTombstone && !gone.is_empty() {
+            let joined = tombstones(gone, out.batches.get(done));
+            out.emit(self.marked(joined));
         }
     }
-}
-
-/// The field of values that are all null.
-fn nothing() -> FieldRef {
-    Arc::new(Field::new("value", DataType::Null, true))
 }
 
 /// Events of which the same becomes.
@@ -290,8 +284,11 @@ impl ExtractNewRecordState {
         {
             batch = self.without(batch, fields)?;
         }
-        batch.value = root("value", &batch.value);
-        topics.map_or_else(|| Ok(vec![batch.clone()]), |topics| routed(&batch, &topics))
+        batch.value = require::root("value", &batch.value.field, batch.value.array);
+        Ok(match topics {
+            Some(topics) => routed(batch, &topics),
+            None => vec![batch],
+        })
     }
 
     /// `row` with the fields of its event that are to be added.
@@ -308,7 +305,7 @@ impl ExtractNewRecordState {
         let Some(name) = &self.route_by_field else { return Ok(None) };
         let of = |row: &Column| {
             if !matches!(row.field.data_type(), DataType::Struct(_)) {
-                return Err(no_struct(&row.field, "Read record to set topic routing for CREATE / UPDATE"));
+                return Err(no_struct(row, "Read record to set topic routing for CREATE / UPDATE"));
             }
             match member(row, name) {
                 None => Err(RecordError::data(format!("{name} is not a valid field name"))),
@@ -333,8 +330,8 @@ impl ExtractNewRecordState {
         if present(&batch.value.array).count_set_bits() > 0 {
             batch.value = dropping.without(&batch.value, fields)?;
         } else if self.mode == Mode::DeleteToTombstone && dropping.compatible {
-            let message = "Cannot invoke \"org.apache.kafka.connect.data.Schema.fields()\" because \"schema\" is null".into();
-            return Err(RecordError { class: "java.lang.NullPointerException", message });
+            let message = "Cannot invoke \"org.apache.kafka.connect.data.Schema.fields()\" because \"schema\" is null";
+            return Err(require::error("java.lang.NullPointerException", message));
         }
         Ok(batch)
     }
@@ -375,8 +372,8 @@ impl Dropping {
     fn without(&self, column: &Column, fields: &[String]) -> Result<Column, RecordError> {
         let DataType::Struct(all) = column.field.data_type() else {
             return Err(if schema::is_schemaless(&column.field) {
-                let message = "Cannot invoke \"org.apache.kafka.connect.data.Schema.fields()\" because \"schema\" is null".into();
-                RecordError { class: "java.lang.NullPointerException", message }
+                let message = "Cannot invoke \"org.apache.kafka.connect.data.Schema.fields()\" because \"schema\" is null";
+                require::error("java.lang.NullPointerException", message)
             } else {
                 RecordError::data("Cannot list fields on non-struct type")
             });
@@ -405,30 +402,20 @@ fn names(list: &[u8]) -> Result<Vec<String>, RecordError> {
 }
 
 /// The rows by topic; one without a topic goes where its batch goes.
-fn routed(batch: &Batch, topics: &ArrayRef) -> Result<Vec<Batch>, RecordError> {
-    let mut groups: BTreeMap<Option<&str>, BooleanBufferBuilder> = BTreeMap::new();
-    for (row, topic) in topics.as_string::<i32>().iter().enumerate() {
-        let rows = groups
-            .entry(topic.filter(|topic| !topic.trim().is_empty()))
-            .or_insert_with(|| BooleanBufferBuilder::new(batch.len()));
-        rows.append_n(row - rows.len(), false);
-        rows.append(true);
+fn routed(batch: Batch, topics: &ArrayRef) -> Vec<Batch> {
+    let (mut routes, mut out, usual) = (Routes::default(), Output::default(), batch.topic.clone());
+    for topic in topics.as_string::<i32>() {
+        routes.push(topic.filter(|topic| !topic.trim().is_empty()).unwrap_or(&usual));
     }
-    let of_topic = |(topic, mut mask): (Option<&str>, BooleanBufferBuilder)| {
-        mask.append_n(batch.len() - mask.len(), false);
-        let group = rows(batch, &mask.finish())?;
-        Ok(Batch { topic: topic.map_or_else(|| group.topic.clone(), Into::into), ..group })
-    };
-    groups.into_iter().map(of_topic).collect()
+    routes.emit(batch, &mut out);
+    out.batches
 }
 
 /// Java's error for a member that the schema of `events` does not have.
 fn unknown_field(events: &Column, name: &str) -> RecordError {
     match events.field.data_type() {
-        DataType::Struct(_) => {
-            RecordError { class: "java.lang.IllegalArgumentException", message: format!("Unknown field: {name}") }
-        }
-        _ => no_struct(&events.field, "field extraction"),
+        DataType::Struct(_) => require::illegal_argument(format!("Unknown field: {name}")),
+        _ => no_struct(events, "field extraction"),
     }
 }
 

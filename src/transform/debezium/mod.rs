@@ -1,9 +1,11 @@
 //! Debezium's transforms: change events are known by the name of their schema.
 
 mod extract_new_record_state;
+mod logical_topic;
 mod reference;
 
 pub(super) use extract_new_record_state::ExtractNewRecordStateClass;
+pub(super) use logical_topic::{BY_LOGICAL_TABLE_ROUTER, TO_LOGICAL_TOPIC_ROUTER};
 
 use arrow_schema::Field;
 use landfall_api::schema;

@@ -35,6 +35,7 @@ pub(super) fn canonical(java: &Value) -> Value {
     }
     let mut schema = canonical_schema(schema);
     schema["optional"] = json!(true);
+    let payload = canonical_payload(&schema, payload);
     json!({ "schema": schema, "payload": payload })
 }
 
@@ -53,7 +54,38 @@ fn canonical_schema(schema: &Value) -> Value {
         };
         (key.clone(), member)
     };
-    Value::Object(members.iter().map(member).collect())
+    let mut schema: Map<_, _> = members.iter().map(member).collect();
+    schema.entry("optional").or_insert(json!(false));
+    Value::Object(schema)
+}
+
+/// A payload whose numbers with a fraction are those of their type, however many digits Java wrote.
+fn canonical_payload(schema: &Value, payload: &Value) -> Value {
+    let of = |part: &str, payload: &Value| canonical_payload(&schema[part], payload);
+    match (schema["type"].as_str(), payload) {
+        (Some("float"), Value::Number(number)) => number.as_f64().map_or(Value::Null, |value| number_of_float(value as f32)),
+        (Some("double" | "bytes"), Value::Number(number)) => number.as_f64().into(),
+        (Some("array"), Value::Array(items)) => items.iter().map(|item| of("items", item)).collect(),
+        (Some("map"), Value::Object(members)) => {
+            Value::Object(members.iter().map(|(key, value)| (key.clone(), of("values", value))).collect())
+        }
+        (Some("map"), Value::Array(pairs)) => {
+            pairs.iter().map(|pair| json!([of("keys", &pair[0]), of("values", &pair[1])])).collect()
+        }
+        (Some("struct"), Value::Object(members)) => {
+            let fields = schema["fields"].as_array().into_iter().flatten();
+            let member = |field: &Value| {
+                let name = field["field"].as_str()?;
+                Some((name.to_owned(), canonical_payload(field, members.get(name)?)))
+            };
+            Value::Object(fields.filter_map(member).collect())
+        }
+        _ => payload.clone(),
+    }
+}
+
+fn number_of_float(value: f32) -> Value {
+    number(&value.to_string()).as_f64().into()
 }
 
 fn without_nulls(value: &Value) -> Value {
@@ -134,7 +166,7 @@ fn payload(field: &Field, array: &ArrayRef, row: usize, schemaless: bool) -> Val
         DataType::Int64 => json!(array.as_primitive::<Int64Type>().value(row)),
         DataType::Float32 => {
             let value = array.as_primitive::<Float32Type>().value(row);
-            special(f64::from(value)).unwrap_or_else(|| number(&value.to_string()).as_f64().into())
+            special(f64::from(value)).unwrap_or_else(|| if schemaless { json!(f64::from(value)) } else { number_of_float(value) })
         }
         DataType::Float64 => {
             let value = array.as_primitive::<Float64Type>().value(row);
@@ -148,7 +180,7 @@ fn payload(field: &Field, array: &ArrayRef, row: usize, schemaless: bool) -> Val
         DataType::Binary => json!(STANDARD.encode(array.as_binary::<i32>().value(row))),
         DataType::Decimal128(..) => {
             let text = array.as_primitive::<Decimal128Type>().value_as_string(row);
-            if schemaless { json!({ "$decimal": text }) } else { number(&text) }
+            if schemaless { json!({ "$decimal": text }) } else { number(&text).as_f64().into() }
         }
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>().value(row);

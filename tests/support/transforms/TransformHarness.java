@@ -43,6 +43,8 @@ public class TransformHarness {
             .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
             .nodeFactory(JsonNodeFactory.withExactBigDecimals(true))
             .build();
+    /** Keeps numbers with a fraction apart from whole ones. */
+    static final ObjectMapper PLAIN = new ObjectMapper();
     static final int WIDTH = 140;
 
     static final JsonConverter KEYS = converter(true);
@@ -209,7 +211,7 @@ public class TransformHarness {
             return envelope;
         }
         try {
-            return JSON.readTree(converter.fromConnectData("t", schema, value));
+            return PLAIN.readTree(converter.fromConnectData("t", schema, value));
         } catch (RuntimeException e) {
             // A record that no converter writes: its schema and value do not go together.
             return JSON.createObjectNode().put("unwritable", e.getMessage());
@@ -245,7 +247,9 @@ public class TransformHarness {
         } else if (value instanceof Struct struct) {
             return shown(VALUES, struct.schema(), struct);
         }
-        return JSON.valueToTree(value);
+        return value instanceof Float || value instanceof Double
+                ? JSON.getNodeFactory().numberNode(((Number) value).doubleValue())
+                : JSON.valueToTree(value);
     }
 
     /** Prints what fits on one line on one line. */
