@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .NOTPARALLEL:
-.PHONY: setup test test-long lint run reference transforms-golden converters-golden bench bench-convert release
+.PHONY: setup test test-long lint run reference transforms-golden converters-golden avro-golden bench bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -53,3 +53,10 @@ release:
 transforms-golden: setup
 	cache=$${LANDFALL_TEST_CACHE:-$$HOME/.cache/landfall}; java -cp "$$cache/java-worker/*:$$cache/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java $(or $(FILES),$(wildcard tests/data/transforms/*.json))
 	UPDATE=1 cargo test --lib transform::golden
+
+# What Java makes of the Avro in tests/data/avro anew, by Avro's library and Apicurio's copy of Confluent's AvroData.
+avro-golden: setup
+	mvn -q -B -f tests/support/avro/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CARGO_TARGET_DIR)/avro-golden
+	-UPDATE=1 cargo test --lib avro::tests::java
+	cache=$${LANDFALL_TEST_CACHE:-$$HOME/.cache/landfall}; java -cp "$$cache/java-worker/*:$(CARGO_TARGET_DIR)/avro-golden/*" tests/support/avro/AvroHarness.java tests/data/avro/cases.jsonl tests/data/avro/java.jsonl
+	cargo test --lib avro::tests::java

@@ -28,7 +28,7 @@ const MAX_PRECISION_256: u8 = 76;
 /// The columns that a schema may have: references to types could make any number of them.
 const COLUMNS: usize = 50_000;
 /// How deep columns may lie in each other.
-const DEPTH: usize = 200;
+const DEPTH: usize = 50;
 
 /// What `AvroDataConfig` says of schemas.
 #[derive(Clone, Copy, Debug)]

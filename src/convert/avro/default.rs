@@ -81,7 +81,8 @@ fn encode_at(schema: &Schema, json: &Value, types: &Types, to: &mut Vec<u8>, dep
         Kind::Bytes => bytes(&latin1(json)?, to),
         Kind::Fixed(size) => to.extend(latin1(json).filter(|bytes| bytes.len() == *size)?),
         Kind::Enum { symbols, .. } => {
-            long(symbols.iter().position(|symbol| *symbol == json.as_str().unwrap_or_default())? as i64, to)
+            let symbol = json.as_str()?;
+            long(symbols.iter().position(|found| found == symbol)? as i64, to);
         }
         Kind::Array(items) => {
             let list = json.as_array()?;

@@ -1,6 +1,7 @@
 //! What becomes of Avro schemas and records; expected Connect schemas come from reading Confluent's `AvroData` (8.x), whose class cannot
 //! be had from a public repository of artifacts.
 
+mod java;
 mod registry;
 mod values;
 
@@ -191,9 +192,19 @@ fn schemas_that_no_columns_can_have_are_refused() {
             level - 1
         );
     }
+    let field = |level: usize| {
+        format!(
+            r#"{{"name":"f{level}","type":{{"type":"record","name":"D{level}","fields":[{{"name":"a","type":"D{}"}}]}}}}"#,
+            level - 1
+        )
+    };
+    let deep: Vec<_> = (1..150).map(field).collect();
+    let first = r#"{"name":"f0","type":{"type":"record","name":"D0","fields":[]}}"#;
+    let deep = format!(r#"{{"type":"record","name":"R","fields":[{first},{}]}}"#, deep.join(","));
     for (schema, error) in [
+        (&*deep, "DataException: a schema of more than 50000 columns, or more than 50 deep"),
         (recursive, "DataException: the schema is recursive: value.next.item is a n.Node in itself, which no column can be"),
-        (&many, "DataException: a schema of more than 50000 columns, or more than 200 deep"),
+        (&many, "DataException: a schema of more than 50000 columns, or more than 50 deep"),
         ("\"null\"", "DataException: Standalone null schemas are not supported by this converter"),
         (r#"{"type":"int","connect.type":"int9"}"#, "DataException: Connect type annotation for Avro int field is null"),
         (

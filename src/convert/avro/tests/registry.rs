@@ -209,7 +209,8 @@ fn apicurios_ids_are_of_four_or_eight_bytes_or_in_a_header() {
     let legacy = (handler, "io.apicurio.registry.serde.Legacy4ByteIdHandler");
     let either = (handler, "io.apicurio.registry.serde.OptimisticFallbackIdHandler");
     let id = &eight[1..9];
-    let cases: [(&str, &[(&str, &str)], &[u8], Option<(&str, &[u8])>, &str); 8] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], Option<(&'a str, &'a [u8])>, &'a str);
+    let cases: [Case<'_>; 8] = [
         (&second, &[], eight, None, r#"{"a":1}"#),
         (&second, &[legacy, (use_id, "contentId")], four, None, r#"{"b":1}"#),
         (&third, &[], four, None, r#"{"c":1}"#),

@@ -8,8 +8,8 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Decimal, Schema};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMillisecondType,
+    Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time32MillisecondType, TimestampMillisecondType,
 };
 use arrow_array::{Array as _, ArrayRef, BinaryArray, ListArray, StringArray, StructArray};
 use arrow_buffer::OffsetBuffer;
@@ -29,8 +29,10 @@ pub(super) fn json(array: &ArrayRef, row: usize) -> Value {
         DataType::Boolean => array.as_boolean().value(row).into(),
         DataType::Int32 => array.as_primitive::<Int32Type>().value(row).into(),
         DataType::Int64 => array.as_primitive::<Int64Type>().value(row).into(),
-        DataType::Float32 => array.as_primitive::<Float32Type>().value(row).to_bits().into(),
-        DataType::Float64 => array.as_primitive::<Float64Type>().value(row).to_bits().into(),
+        DataType::Int8 => array.as_primitive::<Int8Type>().value(row).into(),
+        DataType::Int16 => array.as_primitive::<Int16Type>().value(row).into(),
+        DataType::Float32 => float(array.as_primitive::<Float32Type>().value(row).into()),
+        DataType::Float64 => float(array.as_primitive::<Float64Type>().value(row)),
         DataType::Utf8 => array.as_string::<i32>().value(row).into(),
         DataType::Binary => hex(array.as_binary::<i32>().value(row)).into(),
         DataType::Date32 => array.as_primitive::<Date32Type>().value(row).into(),
@@ -57,7 +59,12 @@ pub(super) fn json(array: &ArrayRef, row: usize) -> Value {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The bits of a number, which tell also what JSON has no numbers for.
+fn float(value: f64) -> Value {
+    if value.is_nan() { "NaN".into() } else { value.to_bits().into() }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -73,7 +80,7 @@ pub(super) fn headers(rows: &[&[(&str, &[u8])]]) -> ListArray {
 }
 
 #[derive(Clone, Debug)]
-enum Shape {
+pub(super) enum Shape {
     Boolean,
     Int,
     Long,
@@ -96,7 +103,7 @@ enum Shape {
     Union(bool, Vec<Shape>),
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub(super) fn shapes() -> impl Strategy<Value = Shape> {
     let leaf = prop_oneof![
         Just(Shape::Boolean),
         Just(Shape::Int),
@@ -191,11 +198,11 @@ impl Shape {
             }
             Self::Float => {
                 let value = random.number() as f32;
-                (Avro::Float(value), value.to_bits().into())
+                (Avro::Float(value), float(value.into()))
             }
             Self::Double => {
                 let value = f64::from_bits(random.next());
-                (Avro::Double(value), value.to_bits().into())
+                (Avro::Double(value), float(value))
             }
             Self::Bytes => {
                 let bytes = random.bytes(20);
@@ -313,9 +320,15 @@ impl Shape {
     }
 }
 
+/// The schema of a record with these fields, and a value.
+pub(super) fn record(fields: &[Shape], random: &mut Random) -> (String, Avro) {
+    let shape = Shape::Record(fields.to_vec());
+    (shape.schema(&mut 0).to_string(), shape.value(random, &mut 0).0)
+}
+
 /// A generator of numbers (SplitMix64).
 #[derive(Clone, Debug)]
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
