@@ -168,7 +168,7 @@ impl Schemas for Two {
                 "syntax = \"proto2\"; message A { required int64 a = 1; repeated string b = 2; }"
             }
             SchemaId::Number(3) => return Err(NoSchema::Unavailable(Unavailable("away".into()))),
-            SchemaId::Number(_) => return Err(NoSchema::Refused(RecordError::data("no schema"))),
+            SchemaId::Number(_) | SchemaId::Content(_) => return Err(NoSchema::Refused(RecordError::data("no schema"))),
         };
         Ok(RegisteredSchema { kind: "PROTOBUF".into(), text: text.into(), references: Vec::new(), version: None })
     }
