@@ -75,8 +75,8 @@ impl Typed {
         self
     }
 
-    fn parameter(&mut self, key: impl AsRef<str>, value: impl ToString) {
-        self.metadata.insert(format!("{PARAMETER}{}", key.as_ref()), value.to_string());
+    fn parameter(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.metadata.insert(format!("{PARAMETER}{key}"), value.to_string());
     }
 
     fn field(self, name: &str, optional: bool) -> (Field, Node, Kind) {
@@ -285,7 +285,7 @@ impl Reading<'_> {
         let parameter = if self.options.generalized_sum_type_support { GENERALIZED_ENUM } else { ENUM };
         typed.parameter(parameter, of.name());
         for value in of.values() {
-            typed.parameter(format!("{parameter}.{}", value.name()), value.number());
+            typed.parameter(&format!("{parameter}.{}", value.name()), value.number());
         }
         typed
     }
