@@ -99,7 +99,7 @@ fn changed(inputs: &[(PathBuf, Vec<u8>)], first: Index, changes: &[Change]) -> V
 fn what_is_made_from_the_corpus_does_no_harm() {
     for (target, run) in TARGETS {
         let inputs = corpus(target);
-        let config = ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() };
+        let config = ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() };
         proptest!(config, |(first in any::<Index>(), changes in prop::collection::vec(any_change(), 1..6))| {
             let input = changed(&inputs, first, &changes);
             let harmless = catch_unwind(AssertUnwindSafe(|| run(&input))).is_ok();

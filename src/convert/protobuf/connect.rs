@@ -75,8 +75,8 @@ impl Typed {
         self
     }
 
-    fn parameter(&mut self, key: impl AsRef<str>, value: impl ToString) {
-        self.metadata.insert(format!("{PARAMETER}{}", key.as_ref()), value.to_string());
+    fn parameter(&mut self, key: &str, value: &impl std::fmt::Display) {
+        self.metadata.insert(format!("{PARAMETER}{key}"), value.to_string());
     }
 
     fn field(self, name: &str, optional: bool) -> (Field, Node, Kind) {
@@ -143,7 +143,7 @@ impl Reading<'_> {
         }
         let mut typed = if self.options.generalized_sum_type_support {
             let mut typed = union.typed().named(oneof.name());
-            typed.parameter(GENERALIZED_UNION, oneof.name());
+            typed.parameter(GENERALIZED_UNION, &oneof.name());
             typed
         } else {
             union.typed().named(format!("{UNION}.{}", self.name(oneof.full_name(), oneof.name())))
@@ -183,7 +183,7 @@ impl Reading<'_> {
         }
         optional |= in_oneof
             || if self.options.optional_for_nullables { has_keyword(field) } else { !self.options.wrapper_for_nullables };
-        typed.parameter(TAG, field.number());
+        typed.parameter(TAG, &field.number());
         Ok(typed.field(field.name(), optional))
     }
 
@@ -283,9 +283,9 @@ impl Reading<'_> {
         };
         let mut typed = typed.named(self.name(of.full_name(), of.name()));
         let parameter = if self.options.generalized_sum_type_support { GENERALIZED_ENUM } else { ENUM };
-        typed.parameter(parameter, of.name());
+        typed.parameter(parameter, &of.name());
         for value in of.values() {
-            typed.parameter(format!("{parameter}.{}", value.name()), value.number());
+            typed.parameter(&format!("{parameter}.{}", value.name()), &value.number());
         }
         typed
     }
@@ -460,7 +460,7 @@ fn scalar(field: &FieldDescriptor) -> Typed {
     if let Some(kind) = kind
         && !matches!(typed.data_type, DataType::Int8 | DataType::Int16)
     {
-        typed.parameter(TYPE, kind);
+        typed.parameter(TYPE, &kind);
     }
     typed
 }
@@ -494,9 +494,9 @@ fn logical(which: Which, field: &FieldDescriptor, message: &MessageDescriptor) -
             let precision = Precision { precision, scale };
             let data_type = DataType::Decimal128(precision.precision, precision.column_scale() as i8); // at most 38
             let mut typed = Typed::new(data_type, Values::Decimal(Vec::new(), precision), kind).named(DECIMAL);
-            typed.parameter("scale", scale);
+            typed.parameter("scale", &scale);
             if let Some(digits) = digits {
-                typed.parameter("connect.decimal.precision", digits);
+                typed.parameter("connect.decimal.precision", &digits);
             }
             typed
         }

@@ -109,7 +109,7 @@ fn timestamp(seconds: i64, nanos: i64) -> Result<i64, RecordError> {
 
 /// Days since the epoch in the Gregorian calendar.
 fn date(year: i64, month: i64, day: i64) -> Result<i32, RecordError> {
-    if year < 1 || year > 292_278_994 {
+    if !(1..=292_278_994).contains(&year) {
         return Err(illegal("YEAR"));
     }
     if !(1..=12).contains(&month) {
