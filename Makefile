@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .NOTPARALLEL:
-.PHONY: setup test test-long lint run reference converters-golden bench release
+.PHONY: setup test test-long lint run reference transforms-golden converters-golden bench bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -13,8 +13,9 @@ setup:
 test: setup lint
 	cargo test --workspace
 
-# What takes too long for every change: files of gigabytes, thousands of new records.
+# What takes too long for every change: files of gigabytes, thousands of new records and schemas, Spark.
 test-long: setup
+	scripts/setup.sh long
 	cargo test --profile demo --test long
 
 lint:
@@ -38,6 +39,17 @@ converters-golden: setup
 bench: setup
 	cargo bench --bench end_to_end -- compare --records $(or $(RECORDS),2000000) --runs $(or $(RUNS),3)
 
+# Converters and chains of transforms alone, beside libraries that read the same rows.
+bench-convert:
+	scripts/setup.sh build
+	cargo run --profile bench --manifest-path benches/convert/Cargo.toml
+
 release:
 	scripts/setup.sh build
 	cargo build --release --bin landfall
+
+# What Java's transforms make of the records in tests/data/transforms anew, and the list of differences. FILES="…" does some of them,
+# JARS="…:…" has more jars than those of Kafka and Debezium.
+transforms-golden: setup
+	cache=$${LANDFALL_TEST_CACHE:-$$HOME/.cache/landfall}; java -cp "$$cache/java-worker/*:$$cache/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java $(or $(FILES),$(wildcard tests/data/transforms/*.json))
+	UPDATE=1 cargo test --lib transform::golden

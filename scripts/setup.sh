@@ -2,8 +2,10 @@
 # Brings in what building and testing Landfall need; quick when it is all there.
 #
 #   setup.sh build   the Debian packages that a build needs
-#   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Azurite, a schema
-#                   registry, Python readers of Parquet
+#   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
+#                   Azurite, a schema registry, Python readers of Parquet
+#   setup.sh long    these, and Spark, for `make test-long`
+#   setup.sh long    these, and Spark, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -63,10 +65,10 @@ registry() {
   rm "$cache/apicurio"/*.tar.gz
 }
 
-venv() {
-  rm -rf "$cache/venv"
-  python3 -m venv "$cache/venv"
-  "$cache/venv/bin/pip" install -q -r tests/data/requirements.txt
+python() {
+  rm -rf "${cache:?}/$1"
+  python3 -m venv "$cache/$1"
+  "$cache/$1/bin/pip" install -q -r "tests/data/$2"
 }
 
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
@@ -77,11 +79,12 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     tool node nodejs
     tool npm npm
     tool curl curl
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || tool postgres postgresql
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   fi
   install_missing
 else
-  echo "setup: not a Debian system: expecting a C compiler, pkg-config, cmake, OpenSSL, zlib, zstd, Java 17, Maven, Node.js and Python" >&2
+  echo "setup: not a Debian system: expecting a C compiler, pkg-config, cmake, OpenSSL, zlib, zstd, Java 17, Maven, Node.js, PostgreSQL and Python" >&2
 fi
 command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust 1.92 or newer (rustup.rs)" >&2; exit 1; }
 [ "${1:-}" != build ] || exit 0
@@ -91,6 +94,8 @@ exec 9>"$cache/setup.lock"
 flock 9
 once jars "$(cat tests/support/broker/pom.xml)" jars jars tests/support/broker/pom.xml
 once java-worker "$(cat tests/support/java_worker/pom.xml)" jars java-worker tests/support/java_worker/pom.xml
+once debezium "$(cat tests/support/debezium/pom.xml)" jars debezium/postgres tests/support/debezium/pom.xml
 once npm "$azurite" npm_packages
 once apicurio "$apicurio" registry
-once venv "$(cat tests/data/requirements.txt)" venv
+once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
+[ "${1:-}" != long ] || once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt

@@ -24,8 +24,35 @@ const TASK_METRICS: &[TaskMetric] = &[
         "Offset commits that the broker accepted.",
         |m| m.commits.get(),
     ),
-    ("kafka_connect_task_error_metrics_total_record_errors", "counter", "Records refused.", |m| m.record_errors.get()),
+    ("kafka_connect_task_error_metrics_total_record_failures", "counter", "Operations on records that failed.", |m| {
+        m.record_failures.get()
+    }),
+    ("kafka_connect_task_error_metrics_total_record_errors", "counter", "Records that could not be processed.", |m| {
+        m.record_errors.get()
+    }),
+    ("kafka_connect_task_error_metrics_total_records_skipped", "counter", "Records skipped, as errors are tolerated.", |m| {
+        m.records_skipped.get()
+    }),
     ("kafka_connect_task_error_metrics_total_retries", "counter", "Calls tried again after a failure.", |m| m.retries.get()),
+    ("kafka_connect_task_error_metrics_total_errors_logged", "counter", "Errors written to the log.", |m| m.errors_logged.get()),
+    (
+        "kafka_connect_task_error_metrics_deadletterqueue_produce_requests",
+        "counter",
+        "Records sent to the dead letter queue.",
+        |m| m.dead_letters.get(),
+    ),
+    (
+        "kafka_connect_task_error_metrics_deadletterqueue_produce_failures",
+        "counter",
+        "Records that the dead letter queue did not take.",
+        |m| m.dead_letter_failures.get(),
+    ),
+    (
+        "kafka_connect_task_error_metrics_last_error_timestamp",
+        "gauge",
+        "When an operation on a record failed last, in milliseconds since the epoch.",
+        |m| m.last_error.get(),
+    ),
     ("landfall_task_read_bytes_total", "counter", "Bytes of keys and values fetched.", |m| m.bytes_read.get()),
     ("landfall_task_offset_commit_failures_total", "counter", "Offset commits that failed.", |m| m.commit_failures.get()),
     ("landfall_task_rebalances_total", "counter", "Rebalances of the consumer group seen.", |m| m.rebalances.get()),
@@ -51,6 +78,7 @@ const ENDED: &[Ended] = &[
     ("open", |ended| ended.open.get()),
     ("idle", |ended| ended.idle.get()),
     ("schema", |ended| ended.schema.get()),
+    ("topic", |ended| ended.topic.get()),
     ("stop", |ended| ended.stop.get()),
 ];
 

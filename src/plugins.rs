@@ -160,13 +160,14 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use landfall_api::{
-        Batch, Committed, Faults, Key, Offset, Opened, Password, Properties, SinkTask, TaskContext, TaskError, TopicPartition,
-        config,
+        Batch, Committed, Faults, Key, Offset, Opened, Password, Properties, Refuse, SinkTask, TaskContext, TaskError,
+        TopicPartition, config,
     };
 
     use super::*;
     use crate::config::WorkerKeys;
     use crate::herder::connector_config::ConnectorKeys;
+    use crate::transform::TransformKeys;
 
     config! {
         /// What the sink of the tests reads.
@@ -208,7 +209,7 @@ pub(crate) mod tests {
         fn open(&mut self, _: &TopicPartition, _: Option<&Committed>, _: i64) -> Result<Opened, TaskError> {
             Ok(Opened::default())
         }
-        fn put(&mut self, _: Vec<Batch>) -> Result<(), TaskError> {
+        fn put(&mut self, _: Vec<Batch>, _: &mut Refuse<'_>) -> Result<(), TaskError> {
             Ok(())
         }
         fn ready(&mut self, _: Duration) -> Result<bool, TaskError> {
@@ -228,7 +229,9 @@ pub(crate) mod tests {
     fn declared() -> Vec<(&'static str, Vec<Key>)> {
         let sinks = SINKS.iter().map(|sink| (sink.class(), [ConnectorKeys::KEYS, &sink.keys()].concat()));
         let converters = CONVERTERS.iter().map(|converter| (converter.class(), convert::keys(*converter)));
-        sinks.chain(converters).chain([("the worker", WorkerKeys::KEYS.to_vec())]).collect()
+        let transforms = TRANSFORMS.iter().map(|class| (class.class(), [class.keys(), TransformKeys::KEYS].concat()));
+        let predicates = PREDICATES.iter().map(|class| (class.class(), class.keys().to_vec()));
+        sinks.chain(converters).chain(transforms).chain(predicates).chain([("the worker", WorkerKeys::KEYS.to_vec())]).collect()
     }
 
     #[test]
@@ -244,8 +247,10 @@ pub(crate) mod tests {
                 let doc = key.documentation();
                 must(!doc.is_empty() && doc.ends_with('.'), "a documentation that ends with a full stop");
                 must(!key.display.is_empty(), "a name to display");
-                // Java's declares its one key without a group, and is shown as it is
-                must(!key.group.is_empty() || whose.ends_with(".FileStreamSinkConnector"), "a group");
+                // Java declares these without a group, and they are shown as they are
+                let free =
+                    whose.ends_with(".FileStreamSinkConnector") || whose.contains(".transforms.") || whose.starts_with("io.");
+                must(!key.group.is_empty() || free, "a group");
                 must(!doc.to_lowercase().contains("not supported yet"), "its effect says what is not supported yet");
                 for value in key.default.iter().chain(key.recommended) {
                     must(key.check(value).is_ok(), &format!("{value:?} is a default or recommended, and not valid"));

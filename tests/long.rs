@@ -5,9 +5,13 @@ mod converters;
 mod memory;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod support;
+mod types;
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use tempfile::TempDir;
 
 use converters::{UNKNOWN, by_java, by_landfall, difference, generate, shown};
 
@@ -33,4 +37,20 @@ fn converters_make_what_kafkas_make_of_10000_new_records() {
     }
     assert!(unknown.is_empty(), "with seed {seed}: {}", unknown.join("\n"));
     assert!(counts["none"] > 8_000, "differences for known reasons, with seed {seed}: {counts:?}");
+}
+
+#[test]
+fn readers_see_the_rows_of_thousands_of_random_schemas() {
+    types::readers_see_random_rows(17, 3000);
+}
+
+/// Spark writes what it has read of each file; what is in the files that it wrote is compared.
+#[test]
+fn spark_sees_the_rows_of_random_schemas() {
+    let folder = TempDir::with_prefix("landfall-types-").expect("a folder");
+    let (rows, _) = types::random_files(folder.path(), 29, 60, true);
+    let path = folder.path().to_str().expect("a path of text");
+    assert_eq!(support::read::python_of("spark", "spark.py", &[path]), json!({"files": 120}));
+    let found = support::read::python("values.py", &[&format!("{path}/spark")]);
+    assert_eq!(found, json!({"seen": {"pyarrow": rows, "duckdb": 0}, "otherwise": []}));
 }

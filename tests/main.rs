@@ -4,23 +4,28 @@ mod avro;
 mod bad_input;
 mod converters;
 mod crash;
+mod debezium;
 mod demo;
 mod documents;
+mod errors;
 mod fetch_group;
 mod file_stream;
 mod formats;
+mod fuzz_corpus;
 mod group;
 mod harness;
 mod idle;
 mod json_schema;
 mod landing;
 mod memory;
+mod options;
 mod outage;
 mod reference;
 mod rotation;
 mod storage;
 mod support;
 mod topics;
+mod types;
 mod validation;
 
 #[test]

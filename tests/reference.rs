@@ -12,6 +12,7 @@ use landfall::convert;
 use landfall::herder::connector_config::ConnectorKeys;
 use landfall::kafka::{self, java};
 use landfall::plugins::{Plugins, simple_name};
+use landfall::transform::TransformKeys;
 use landfall_api::{ConverterClass, Effect, Importance, Key, SinkConnector};
 
 const UPDATE: &str = "make reference";
@@ -43,6 +44,7 @@ fn pages() -> BTreeMap<String, String> {
         ("worker.md", worker()),
         ("connectors.md", connectors(&plugins)),
         ("converters.md", converters(plugins.converters)),
+        ("transforms.md", transforms(&plugins)),
         ("kafka-client.md", client()),
     ];
     others.map(|(name, text)| (name.to_owned(), text)).into_iter().chain(sinks).collect()
@@ -64,7 +66,7 @@ fn contents(plugins: &Plugins) -> String {
         let alias = page_of(*sink);
         let _ = writeln!(text, "  - [{alias}]({alias}.md), `{}`", sink.class());
     }
-    text.push_str("- [Converters](converters.md)\n- [Keys of the Kafka consumer](kafka-client.md)\n");
+    text.push_str("- [Converters](converters.md)\n- [Transforms and predicates](transforms.md)\n- [Keys of the Kafka consumer](kafka-client.md)\n");
     text
 }
 
@@ -113,6 +115,30 @@ fn converters(all: &[&dyn ConverterClass]) -> String {
             text.push_str("It has no keys.\n");
         }
         class.keys().iter().for_each(|key| entry(&mut text, key));
+    }
+    text
+}
+
+fn transforms(plugins: &Plugins) -> String {
+    let about = "`transforms` lists aliases; `transforms.<alias>.type` names the class of each, by its Java name or without the package, and its \
+                 keys have `transforms.<alias>.` before them. Records go through them in this order. `predicates` lists aliases of \
+                 predicates in the same way; one that a transform names says for which records it is meant.";
+    let mut text = title("Transforms and predicates", about);
+    text.push_str("\n## Keys of every transform\n");
+    TransformKeys::KEYS.iter().for_each(|key| entry(&mut text, key));
+    let mut links: Vec<_> = plugins.transforms.iter().map(|class| (class.class(), class.version(), class.keys())).collect();
+    links.sort_by_key(|(class, ..)| *class);
+    links.extend(plugins.predicates.iter().map(|class| (class.class(), class.version(), class.keys())));
+    // What Java has twice, for keys and for values, has the same keys.
+    let base = |class: &'static str| class.split('$').next().unwrap_or(class);
+    for same in links.chunk_by(|a, b| base(a.0) == base(b.0)) {
+        let names: Vec<_> = same.iter().map(|(class, ..)| format!("`{class}`")).collect();
+        let (class, version, keys) = same[0];
+        let _ = writeln!(text, "\n## {}\n\n{}, version {version}.", simple_name(base(class)), names.join(", "));
+        if keys.is_empty() {
+            text.push_str("It has no keys.\n");
+        }
+        keys.iter().for_each(|key| entry(&mut text, key));
     }
     text
 }

@@ -236,7 +236,7 @@ fn every_class_lands_rows_and_goes_on_after_them() {
             let mut task = class.task(&properties, context).expect("a task");
             let partition = TopicPartition::new("t", 3);
             assert_eq!(task.open(&partition, None, 0).expect("opened").resume, resume, "{prefix}");
-            task.put(vec![batch(&partition, resume..250)]).expect("taken");
+            task.put(vec![batch(&partition, resume..250)], &mut |_, error| panic!("{error}")).expect("taken");
             let committed = task.close(std::slice::from_ref(&partition), false, Duration::from_secs(20)).expect("closed");
             assert_eq!(committed.get(&partition).map_or(200, |committed| committed.offset), 200, "{prefix}");
         }

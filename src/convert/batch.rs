@@ -4,9 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{ListArray, NullArray};
+use arrow_array::{Array, BinaryArray, ListArray, NullArray};
 use arrow_schema::{DataType, Field};
+use arrow_select::concat::concat;
 use landfall_api::{Batch, Column, Converter, RawBatch, RecordError, Records, Refused, Run, Stage, Unavailable};
+
+use crate::transform::{header_values, with_values};
+
+/// The header converters whose values stay the bytes that they were: these are what `SimpleHeaderConverter` would write for them.
+const KEEP_BYTES: [&str; 3] = [
+    "org.apache.kafka.connect.storage.SimpleHeaderConverter",
+    "org.apache.kafka.connect.storage.StringConverter",
+    "org.apache.kafka.connect.converters.ByteArrayConverter",
+];
 
 /// The converter of one role.
 #[derive(Debug)]
@@ -48,16 +58,20 @@ impl Converters {
         let of = |bytes| Records { topic, bytes, headers: raw.headers.as_ref() };
         let keys = self.key.converter.convert(&of(&raw.key))?;
         let values = self.value.converter.convert(&of(&raw.value))?;
-        let headers = match &raw.headers {
-            Some(headers) => refused_headers(headers, topic, &mut *self.header.converter)?,
-            None => Vec::new(),
+        let (headers, refused_headers) = match &raw.headers {
+            Some(headers) => {
+                let keep = KEEP_BYTES.contains(&self.header.class);
+                let (converted, refused) = converted_headers(headers, topic, &mut *self.header.converter, keep)?;
+                (Some(converted), refused)
+            }
+            None => (None, Vec::new()),
         };
 
         // Of several with one row, the first counts: what comes first fails first.
         let stages = [
             (Stage::KeyConverter, &self.key, errors(&keys)),
             (Stage::ValueConverter, &self.value, errors(&values)),
-            (Stage::HeaderConverter, &self.header, headers),
+            (Stage::HeaderConverter, &self.header, refused_headers),
         ];
         let stages =
             stages.into_iter().flat_map(|(stage, of, errors)| errors.into_iter().map(move |(row, e)| (row, stage, of.class, e)));
@@ -76,7 +90,7 @@ impl Converters {
             value,
             offset: raw.offset.slice(rows.start, rows.len()),
             timestamp: raw.timestamp.slice(rows.start, rows.len()),
-            headers: raw.headers.as_ref().map(|h| h.slice(rows.start, rows.len())),
+            headers: headers.as_ref().map(|h| h.slice(rows.start, rows.len())),
             raw: raw.clone(),
             covers,
         };
@@ -131,12 +145,14 @@ fn stretches(
     cuts
 }
 
-/// The rows with a header that is refused, each once.
-fn refused_headers(
+/// The headers with the text of what the converter makes of their values, or as they are if it is to `keep` them; and the rows with a
+/// header that is refused, each once.
+fn converted_headers(
     headers: &ListArray,
     topic: &str,
     converter: &mut dyn Converter,
-) -> Result<Vec<(usize, RecordError)>, Unavailable> {
+    keep: bool,
+) -> Result<(ListArray, Vec<(usize, RecordError)>), Unavailable> {
     let offsets = headers.value_offsets();
     let (begin, end) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);
     let entries = headers.values().as_struct().slice(begin, end - begin);
@@ -144,7 +160,14 @@ fn refused_headers(
     let row_of = |entry: usize| offsets.partition_point(|&o| o as usize - begin <= entry) - 1;
     let mut errors: Vec<_> = errors(&runs).into_iter().map(|(entry, error)| (row_of(entry), error)).collect();
     errors.dedup_by_key(|(row, _)| *row);
-    Ok(errors)
+    if keep || runs.is_empty() {
+        return Ok((headers.clone(), errors));
+    }
+    let text = |run: &Run| run.column.as_ref().map_or_else(|_| BinaryArray::new_null(run.rows.len()), header_values);
+    let texts: Vec<_> = runs.iter().map(text).collect();
+    // Fails only for more bytes than a column can have.
+    let joined = concat(&texts.iter().map(|text| text as &dyn Array).collect::<Vec<_>>());
+    Ok((joined.map_or_else(|_| headers.clone(), |texts| with_values(headers, texts.as_binary().clone())), errors))
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 mod avro;
 mod batch;
 mod bytes;
+pub mod fuzz;
 mod json;
 mod json_schema;
 mod node;
 mod number;
+mod protobuf;
 mod registry;
 mod simple_header;
 mod string;
@@ -34,6 +36,7 @@ pub const CONVERTERS: &[&dyn ConverterClass] = &[
     &number::DOUBLE,
     &json_schema::JsonSchemaConverterClass,
     &simple_header::SimpleHeaderConverterClass,
+    &protobuf::ProtobufConverterClass,
     &avro::AvroConverterClass,
     &avro::ApicurioAvroConverterClass,
 ];

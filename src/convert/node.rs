@@ -313,6 +313,11 @@ impl Text {
         self.offsets.push(self.bytes.len())
     }
 
+    /// The bytes of a row.
+    pub(super) fn get(&self, row: usize) -> &[u8] {
+        &self.bytes[self.offsets.0[row] as usize..self.offsets.0[row + 1] as usize]
+    }
+
     fn reserve(&mut self, rows: usize) {
         self.offsets.0.reserve(rows);
         self.bytes.reserve(rows.saturating_mul(self.usual));

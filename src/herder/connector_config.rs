@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_api::config::{Class, Value as _, with_prefix};
+use landfall_api::config::{Class, with_prefix};
 use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Valid, Width, config};
 
 use super::Error;
@@ -11,6 +11,7 @@ use crate::convert;
 use crate::kafka;
 use crate::kafka::pattern::Pattern;
 use crate::plugins::{Plugins, simple_name};
+use crate::transform::{self, Chain, TransformKeys};
 
 /// A configuration as a request brings it: JSON knows null values.
 pub type Submitted = BTreeMap<String, Option<String>>;
@@ -81,38 +82,38 @@ config! {
         /// Aliases, separated by commas, of the transforms that records go through. `transforms.<alias>.type` names the class of each.
         transforms: Vec<String> = "transforms" {
             default: Some(""), importance: Low, group: "Transforms", width: Width::Long, display: "Transforms",
-            order: Some(12), effect: Refused
+            order: Some(12)
         };
         /// Aliases, separated by commas, of the predicates that transforms use. `predicates.<alias>.type` names the class of each.
         predicates: Vec<String> = "predicates" {
             default: Some(""), importance: Low, group: "Predicates", width: Width::Long, display: "Predicates",
-            order: Some(13), effect: Refused
+            order: Some(13)
         };
         /// What happens when a value of a config provider changes: none, or restart of the connector.
         config_action_reload: String = "config.action.reload" {
             default: Some("restart"), importance: Low, group: "Common", display: "Reload Action", valid: OneOf(&["none", "restart"]),
             order: Some(14), effect: Nothing("there are no config providers yet")
         };
-        /// Milliseconds for which an operation on a record that failed is tried again; -1 for ever, 0 for not at all.
-        errors_retry_timeout: i64 = "errors.retry.timeout" { default: Some("0"), group: "Error Handling", display: "Retry Timeout for Errors", effect: Refused };
-        /// The most milliseconds between two of those tries.
+        /// Milliseconds for which the conversion of records is tried again when what it needs does not answer, as a schema registry;
+        /// -1 for ever, 0 for not at all beyond what the registry's client does by itself. The partition waits meanwhile. When the time is
+        /// over the task fails, also if `errors.tolerance` is all: else an outage would empty a topic into the dead letter queue.
+        errors_retry_timeout: i64 = "errors.retry.timeout" { default: Some("0"), group: "Error Handling", display: "Retry Timeout for Errors" };
+        /// The most milliseconds between two of those tries: 300 at first, twice as many after each, and from this on any number below it.
         errors_retry_delay_max_ms: i64 = "errors.retry.delay.max.ms" {
-            default: Some("60000"), group: "Error Handling", display: "Maximum Delay Between Retries for Errors", effect: Refused
+            default: Some("60000"), group: "Error Handling", display: "Maximum Delay Between Retries for Errors"
         };
-        /// What happens to a record with an error: none fails the task, all skips the record.
+        /// What happens when a record cannot be converted, transformed or taken by the sink: none fails the task, after the records before
+        /// it; all skips the record.
         errors_tolerance: String = "errors.tolerance" {
-            default: Some("none"), group: "Error Handling", width: Width::Short, display: "Error Tolerance", valid: OneOf(&["none", "all"]),
-            effect: Refused
+            default: Some("none"), group: "Error Handling", width: Width::Short, display: "Error Tolerance", valid: OneOf(&["none", "all"])
         };
-        /// Whether errors that are tolerated are logged.
+        /// Whether each record with an error is logged, whether it is tolerated or not.
         errors_log_enable: bool = "errors.log.enable" {
-            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Errors",
-            effect: Refused
+            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Errors"
         };
         /// Whether what is logged of an error names the record's topic, partition, offset and timestamp.
         errors_log_include_messages: bool = "errors.log.include.messages" {
-            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Error Details",
-            effect: Refused
+            default: Some("false"), group: "Error Handling", width: Width::Short, display: "Log Error Details"
         };
         /// The topics to consume, separated by commas. Either this or `topics.regex` must be given.
         topics: Vec<String> = "topics" { default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics", order: Some(4) };
@@ -122,17 +123,18 @@ config! {
             default: Some(""), importance: High, group: "Common", width: Width::Long, display: "Topics regex", order: Some(4),
             valid: By(regex)
         };
-        /// The topic that records with tolerated errors go to; blank for none.
+        /// The topic that records with errors go to as they came, the dead letter queue; blank for none. The offset of such a record is
+        /// committed only when the brokers have acknowledged it there; if they do not take it, the task fails.
         dead_letter_topic: String = "errors.deadletterqueue.topic.name" {
-            default: Some(""), group: "Error Handling", display: "Dead Letter Queue Topic Name", effect: Refused
+            default: Some(""), group: "Error Handling", display: "Dead Letter Queue Topic Name"
         };
-        /// The replication factor with which that topic is created if it is not there.
+        /// The replication factor with which that topic is created if it is not there; -1 for the brokers' own. It gets one partition.
         dead_letter_replication: i16 = "errors.deadletterqueue.topic.replication.factor" {
-            default: Some("3"), group: "Error Handling", display: "Dead Letter Queue Topic Replication Factor", effect: Refused
+            default: Some("3"), group: "Error Handling", display: "Dead Letter Queue Topic Replication Factor"
         };
         /// Whether records that go there get headers, `__connect.errors.…`, that say why.
         dead_letter_headers: bool = "errors.deadletterqueue.context.headers.enable" {
-            default: Some("false"), group: "Error Handling", display: "Enable Error Context Headers", effect: Refused
+            default: Some("false"), group: "Error Handling", display: "Enable Error Context Headers"
         };
     }
 }
@@ -202,10 +204,8 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     }
     ConnectorKeys::parse(&trimmed, &mut faults);
     topics(&properties, &mut faults);
-    aliases("transforms", &properties, &mut faults);
-    aliases("predicates", &properties, &mut faults);
+    faults.0.extend(Chain::new(plugins, &properties).err().unwrap_or_default().0);
     dead_letter_topic(&properties, &mut faults);
-    not_yet(&properties, &mut faults);
     version(plugins, sink, &properties, &mut faults);
     overrides(worker, &properties, &mut faults);
     faults.0.extend(sink.validate(&properties).0);
@@ -234,8 +234,10 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
             warnings.push(format!("The configuration '{}' has no effect: {why}", key.name));
         }
     }
-    let without_effect = properties.keys().filter(|k| k.starts_with("producer.override.") || k.starts_with("admin.override."));
-    warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: no dead letter queue yet")));
+    let letters = properties.get("errors.deadletterqueue.topic.name").is_some_and(|topic| !topic.trim().is_empty());
+    let of_letters = |key: &&String| key.starts_with("producer.override.") || key.starts_with("admin.override.");
+    let without_effect = properties.keys().filter(|key| !letters && of_letters(key));
+    warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: there is no dead letter queue")));
     let nulls = submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
     Ok(Checked { sink, properties, nulls, faults, warnings })
 }
@@ -275,35 +277,6 @@ fn nulls(sink: &dyn SinkConnector, submitted: &Submitted, faults: &mut Faults) {
     }
 }
 
-/// The aliases that `key`, transforms or predicates, lists; each once.
-#[must_use]
-pub fn aliases_of(key: &str, properties: &Properties) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let all = properties.get(key).and_then(|raw| Vec::<String>::parse(raw).ok()).unwrap_or_default();
-    all.into_iter().filter(|alias| seen.insert(alias.clone())).collect()
-}
-
-/// What is wrong with the classes that the aliases of `key` stand for: none is there yet.
-fn aliases(key: &str, properties: &Properties, faults: &mut Faults) {
-    for alias in aliases_of(key, properties) {
-        let class = format!("{key}.{alias}.type");
-        match properties.get(&class) {
-            Some(given) => faults.push(&class, class_not_found(&class, given.trim())),
-            None => faults.push(&class, format!("Missing required configuration \"{class}\" which has no default value.")),
-        }
-    }
-    let given = properties.get(key).and_then(|raw| Vec::<String>::parse(raw).ok()).unwrap_or_default();
-    if given.iter().collect::<BTreeSet<_>>().len() < given.len() {
-        let given = given.join(", ");
-        faults.push(key, format!("Invalid value [{given}] for configuration {key}: Duplicate alias provided."));
-    }
-}
-
-/// Java's text for a class that is not there.
-fn class_not_found(key: &str, class: &str) -> String {
-    format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
-}
-
 /// Warnings about keys in a worker's properties that begin with a converter's prefix and are none of the converter's.
 #[must_use]
 pub fn converter_warnings(plugins: &Plugins, worker: &Properties) -> Vec<String> {
@@ -320,13 +293,29 @@ pub fn converter_warnings(plugins: &Plugins, worker: &Properties) -> Vec<String>
     warnings
 }
 
+/// The keys of the transforms and predicates that a configuration lists, by their full names.
+fn link_keys(plugins: &Plugins, properties: &Properties) -> Vec<(String, Kind)> {
+    let mut all = Vec::new();
+    for kind in ["transforms", "predicates"] {
+        for alias in transform::aliases(kind, properties) {
+            let prefix = format!("{kind}.{alias}");
+            let class = properties.get(&format!("{prefix}.type")).map_or("", |class| class.trim());
+            let own = match kind {
+                "transforms" => plugins.transform(class).map(|class| [class.keys(), TransformKeys::KEYS].concat()),
+                _ => plugins.predicate(class).map(|class| class.keys().to_vec()),
+            };
+            all.extend(own.unwrap_or_default().iter().map(|key| (format!("{prefix}.{}", key.name), key.kind)));
+            all.extend(["type", "plugin.version"].map(|name| (format!("{prefix}.{name}"), Kind::String)));
+        }
+    }
+    all
+}
+
 /// Warnings about keys that nobody reads.
 fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
     let mut known: BTreeSet<String> =
         ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
-    for key in ["transforms", "predicates"] {
-        known.extend(aliases_of(key, properties).iter().map(|alias| format!("{key}.{alias}.type")));
-    }
+    known.extend(link_keys(plugins, properties).into_iter().map(|(name, _)| name));
     let mut idle = Vec::new();
     for role in [Role::Key, Role::Value, Role::Header] {
         let class = convert::key(role);
@@ -460,19 +449,6 @@ fn legal_topic(topic: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Refuses what changes the fate of records and is not here yet, so that nobody takes it for done.
-fn not_yet(properties: &Properties, faults: &mut Faults) {
-    for key in ConnectorKeys::KEYS.iter().filter(|key| key.effect == Effect::Refused) {
-        let Some(given) = properties.get(key.name).map(|v| v.trim()) else { continue };
-        let default = key.default.unwrap_or_default();
-        let faulty = faults.0.iter().any(|f| f.key == key.name);
-        if !given.eq_ignore_ascii_case(default) && !faulty {
-            let only = if default.is_empty() { "leave it out".to_owned() } else { format!("only {default} is") };
-            faults.push(key.name, format!("Invalid value {given} for configuration {}: not supported yet, {only}", key.name));
-        }
-    }
-}
-
 /// Versions of plugins (KIP-891): there is one of each.
 fn version(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties, faults: &mut Faults) {
     let converter = |role| {
@@ -481,13 +457,25 @@ fn version(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties,
     };
     let connector = ("connector.class", Some((sink.class(), sink.version())));
     let converters = [Role::Key, Role::Value, Role::Header].map(converter);
-    for (key, there) in std::iter::once(connector).chain(converters) {
-        let of_version = format!("{}.plugin.version", key.trim_end_matches(".class"));
+    let all = std::iter::once(connector).chain(converters).map(|(key, there)| (key.to_owned(), there));
+    let links = ["transforms", "predicates"].into_iter().flat_map(|kind| {
+        transform::aliases(kind, properties).into_iter().map(move |alias| {
+            let key = format!("{kind}.{alias}.type");
+            let class = properties.get(&key).map_or("", |class| class.trim());
+            let there = match kind {
+                "transforms" => plugins.transform(class).map(|class| (class.class(), class.version())),
+                _ => plugins.predicate(class).map(|class| (class.class(), class.version())),
+            };
+            (key, there.ok())
+        })
+    });
+    for (key, there) in all.chain(links) {
+        let of_version = format!("{}.plugin.version", key.trim_end_matches(".class").trim_end_matches(".type"));
         let Some(wanted) = properties.get(&of_version).map(|v| v.trim()) else { continue };
         let Some((class, version)) = there.filter(|(_, version)| !["", "latest", *version].contains(&wanted)) else { continue };
         let range = format!("the version range [{wanted},{wanted}], available versions: [{version}]");
         let message = format!("Plugin {class} not found that matches {range}");
-        faults.push(key, message.clone());
+        faults.push(&key, message.clone());
         faults.push(of_version, message);
     }
 }
@@ -546,6 +534,7 @@ impl Secrets {
             let class = properties.get(prefix).and_then(|class| plugins.converter(class.trim()));
             declared.extend(class.iter().flat_map(|c| c.keys()).map(|key| (format!("{prefix}.{}", key.name), key.kind)));
         }
+        declared.extend(link_keys(plugins, properties));
         Self(declared)
     }
 

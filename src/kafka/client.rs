@@ -5,6 +5,8 @@
 //! Connect's own settings, the worker's `consumer.*`, the connector's `consumer.override.*`. Of the worker's other keys only
 //! `bootstrap.servers` reaches a connector's consumer.
 
+mod producer;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use landfall_api::{Faults, Properties};
 use super::java::CONSUMER;
 use super::security;
 use crate::config::{check_bootstrap_server, nearest};
+
+pub use self::producer::{dead_letter_admin_properties, producer_properties};
 
 /// The records of one poll unless `max.poll.records` is given. Java's 500 is for loops that look at records one by one.
 const POLL_RECORDS: usize = 20_000;
@@ -82,14 +86,7 @@ pub fn consumer_properties(
     ];
     to.librdkafka.extend(base.map(|(k, v)| (k.to_owned(), v)));
     for key in KEYS {
-        match given.get(key.java) {
-            Some((written, value)) => key.apply(written, value, &mut to),
-            None => {
-                if let Some(default) = key.default {
-                    key.apply(key.java, default, &mut to);
-                }
-            }
-        }
+        key.apply_given(&given, &mut to);
     }
     security::apply(&given, &mut to);
     for (java, written) in given.keys() {
@@ -116,21 +113,28 @@ pub fn consumer_faults(worker: &Properties) -> Faults {
 /// them too, and under `admin.`, which wins.
 #[must_use]
 pub fn admin_properties(worker: &Properties) -> ConsumerSettings {
-    // The REST listeners' word for the certificates of their clients.
-    const NOT_OF_CLIENTS: &str = "ssl.client.auth";
-    let own = |key: &str| ADMIN.contains(&key) || security::is_known(key) && key != NOT_OF_CLIENTS;
-    let top = worker.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), (k.clone(), v.clone())));
-    let given = Given(top.chain(part(worker, "admin.")).collect());
+    let given = admin_given(worker);
     let mut to = ConsumerSettings::default();
     to.set("client.id", "adminclient-1");
-    for key in KEYS.iter().filter(|key| ADMIN.contains(&key.java)) {
-        if let Some((written, value)) = given.get(key.java).or_else(|| Some((key.java, key.default?))) {
-            key.apply(written, value, &mut to);
-        }
+    for key in admin_keys() {
+        key.apply_given(&given, &mut to);
     }
     security::apply(&given, &mut to);
     reconcile(&mut to);
     to
+}
+
+/// What a worker's properties say of admin clients.
+fn admin_given(worker: &Properties) -> Given {
+    // The REST listeners' word for the certificates of their clients.
+    const NOT_OF_CLIENTS: &str = "ssl.client.auth";
+    let own = |key: &str| ADMIN.contains(&key) || security::is_known(key) && key != NOT_OF_CLIENTS;
+    let top = worker.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), (k.clone(), v.clone())));
+    Given(top.chain(part(worker, "admin.")).collect())
+}
+
+fn admin_keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(|key| ADMIN.contains(&key.java))
 }
 
 /// Those of [`KEYS`] that an admin client has too and that mean something to it here (`AdminClientConfig` of 4.3.1).
@@ -283,6 +287,13 @@ const KEYS: &[Key] = &[
 ];
 
 impl Key {
+    /// Sets what the user gave for the key, or its default.
+    fn apply_given(&self, given: &Given, to: &mut ConsumerSettings) {
+        if let Some((written, value)) = given.get(self.java).or_else(|| Some((self.java, self.default?))) {
+            self.apply(written, value, to);
+        }
+    }
+
     /// Sets what `value`, which the user wrote under the key `written`, means to librdkafka.
     fn apply(&self, written: &str, value: &str, to: &mut ConsumerSettings) {
         match self.to {

@@ -19,10 +19,12 @@ mod raw;
 mod security;
 pub mod topics;
 
-pub use client::{ConsumerSettings, becomes, consumer_faults, consumer_properties};
+pub use client::{
+    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, producer_properties,
+};
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
-pub use produce::{Delivery, Producer, Record};
+pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};

@@ -3,13 +3,18 @@
 //! Nothing here waits on the calling thread: [`Producer::send`] takes what has room, [`Producer::deliveries`] gives what is known,
 //! and [`Producer::flush`] is a future.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::error::{KafkaError, class_of};
-use super::raw::{Sender, described};
+use super::client::ConsumerSettings;
+use super::error::{Class, KafkaError, class_of};
+use super::raw::{Admin, Sender, described};
 
 /// How often a flush looks whether the rest was delivered.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long brokers may take to answer each question about a topic, and the wait before the next one if they do not.
+const ANSWER: Duration = Duration::from_secs(5);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// librdkafka's code for what takes too long.
 const TIMED_OUT: i32 = -185;
 
@@ -122,6 +127,36 @@ impl Producer {
     }
 }
 
+/// Makes `topic`, with one partition, unless it is there; whether it did. Waits, and says so in the log, as long as brokers do not
+/// answer, until `given_up`: call it where waiting is allowed.
+///
+/// # Errors
+/// The settings' faults, or why brokers do not make it.
+pub fn create_topic(
+    settings: &ConsumerSettings,
+    topic: &str,
+    replication: i16,
+    given_up: &dyn Fn() -> bool,
+) -> Result<bool, KafkaError> {
+    if !settings.faults.is_empty() {
+        return Err(KafkaError::configuration(settings.faults.to_string()));
+    }
+    let admin = Admin::new(settings.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str())))?;
+    loop {
+        let made = admin.has_topic(topic, ANSWER).and_then(|there| match there {
+            true => Ok(false),
+            false => admin.create_topic(topic, 1, replication, ANSWER).map(|()| true),
+        });
+        match made {
+            Err(error) if error.class == Class::Retriable && !given_up() => {
+                tracing::warn!("cannot look whether topic {topic} is there, or make it: {error}; trying again");
+                thread::sleep(ASK_AGAIN);
+            }
+            made => return made,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -130,7 +165,7 @@ mod tests {
     use landfall_api::{Properties, TopicPartition};
 
     use super::*;
-    use crate::kafka::{Consumer, MockCluster, Start, consumer_properties};
+    use crate::kafka::{Consumer, MockCluster, Start, consumer_properties, dead_letter_admin_properties};
 
     fn producer(bootstrap: &str, more: &[(&str, &str)]) -> Producer {
         let settings = [("bootstrap.servers", bootstrap), ("enable.idempotence", "true"), ("linger.ms", "1")];
@@ -187,6 +222,15 @@ mod tests {
         assert!(error.message.starts_with("2 records were not delivered within 200 ms"), "{error}");
         assert!(!error.is_fatal());
         assert_eq!((producer.outstanding(), producer.deliveries()), (2, vec![]));
+    }
+
+    #[test]
+    fn a_topic_that_is_there_is_not_made() {
+        let cluster = MockCluster::start().expect("a mock cluster");
+        cluster.create_topic("dlq", 3).expect("a topic");
+        let worker: Properties = [("bootstrap.servers".to_owned(), cluster.bootstrap_servers())].into();
+        let settings = dead_letter_admin_properties(&worker, &Properties::new(), "c", 0);
+        assert_eq!(create_topic(&settings, "dlq", 3, &|| false), Ok(false));
     }
 
     #[test]

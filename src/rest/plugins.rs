@@ -12,10 +12,11 @@ use super::model::{self, ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo
 use super::{Answer, QueryPairs, RestError};
 use crate::config::shows_secret;
 use crate::convert;
-use crate::herder::connector_config::{Checked, ConnectorKeys, HIDDEN, Secrets, aliases_of};
+use crate::herder::connector_config::{Checked, ConnectorKeys, HIDDEN, Secrets};
 use crate::herder::{Error, Standalone};
 use crate::kafka;
 use crate::plugins::Plugins;
+use crate::transform::{self, TransformKeys};
 
 pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<QueryPairs>) -> Json<Vec<PluginInfo>> {
     let plugins = herder.plugins();
@@ -24,6 +25,11 @@ pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<Q
     // Whatever is not true is false to Java, but for an absent value.
     let only = query.iter().find(|(key, value)| key == "connectorsOnly" && !value.is_empty());
     if only.is_some_and(|(_, value)| !value.eq_ignore_ascii_case("true")) {
+        let transforms = plugins.transforms.iter().map(|class| (class.class(), "transformation", class.version()));
+        let predicates = plugins.predicates.iter().map(|class| (class.class(), "predicate", class.version()));
+        let mut links: Vec<_> = transforms.chain(predicates).collect();
+        links.sort_by_key(|(class, kind, _)| (*kind == "predicate", *class));
+        all.extend(links.into_iter().map(|(class, r#type, version)| PluginInfo { class, r#type, version }));
         for (role, r#type) in [(Role::Value, "converter"), (Role::Header, "header_converter")] {
             let able = plugins.converters.iter().filter(|c| c.roles().contains(&role));
             all.extend(able.map(|c| PluginInfo { class: c.class(), r#type, version: convert::version(*c) }));
@@ -46,7 +52,13 @@ pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<Str
         )));
     }
     let converter = plugins.converter(&class).map(|class| infos(&convert::keys(class)));
-    converter.map(Json).ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")))
+    let transform = || plugins.transform(&class).ok().map(|class| infos(class.keys()));
+    let predicate = || plugins.predicate(&class).ok().map(|class| infos(class.keys()));
+    converter
+        .or_else(transform)
+        .or_else(predicate)
+        .map(Json)
+        .ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")))
 }
 
 pub(super) async fn validate(State(herder): State<Standalone>, Path(class): Path<String>, body: Bytes) -> Answer<ConfigInfos> {
@@ -168,31 +180,76 @@ fn connector_keys(herder: &Standalone, checked: &Checked) -> Vec<Defined> {
         able.sort();
         defined.recommended = able;
     }
-    for (key, kind) in [("transforms", "Transformation"), ("predicates", "Predicate")] {
-        for alias in aliases_of(key, properties) {
-            all.extend(alias_keys(key, kind, &alias));
+    for kind in [Link::Transform, Link::Predicate] {
+        for alias in transform::aliases(kind.key(), properties) {
+            all.extend(kind.keys(&plugins, properties, &alias));
         }
     }
     all
 }
 
-/// The keys of the transform or predicate that `alias` stands for.
-fn alias_keys(key: &str, kind: &str, alias: &str) -> [Defined; 2] {
-    let group = format!("{}{}: {alias}", key[..1].to_uppercase(), &key[1..]);
-    let what = format!("of the '{alias}' {}", kind.to_lowercase());
-    let of = |name: &str, declared: Key, display: &str, documentation: String, order| {
-        let mut defined = one("", &declared, order);
-        defined.info.name = format!("{key}.{alias}.{name}");
-        defined.info.display_name = format!("{kind} {display} for {alias}");
-        defined.info.documentation = documentation;
-        defined.info.group = Some(group.clone());
-        defined
-    };
-    let declared = Key { importance: Importance::High, width: Width::Long, ..Key::EMPTY };
-    [
-        of("type", Key { kind: Kind::Class, required: true, ..declared }, "type", format!("The class {what}."), 0),
-        of("plugin.version", declared, "version", format!("The version {what}."), 1),
-    ]
+/// What has an alias in a connector's configuration.
+#[derive(Clone, Copy)]
+enum Link {
+    Transform,
+    Predicate,
+}
+
+impl Link {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Transform => "transforms",
+            Self::Predicate => "predicates",
+        }
+    }
+
+    /// The name, keys and version of the class that `name` means.
+    fn class(self, plugins: &Plugins, name: &str) -> Option<(&'static str, Vec<Key>, &'static str)> {
+        match self {
+            Self::Transform => {
+                let class = plugins.transform(name).ok()?;
+                Some((class.class(), [class.keys(), TransformKeys::KEYS].concat(), class.version()))
+            }
+            Self::Predicate => {
+                let class = plugins.predicate(name).ok()?;
+                Some((class.class(), class.keys().to_vec(), class.version()))
+            }
+        }
+    }
+
+    /// The keys of the one that `alias` stands for: Java's `ConnectorConfig.enrich`.
+    fn keys(self, plugins: &Plugins, properties: &Properties, alias: &str) -> Vec<Defined> {
+        let prefix = format!("{}.{alias}.", self.key());
+        let (kind, group, classes) = match self {
+            Self::Transform => {
+                ("Transformation", format!("Transforms: {alias}"), plugins.transforms.iter().map(|c| c.class()).collect())
+            }
+            Self::Predicate => {
+                ("Predicate", format!("Predicates: {alias}"), plugins.predicates.iter().map(|c| c.class()).collect::<Vec<_>>())
+            }
+        };
+        let class = properties.get(&format!("{prefix}type")).and_then(|name| self.class(plugins, name.trim()));
+        let (own, version) = class.map_or((Vec::new(), None), |(_, own, version)| (own, Some(version)));
+        let what = format!("of the '{alias}' {}", kind.to_lowercase());
+        let declared = Key { importance: Importance::High, width: Width::Long, ..Key::EMPTY };
+        let mut of_type = one(&prefix, &Key { name: "type", kind: Kind::Class, required: true, ..declared }, 0);
+        of_type.info.display_name = format!("{kind} type for {alias}");
+        of_type.info.documentation = format!("The class {what}.");
+        of_type.recommended = classes.into_iter().map(str::to_owned).collect();
+        of_type.recommended.sort();
+        let mut of_version = one(&prefix, &Key { name: "plugin.version", ..declared }, 1);
+        of_version.info.display_name = format!("{kind} version for {alias}");
+        of_version.info.documentation = format!("The version {what}.");
+        of_version.info.default_value = version.map(str::to_owned);
+        of_version.recommended = version.map(str::to_owned).into_iter().collect();
+
+        let mut own = own;
+        own.sort_by_key(|key| (!key.required, key.importance as u8, key.name));
+        let own = own.iter().zip(2..).map(|(key, order)| one(&prefix, key, order));
+        let mut all: Vec<_> = [of_type, of_version].into_iter().chain(own).collect();
+        all.iter_mut().for_each(|defined| defined.info.group = Some(group.clone()));
+        all
+    }
 }
 
 /// A key of a client as the connector names it.
@@ -243,8 +300,10 @@ impl Shown<'_> {
         if converter {
             return self.plugins.converter(given.trim()).map(|class| class.class().to_owned());
         }
-        if key.kind == Kind::Class && ["transforms.", "predicates."].iter().any(|prefix| name.starts_with(prefix)) {
-            return None;
+        for link in [Link::Transform, Link::Predicate] {
+            if key.kind == Kind::Class && name.starts_with(&format!("{}.", link.key())) {
+                return link.class(&self.plugins, given.trim()).map(|(class, ..)| class.to_owned());
+            }
         }
         key.kind.canonical(given).ok().map(|value| self.hidden(name, &value))
     }

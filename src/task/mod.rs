@@ -1,6 +1,8 @@
 //! Runs a sink task: fetches, converts, puts, commits.
 
+mod dead_letter;
 mod run;
+mod tolerance;
 
 use std::any::Any;
 use std::fmt;

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Batch, Committed, Faults, Offset, Properties, Refused, SinkTask, TaskContext, TaskError, TaskMetrics, TopicId, TopicPartition,
+    Committed, Faults, Offset, Properties, Refused, SinkTask, Stage, TaskContext, TaskError, TaskMetrics, TopicId,
+    TopicPartition, Unavailable,
 };
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::tolerance::{Attempts, Tolerance};
 use super::{Control, TaskEvent, TaskSpec};
 use crate::config::WorkerKeys;
 use crate::convert::{self, Converted, Converters};
@@ -32,11 +34,15 @@ const REOPEN: Duration = Duration::from_secs(5);
 const MOST_QUEUE: usize = 32 << 20;
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
-/// The percentage of the time to let go after which publishing ends, and that after which the commit ends.
+/// The percentage of the time to let go after which publishing ends, that after which letters are not waited for any more, and that
+/// after which the commit ends.
 const PUBLISHING: u32 = 60;
+const ACKNOWLEDGING: u32 = 70;
 const COMMITTING: u32 = 80;
 /// The percentage of what is then left in which the group is told; the client needs a moment to end.
 const LEAVING: u32 = 70;
+/// What Java calls the class that refused a record in a sink, whatever sink it is.
+const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 
 /// Runs the task until it is stopped or fails; what it reports at the end.
 pub(super) fn run(spec: TaskSpec, control: &Control) -> TaskEvent {
@@ -71,10 +77,13 @@ struct Runner {
     sink: Box<dyn SinkTask>,
     converters: Converters,
     chain: Chain,
+    tolerance: Tolerance,
     partitions: BTreeMap<TopicPartition, Partition>,
     /// What the group gave and was not answered yet, because its offsets could not be read.
     unanswered: Option<Vec<TopicPartition>>,
-    /// What the sink gave and the group has not accepted yet.
+    /// What the sink gave of each partition, in this order, that is not known to be free of letters that wait.
+    offered: BTreeMap<TopicPartition, Vec<Offset>>,
+    /// What may be committed and the group has not accepted yet.
     uncommitted: BTreeMap<TopicPartition, Offset>,
     last_commit: Instant,
     last_error: Option<String>,
@@ -82,6 +91,8 @@ struct Runner {
     held: bool,
     /// No partition is opened before then: the storage did not answer, and asking it for each would keep the loop from the group.
     unanswering: Option<Instant>,
+    /// Whether a converter had to wait in this turn: others would, and keep the loop from the group.
+    waits: bool,
     /// The time to let go of everything (`task.shutdown.graceful.timeout.ms`).
     graceful: Duration,
     /// The time that a commit may take while the task goes on (`offset.flush.timeout.ms`).
@@ -97,10 +108,12 @@ struct Partition {
     committed: Option<Committed>,
     /// The next offset to put; known once it is open.
     next: Option<i64>,
-    /// What was fetched and waits for the partition to open.
+    /// What was fetched and waits for the partition to open, or for what a converter needs.
     parked: Vec<Fetched>,
-    /// When it may be tried again to open it.
+    /// When it may be tried again.
     retry: Option<Instant>,
+    /// The tries to convert the first of what is parked.
+    attempts: Option<Attempts>,
 }
 
 impl Runner {
@@ -124,6 +137,7 @@ impl Runner {
             metrics: spec.metrics.clone(),
         };
         let sink = spec.sink.task(properties, context)?;
+        let tolerance = Tolerance::new(&spec)?;
         let consumer = Consumer::new(&settings).map_err(|e| fatal(e.to_string()))?;
         let mut subscribed = None;
         if let Wanted::Named(topics) = &wanted {
@@ -142,13 +156,16 @@ impl Runner {
             sink,
             converters,
             chain,
+            tolerance,
             partitions: BTreeMap::new(),
             unanswered: None,
+            offered: BTreeMap::new(),
             uncommitted: BTreeMap::new(),
             last_commit: Instant::now(),
             last_error: None,
             held: false,
             unanswering: None,
+            waits: false,
             graceful,
             commit_timeout: milliseconds(&spec.worker, "offset.flush.timeout.ms"),
             spec,
@@ -165,6 +182,7 @@ impl Runner {
                 reported = Some(paused);
             }
             self.hold(paused || !ready)?;
+            self.waits = false;
             let polled = self.consumer.poll(POLL);
             for fetched in polled.batches {
                 self.fetched(fetched)?;
@@ -178,11 +196,14 @@ impl Runner {
             self.rewind()?;
             self.commit(control)?;
             ready = self.sink.ready(PATIENCE)?;
+            if let Some(letters) = &mut self.tolerance.letters {
+                ready &= letters.ready(PATIENCE)?;
+            }
         }
         Ok(())
     }
 
-    /// Pauses or resumes all partitions but those that wait to be opened.
+    /// Pauses or resumes all partitions but those that are parked.
     fn hold(&mut self, held: bool) -> Result<(), TaskError> {
         if held != self.held {
             self.held = held;
@@ -213,10 +234,10 @@ impl Runner {
             partition.parked.push(fetched);
             return Ok(());
         }
-        if self.open(&origin, raw.offset.value(0))? {
-            return self.put(fetched);
+        if self.waits || !self.open(&origin, raw.offset.value(0))? {
+            return self.park(&origin, fetched);
         }
-        self.park(&origin, fetched)
+        self.put(fetched)?.map_or(Ok(()), |fetched| self.park(&origin, fetched))
     }
 
     /// Opens the partition for records from offset `first` on, if it is not open; false if the storage cannot be asked now.
@@ -229,7 +250,8 @@ impl Runner {
             Ok(opened) => {
                 partition.next = Some(opened.resume);
                 self.unanswering = None;
-                if let Some(learned) = opened.learned {
+                // What the last file shows has gone through the transforms.
+                if let Some(learned) = opened.learned.filter(|_| self.chain.keeps_values()) {
                     self.converters.value.converter.recall(&origin.topic, &learned);
                 }
                 Ok(true)
@@ -253,12 +275,15 @@ impl Runner {
         self.pause(std::slice::from_ref(origin), true)
     }
 
-    /// Tries again to open what could not be opened.
+    /// Tries again what could not be opened or converted.
     fn reopen(&mut self) -> Result<(), TaskError> {
         let due = |p: &Partition| p.retry.is_some_and(|at| at <= Instant::now());
         let mut due: Vec<_> = self.partitions.iter().filter(|(_, p)| due(p)).map(|(tp, p)| (p.retry, tp.clone())).collect();
         due.sort(); // who waits longest comes first, so that one that never opens does not keep the others waiting
         for (_, origin) in due {
+            if self.waits {
+                break;
+            }
             let first = self.partitions.get(&origin).and_then(|p| p.parked.first()).map_or(0, |f| f.batch.offset.value(0));
             let opened = self.open(&origin, first)?;
             let Some(partition) = self.partitions.get_mut(&origin) else { continue };
@@ -266,41 +291,66 @@ impl Runner {
                 continue;
             }
             partition.retry = None;
-            for fetched in std::mem::take(&mut partition.parked) {
-                self.put(fetched)?;
+            let mut parked = std::mem::take(&mut partition.parked).into_iter();
+            let mut left = None;
+            while let (None, Some(fetched)) = (&left, parked.next()) {
+                left = self.put(fetched)?;
             }
-            if !self.held {
+            if let Some(fetched) = left {
+                if let Some(partition) = self.partitions.get_mut(&origin) {
+                    partition.parked = std::iter::once(fetched).chain(parked).collect();
+                }
+            } else if !self.held {
                 self.pause(&[origin], false)?;
             }
         }
         Ok(())
     }
 
-    fn put(&mut self, Fetched { batch: raw, end }: Fetched) -> Result<(), TaskError> {
-        let Some(partition) = self.partitions.get_mut(&raw.origin) else { return Ok(()) };
-        let Some(next) = partition.next.filter(|next| *next < end) else { return Ok(()) };
-        partition.next = Some(end);
+    /// Converts, transforms and puts records; gives them back if a converter has to wait for something.
+    fn put(&mut self, fetched: Fetched) -> Result<Option<Fetched>, TaskError> {
+        let Fetched { batch: raw, end } = &fetched;
+        let Some(partition) = self.partitions.get_mut(&raw.origin) else { return Ok(None) };
+        let Some(next) = partition.next.filter(|next| next < end) else { return Ok(None) };
         let landed = raw.row_of(next);
-        let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw });
+        let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw.clone() });
         let begun = cpu_time();
-        let Converted { batches, mut refused } =
-            self.converters.convert(&raw, next..end).map_err(|why| TaskError::Retriable(why.to_string()))?;
+        let Converted { batches, mut refused } = match self.converters.convert(&raw, next..*end) {
+            Ok(converted) => converted,
+            Err(Unavailable(why)) => {
+                let delay = self.tolerance.put_off(&mut partition.attempts, &why)?;
+                tracing::warn!("{} from offset {next} on: {why}; trying again in {} ms", raw.origin, delay.as_millis());
+                (partition.retry, self.waits) = (Some(Instant::now() + delay), true);
+                return Ok(Some(fetched));
+            }
+        };
+        (partition.next, partition.attempts) = (Some(*end), None);
         let mut batches: Vec<_> = batches.into_iter().flat_map(|batch| self.chain.apply(batch, &mut refused)).collect();
         refused.sort_by_key(|refused| refused.offset);
-        let first = refused.into_iter().next();
-        if let Some(refused) = &first {
-            batches = before(batches, refused);
+        let all = self.tolerance.all;
+        if let (false, Some(first)) = (all, refused.first().map(|first| first.offset)) {
+            // what is before it lands
+            refused.truncate(1);
+            batches = batches.iter().filter(|batch| batch.covers.start < first).map(|batch| batch.before(first)).collect();
         }
         let converted = cpu_time();
+        self.tolerance.report(&raw, &refused)?;
         self.metrics.records_sent.add(batches.iter().map(|b| b.len() as u64).sum());
-        let put = self.sink.put(batches);
+        let mut of_sink = Vec::new();
+        let put = self.sink.put(batches, &mut |offset, error| {
+            let refused = Refused { offset, stage: Stage::TaskPut, class: SINK_TASK.to_owned(), error };
+            of_sink.push(refused.clone());
+            if all { Ok(()) } else { Err(refused.not_tolerated(&raw.origin)) }
+        });
         self.metrics.convert_cpu.add(converted.saturating_sub(begun));
         self.metrics.put_cpu.add(cpu_time().saturating_sub(converted));
-        if matches!(put, Err(TaskError::Record { .. })) || first.is_some() {
-            self.metrics.record_errors.add(1);
-        }
+        of_sink.sort_by_key(|refused| refused.offset);
+        self.tolerance.report(&raw, &of_sink)?;
         put?;
-        first.map_or(Ok(()), |refused| Err(refused.not_tolerated(&raw.origin)))
+        match refused.into_iter().next().filter(|_| !all) {
+            Some(refused) => Err(refused.not_tolerated(&raw.origin)),
+            None => Ok(None),
+        }
     }
 
     fn event(&mut self, event: Event) -> Result<(), TaskError> {
@@ -366,11 +416,37 @@ impl Runner {
             let id = self.partitions.get(tp).and_then(|p| p.id);
             self.partitions.insert(tp.clone(), Partition { id, ..Partition::default() });
         }
-        self.consumer.rewind(&rewinds).map_err(kafka)
+        self.consumer.rewind(&rewinds).map_err(kafka)?;
+        // one may have been parked
+        let rewound: Vec<_> = rewinds.into_keys().collect();
+        if self.held { Ok(()) } else { self.pause(&rewound, false) }
+    }
+
+    fn offer(&mut self, offsets: BTreeMap<TopicPartition, Offset>) {
+        for (tp, offset) in offsets {
+            self.offered.entry(tp).or_default().push(offset);
+        }
+    }
+
+    /// Takes what was offered for commits, up to the first record of each partition whose letter was not acknowledged.
+    fn release(&mut self) {
+        for (tp, offers) in &mut self.offered {
+            let most = self.tolerance.letters.as_ref().and_then(|letters| letters.first(tp)).unwrap_or(i64::MAX);
+            let free = offers.iter().rposition(|offer| offer.offset <= most).map_or(0, |last| last + 1);
+            if let Some(offset) = offers.drain(..free).next_back() {
+                self.uncommitted.insert(tp.clone(), offset);
+            }
+        }
+        self.offered.retain(|_, offers| !offers.is_empty());
     }
 
     fn commit(&mut self, control: &Control) -> Result<(), TaskError> {
-        self.uncommitted.extend(self.sink.pre_commit()?);
+        let offsets = self.sink.pre_commit()?;
+        self.offer(offsets);
+        if let Some(letters) = &mut self.tolerance.letters {
+            letters.turn()?;
+        }
+        self.release();
         if self.uncommitted.is_empty() || self.last_commit.elapsed() < COMMIT_SPACING {
             return Ok(());
         }
@@ -391,7 +467,7 @@ impl Runner {
         match self.consumer.commit_unless(&self.stamped(), timeout, given_up) {
             Ok(()) => {
                 self.metrics.commits.add(1);
-                self.uncommitted.clear();
+                self.tolerance.committed(&std::mem::take(&mut self.uncommitted));
             }
             Err(error) => {
                 self.metrics.commit_failures.add(1);
@@ -408,6 +484,15 @@ impl Runner {
         }
     }
 
+    /// Forgets what was to be committed of `partitions`.
+    fn forget(&mut self, partitions: &[TopicPartition]) {
+        for tp in partitions {
+            self.uncommitted.remove(tp);
+            self.offered.remove(tp);
+        }
+        self.tolerance.forget(partitions);
+    }
+
     fn let_go_of_all(&mut self, failed: bool, timeout: Duration) {
         let all: Vec<_> = self.partitions.keys().cloned().collect();
         self.let_go(&all, failed, timeout);
@@ -417,16 +502,27 @@ impl Runner {
     fn let_go(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) {
         let (begun, lost) = (Instant::now(), self.consumer.lost());
         match self.sink.close(partitions, drop_open || lost, part(timeout, PUBLISHING)) {
-            Ok(offsets) => self.uncommitted.extend(offsets),
+            Ok(offsets) => self.offer(offsets),
             Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
         }
+        if let Some(letters) = &mut self.tolerance.letters {
+            match letters.flush(part(timeout, ACKNOWLEDGING).saturating_sub(begun.elapsed())) {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!(
+                    "task {}: not all dead letters were acknowledged; their records will be read again",
+                    self.spec.id
+                ),
+                Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
+            }
+        }
+        self.release();
         if !self.consumer.lost() {
             self.commit_now(part(timeout, COMMITTING).saturating_sub(begun.elapsed()), &|| false);
         }
         for tp in partitions {
             self.partitions.remove(tp);
-            self.uncommitted.remove(tp);
         }
+        self.forget(partitions);
         self.metrics.partitions.set(self.partitions.len() as u64);
     }
 }
@@ -434,17 +530,6 @@ impl Runner {
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn kafka(error: KafkaError) -> TaskError {
     TaskError::Fatal(format!("{error}{}", error.advice()))
-}
-
-/// The records before the one that was refused.
-fn before(batches: Vec<Batch>, refused: &Refused) -> Vec<Batch> {
-    let begins = |batch: &Batch| batch.covers.start < refused.offset;
-    let cut = |batch: Batch| {
-        let rows = batch.offset.values().partition_point(|&offset| offset < refused.offset);
-        let covers = batch.covers.start..batch.covers.end.min(refused.offset);
-        Batch { covers, ..batch.slice(&(0..rows)) }
-    };
-    batches.into_iter().filter(begins).map(cut).collect()
 }
 
 fn part(of: Duration, percent: u32) -> Duration {
@@ -463,3 +548,6 @@ fn milliseconds(worker: &Properties, key: &str) -> Duration {
     let given = declared.and_then(|key| key.read::<i64>(worker, &mut Faults::default()));
     Duration::from_millis(given.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,45 @@
 //! The transforms of a connector, one after the other, each for the records that its predicate is true for.
 
 use arrow_array::BooleanArray;
+use std::collections::BTreeSet;
+
 use landfall_api::config::{Value as _, with_prefix};
-use landfall_api::{Batch, Fault, Faults, Output, Predicate, Properties, RecordError, Refused, Stage, Transform};
+use landfall_api::{Batch, Fault, Faults, Output, Predicate, Properties, RecordError, Refused, Stage, Transform, Width, config};
 
 use super::order::in_order;
-use crate::plugins::Plugins;
+use crate::plugins::{Plugins, simple_name};
+
+config! {
+    /// What every transform has (`ConnectorConfig` of Kafka 4.3.1).
+    pub struct TransformKeys {
+        /// Whether the transform is meant for the records that the predicate is false for.
+        negate: bool = "negate" { default: Some("false"), width: Width::None, display: "negate" };
+        /// The alias of the predicate that says for which records the transform is meant. Default: for all.
+        predicate: Option<String> = "predicate" { width: Width::None, display: "predicate" };
+    }
+}
 
 /// The transforms of a task (`org.apache.kafka.connect.runtime.TransformationChain`, 4.3.1).
 #[derive(Debug, Default)]
 pub struct Chain {
     links: Vec<Link>,
 }
+
+/// The transforms, besides those of keys, that leave values as they are, as far as this is known. What a chain with another one
+/// has learned of values without a schema does not survive a restart.
+const KEEPS_VALUES: &[&str] = &[
+    "ByLogicalTableRouter",
+    "Drop",
+    "DropHeaders",
+    "ExtractTopic$Header",
+    "ExtractTopic$Value",
+    "Filter",
+    "InsertHeader",
+    "MessageTimestampRouter",
+    "RegexRouter",
+    "TimestampRouter",
+    "TombstoneHandler",
+];
 
 #[derive(Debug)]
 struct Link {
@@ -45,12 +73,28 @@ impl Chain {
         for alias in aliases("transforms", properties) {
             links.extend(link(plugins, properties, &alias, &mut faults));
         }
+        for key in ["transforms", "predicates"] {
+            let given = listed(key, properties);
+            if given.len() > aliases(key, properties).len() {
+                let given = given.join(", ");
+                faults.push(key, format!("Invalid value [{given}] for configuration {key}: Duplicate alias provided."));
+            }
+        }
         for alias in aliases("predicates", properties) {
             // One that no transform uses is built too, for its faults.
             let faulty = predicate(plugins, properties, &alias).err().unwrap_or_default();
             faults.0.extend(faulty.0.into_iter().filter(|fault| !faults.0.contains(fault)).collect::<Vec<_>>());
         }
         faults.or(Some(Self { links }))
+    }
+
+    /// Whether values leave the chain as they came: what files show of them is then what converters have learned.
+    #[must_use]
+    pub fn keeps_values(&self) -> bool {
+        self.links.iter().all(|link| {
+            let name = simple_name(link.class);
+            name.ends_with("$Key") || KEEPS_VALUES.contains(&name)
+        })
     }
 
     /// Transforms the rows of `batch`. What is given back is in offset order and covers what `batch` does; if no row is left, by a
@@ -113,8 +157,14 @@ impl Link {
     }
 }
 
-/// The aliases that `key` lists.
-fn aliases(key: &str, properties: &Properties) -> Vec<String> {
+/// The aliases that `key`, transforms or predicates, lists; each once.
+#[must_use]
+pub fn aliases(key: &str, properties: &Properties) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    listed(key, properties).into_iter().filter(|alias| seen.insert(alias.clone())).collect()
+}
+
+fn listed(key: &str, properties: &Properties) -> Vec<String> {
     properties.get(key).and_then(|raw| Vec::parse(raw).ok()).unwrap_or_default()
 }
 
@@ -219,6 +269,14 @@ mod tests {
             assert_eq!(batches.iter().map(|b| b.covers.clone()).collect::<Vec<_>>(), [0..1, 1..2]);
             assert_eq!(batches.iter().flat_map(headers_of).collect::<Vec<_>>(), expected);
         }
+    }
+
+    #[test]
+    fn a_chain_says_whether_it_keeps_values() {
+        let drop = [("transforms.b.type", "DropHeaders"), ("transforms.b.headers", "h")];
+        let chain = |given: &[(&str, &str)]| Chain::new(&Plugins::BUILT_IN, &properties(given)).expect("valid");
+        assert!(chain(&[]).keeps_values());
+        assert!(chain(&[&[("transforms", "b")][..], &drop].concat()).keeps_values());
     }
 
     #[test]

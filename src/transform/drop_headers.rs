@@ -8,6 +8,8 @@ use arrow_buffer::OffsetBuffer;
 use arrow_select::filter::filter;
 use landfall_api::{Batch, Faults, Key, Output, Properties, Transform, TransformClass, Width, config};
 
+use super::require::not_empty;
+
 config! {
     /// What `DropHeaders.CONFIG_DEF` declares.
     struct DropHeadersConfig {
@@ -32,6 +34,9 @@ impl TransformClass for DropHeadersClass {
     fn build(&self, properties: &Properties) -> Result<Box<dyn Transform>, Faults> {
         let mut faults = Faults::default();
         let config = DropHeadersConfig::parse(properties, &mut faults);
+        if let Some(config) = &config {
+            not_empty("headers", &config.headers, &mut faults);
+        }
         let config = faults.or(config)?;
         Ok(Box::new(DropHeaders { headers: config.headers.into_iter().collect() }))
     }

@@ -1,16 +1,19 @@
 //! Batches for the tests of transforms.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::{BinaryArray, Int64Array, ListArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Fields};
-use landfall_api::{Batch, Properties, RawBatch, Role, TopicPartition};
+use landfall_api::{Batch, Output, Properties, RawBatch, Role, TopicPartition};
+
+use serde_json::Value;
 
 use crate::convert::{Configured, Converters, build};
+use crate::transform::header_values;
 
-#[expect(dead_code, reason = "for the transforms to come")]
 /// Records of partition 0 of `t` from offset 0 on, each a millisecond after the one before, converted by `JsonConverter` with `schemas.enable` as said.
 pub(crate) fn records(rows: &[(Option<&str>, Option<&str>)], schemas: bool) -> Vec<Batch> {
     batches(rows, None, schemas)
@@ -38,6 +41,22 @@ pub(crate) fn with_headers(headers: &[&[(&str, &str)]]) -> Batch {
     }
     let rows: Vec<_> = (0..headers.len()).map(|row| (None, (row % 2 == 0).then_some(r#"{"a":1}"#))).collect();
     batches(&rows, Some(lists.finish()), false).swap_remove(0)
+}
+
+/// The values that a transform made, by offset, as JSON; null for a tombstone.
+pub(crate) fn values_of(out: &Output) -> BTreeMap<i64, Value> {
+    let of = |batch: &Batch| {
+        let texts = header_values(&batch.value);
+        let json = |text: Option<&[u8]>| text.map_or(Value::Null, |text| serde_json::from_slice(text).expect("JSON"));
+        batch.offset.values().iter().copied().zip(texts.iter().map(json)).collect::<Vec<_>>()
+    };
+    out.batches.iter().flat_map(of).collect()
+}
+
+/// The same without the members that are null: a schemaless value does not tell them from absent ones.
+pub(crate) fn without_nulls(mut values: BTreeMap<i64, Value>) -> BTreeMap<i64, Value> {
+    values.values_mut().filter_map(Value::as_object_mut).for_each(|members| members.retain(|_, member| !member.is_null()));
+    values
 }
 
 /// The headers of each row, with their values as text.

@@ -14,7 +14,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Headers, Message as _, OwnedHeaders};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -27,7 +27,7 @@ use super::{cache, free_port, secs, wait_until};
 const PATIENCE: Duration = secs(60);
 
 /// A record to produce.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) value: Option<Vec<u8>>,
@@ -108,6 +108,11 @@ impl Broker {
     /// Makes the broker silent: its connections stay, and nobody answers.
     pub(crate) fn sigstop(&self) {
         self.process.as_ref().expect("a running broker").signal("STOP");
+    }
+
+    /// Lets a silent broker answer again.
+    pub(crate) fn sigcont(&self) {
+        self.process.as_ref().expect("a running broker").signal("CONT");
     }
 
     fn log(&self) -> PathBuf {
@@ -205,6 +210,41 @@ impl Broker {
         let consumer: BaseConsumer = self.client().create().expect("a consumer");
         let end = |partition| consumer.fetch_watermarks(topic, partition, PATIENCE).expect("watermarks").1;
         self.partitions(&consumer, topic).into_iter().map(|partition| (partition, end(partition))).collect()
+    }
+
+    /// Whether there is a topic of that name.
+    pub(crate) fn has_topic(&self, name: &str) -> bool {
+        let consumer: BaseConsumer = self.client().create().expect("a consumer");
+        let all = consumer.fetch_metadata(None, PATIENCE).expect("metadata");
+        all.topics().iter().any(|topic| topic.name() == name)
+    }
+
+    /// All records of a topic, partition by partition in their order; a header without a value is left out.
+    pub(crate) fn records(&self, topic: &str) -> Vec<Record> {
+        let consumer: BaseConsumer = self.client().set("group.id", "reader").create().expect("a consumer");
+        let (mut from, mut left) = (TopicPartitionList::new(), 0);
+        for (partition, end) in self.end_offsets(topic) {
+            from.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
+            left += end;
+        }
+        consumer.assign(&from).expect("assigned");
+        let mut found = BTreeMap::new();
+        wait_until(&format!("{left} records of {topic}"), PATIENCE, || {
+            while let Some(message) = consumer.poll(Duration::from_millis(100)) {
+                let message = message.expect("a record");
+                let headers = message.headers().into_iter().flat_map(Headers::iter);
+                let header = |header: Header<'_, &[u8]>| Some((header.key.to_owned(), header.value?.to_vec()));
+                let record = Record {
+                    key: message.key().map(<[u8]>::to_vec),
+                    value: message.payload().map(<[u8]>::to_vec),
+                    headers: headers.filter_map(header).collect(),
+                    timestamp: message.timestamp().to_millis(),
+                };
+                found.insert((message.partition(), message.offset()), record);
+            }
+            (found.len() as i64 >= left).then_some(())
+        });
+        found.into_values().collect()
     }
 
     fn partitions(&self, consumer: &BaseConsumer, topic: &str) -> Vec<i32> {

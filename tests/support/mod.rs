@@ -4,6 +4,7 @@ pub(crate) mod apicurio;
 pub(crate) mod azurite;
 pub(crate) mod broker;
 pub(crate) mod java_worker;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod read;
 pub(crate) mod records;

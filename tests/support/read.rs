@@ -111,8 +111,13 @@ pub(crate) fn seen_by(reader: &str, folder: &Path, column: &str) -> Seen {
 
 /// Runs a script of `tests/data` in the Python environment of the tests; what it prints has to be JSON.
 pub(crate) fn python(script: &str, arguments: &[&str]) -> Value {
+    python_of("venv", script, arguments)
+}
+
+/// The same in another one.
+pub(crate) fn python_of(environment: &str, script: &str, arguments: &[&str]) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(script);
-    let out = Command::new(cache("venv/bin/python")).arg(&script).args(arguments).output().expect("python");
+    let out = Command::new(cache(environment).join("bin/python")).arg(&script).args(arguments).output().expect("python");
     assert!(out.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&out.stderr));
     serde_json::from_slice(&out.stdout).expect("JSON from a script")
 }

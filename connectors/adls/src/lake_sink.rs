@@ -72,6 +72,7 @@ fn declared(key: Key) -> Key {
         "landfall.rotate.open.ms" => "300000",
         "landfall.flush.on.stop" => "true",
         "parquet.codec" => "zstd",
+        "landfall.types" => "native",
         _ => return key,
     };
     Key { default: Some(default), ..key }
@@ -160,6 +161,7 @@ mod tests {
     use std::time::Duration;
 
     use landfall_lake::roll::Rotation;
+    use landfall_lake::types::{Mode, Types};
 
     use super::*;
     use crate::landing::tests::{faults, given};
@@ -214,6 +216,7 @@ mod tests {
         let (size, open) = (Some(128 << 20), Some(Duration::from_secs(300)));
         assert_eq!(layout.rotation, Rotation { size, open, ..Rotation::default() });
         assert_eq!((layout.flush_on_stop, layout.columns.format.extension()), (true, ".zstd.parquet"));
+        assert_eq!(layout.columns.types, Types { mode: Mode::Native, ..Types::default() });
         let shown = AzureDataLakeSink.keys().into_iter().find(|key| key.name == "landfall.rotate.open.ms");
         assert_eq!(shown.and_then(|key| key.default), Some("300000"));
         let off = [url, ("landfall.rotate.size.bytes", "-1"), ("landfall.rotate.open.ms", "-1")];

@@ -205,6 +205,13 @@ impl Batch {
         })
     }
 
+    /// The rows before `offset`, without a copy. It covers the offsets before it.
+    #[must_use]
+    pub fn before(&self, offset: i64) -> Self {
+        let rows = self.offset.values().partition_point(|&other| other < offset);
+        Self { covers: self.covers.start..self.covers.end.min(offset), ..self.slice(&(0..rows)) }
+    }
+
     /// The rows of `rows`, without a copy. It covers the same offsets.
     #[must_use]
     pub fn slice(&self, rows: &Range<usize>) -> Self {

@@ -51,10 +51,22 @@ pub struct TaskMetrics {
     pub commit_failures: Counter,
     /// Rebalances seen.
     pub rebalances: Counter,
-    /// Records refused (`total-record-errors`).
+    /// Operations on records that failed, those that are tried again too (`total-record-failures`).
+    pub record_failures: Counter,
+    /// Records that could not be processed; as in Java, without those that only the sink refused (`total-record-errors`).
     pub record_errors: Counter,
+    /// Of these the ones that were tolerated (`total-records-skipped`).
+    pub records_skipped: Counter,
     /// Calls tried again after a retriable failure (`total-retries`).
     pub retries: Counter,
+    /// Errors written to the log (`total-errors-logged`).
+    pub errors_logged: Counter,
+    /// Records sent to the dead letter queue (`deadletterqueue-produce-requests`).
+    pub dead_letters: Counter,
+    /// Of these the ones that it did not take (`deadletterqueue-produce-failures`).
+    pub dead_letter_failures: Counter,
+    /// When an operation on a record failed last, in milliseconds since the epoch (`last-error-timestamp`).
+    pub last_error: Gauge,
     /// Files made visible.
     pub files_landed: Counter,
     /// Rows in them.
@@ -86,6 +98,8 @@ pub struct FilesEnded {
     pub idle: Counter,
     /// The next row had another schema.
     pub schema: Counter,
+    /// The next row goes to another topic's folder.
+    pub topic: Counter,
     /// Their partition was let go.
     pub stop: Counter,
 }

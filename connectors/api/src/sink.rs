@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_schema::FieldRef;
 use tokio::runtime::Handle;
 
-use crate::{Batch, Faults, Key, Properties, TaskError, TaskMetrics, TopicId, TopicPartition};
+use crate::{Batch, Faults, Key, Properties, RecordError, TaskError, TaskMetrics, TopicId, TopicPartition};
 
 /// What the worker lends to a task.
 #[derive(Clone, Debug)]
@@ -46,6 +46,10 @@ pub struct Opened {
     pub learned: Option<FieldRef>,
 }
 
+/// Takes a record that the sink cannot take, by its offset (Connect's `ErrantRecordReporter`). It is then done with, and the sink
+/// goes on with the next one; or it is not tolerated, and the sink gives the error back after it has put what is before the record.
+pub type Refuse<'a> = dyn FnMut(i64, RecordError) -> Result<(), TaskError> + 'a;
+
 /// Receives batches. All calls come from the task's own thread.
 pub trait SinkTask: Send + fmt::Debug {
     /// Says which topic has the name `topic` from now on: called before its partitions are opened, where the broker gives ids. A
@@ -60,11 +64,12 @@ pub trait SinkTask: Send + fmt::Debug {
     /// [`TaskError::Retriable`] if the storage cannot be asked now, [`TaskError::Fatal`] if the partition cannot be taken.
     fn open(&mut self, partition: &TopicPartition, committed: Option<&Committed>, first: i64) -> Result<Opened, TaskError>;
 
-    /// Takes all batches of one fetch of one partition, in offset order. Does not wait for storage.
+    /// Takes all batches of one fetch of one partition, in offset order. Does not wait for storage. A record that cannot be taken
+    /// goes to `refuse`, in offset order too.
     ///
     /// # Errors
-    /// The task fails.
-    fn put(&mut self, batches: Vec<Batch>) -> Result<(), TaskError>;
+    /// The task fails; or a record was refused and is not tolerated.
+    fn put(&mut self, batches: Vec<Batch>, refuse: &mut Refuse<'_>) -> Result<(), TaskError>;
 
     /// Waits up to `timeout` until more may be put; false if it is still too much. Called at every turn of the loop, some times a
     /// second also while no record comes or the connector is paused: what is to happen by the clock happens here.

@@ -90,6 +90,11 @@ pub trait PredicateClass: Sync {
     /// The configuration keys, without the `predicates.<alias>.` prefix.
     fn keys(&self) -> &'static [Key];
 
+    /// The version, as `/connector-plugins` shows it.
+    fn version(&self) -> &'static str {
+        "4.3.1"
+    }
+
     /// An instance, from the properties with the prefix taken off.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Batch, Committed, Faults, Key, Offset, Opened, Properties, SinkConnector, SinkTask, TaskContext, TaskError, TopicPartition,
-    Width, config,
+    Batch, Committed, Faults, Key, Offset, Opened, Properties, RecordError, Refuse, SinkConnector, SinkTask, TaskContext,
+    TaskError, TopicPartition, Width, config,
 };
 
 use crate::java_text::Printer;
@@ -132,8 +132,15 @@ struct Syncing {
 }
 
 impl FileStreamTask {
-    fn append(&mut self, batch: &Batch) -> Result<(), TaskError> {
-        let printer = Printer::of(&batch.value).map_err(TaskError::Fatal)?;
+    /// Prints the values, unless they are of a type that Java's has no text for; the number of lines.
+    fn append(&mut self, batch: &Batch, refuse: &mut Refuse<'_>) -> Result<usize, TaskError> {
+        let printer = match Printer::of(&batch.value) {
+            Ok(printer) => printer,
+            Err(why) => {
+                let error = RecordError::data(why);
+                return batch.offset.values().iter().try_for_each(|&offset| refuse(offset, error.clone())).map(|()| 0);
+            }
+        };
         for row in 0..batch.len() {
             printer.print(row, &mut self.text);
             self.text.push(b'\n');
@@ -141,7 +148,7 @@ impl FileStreamTask {
                 self.write()?;
             }
         }
-        Ok(())
+        Ok(batch.len())
     }
 
     /// Writes the lines that wait.
@@ -197,18 +204,21 @@ impl SinkTask for FileStreamTask {
         Ok(Opened { resume: first, learned: None })
     }
 
-    fn put(&mut self, batches: Vec<Batch>) -> Result<(), TaskError> {
+    fn put(&mut self, batches: Vec<Batch>, refuse: &mut Refuse<'_>) -> Result<(), TaskError> {
         self.text.clear();
-        for batch in &batches {
-            self.append(batch)?;
-        }
+        let (mut last, mut rows) = (None, 0);
+        let appended = batches.iter().try_for_each(|batch| {
+            rows += self.append(batch, refuse)?;
+            last = Some(batch);
+            Ok(())
+        });
         self.write()?;
-        self.context.metrics.rows_landed.add(batches.iter().map(|batch| batch.len() as u64).sum());
-        if let Some(last) = batches.last() {
+        self.context.metrics.rows_landed.add(rows as u64);
+        if let Some(last) = last {
             let offset = Offset { offset: last.covers.end, metadata: String::new() };
             self.written.insert(last.origin.clone(), offset);
         }
-        Ok(())
+        appended
     }
 
     fn ready(&mut self, _: Duration) -> Result<bool, TaskError> {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
-use arrow_cast::cast;
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow_select::nullif::nullif;
 use landfall_api::schema::{JSON, SCHEMALESS, is_schemaless};
 use landfall_api::{Batch, RecordError};
 
 use crate::encode::Format;
 use crate::system::SystemColumn;
+use crate::types::cast::{Unfit, cast};
+use crate::types::{Types, names};
 
 /// The name of the one column of values that are not structs.
 pub const VALUE: &str = "value";
@@ -30,7 +31,12 @@ pub struct Columns {
     pub format: Format,
     /// What stands behind the columns of the value, in this order (`landfall.columns`).
     pub system: Vec<SystemColumn>,
+    /// How types become those of columns, where files have one schema.
+    pub types: Types,
 }
+
+/// Rows that a file cannot take, ascending, each with its reason. The others fit.
+pub type Refusals = Vec<(usize, RecordError)>;
 
 /// The schemas that a file's columns come from: what decides on whether rows go on in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,14 +67,13 @@ impl Columns {
             }
     }
 
-    /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], and the system columns. In Parquet, Connect's
-    /// int8 and int16 become INT32, as Avro has nothing smaller and Confluent's Parquet format goes through Avro (`AvroData`,
-    /// schema-registry 8.0), and schemaless values of which nothing is known yet (`{}`, `[]`, or nothing but nulls) land as rows of a
-    /// [`VALUE`] that is null.
+    /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], and the system columns. In Parquet, [`Types`]
+    /// say what becomes of each, and schemaless values of which nothing is known yet (`{}`, `[]`, or nothing but nulls) land as rows
+    /// of a [`VALUE`] that is null.
     ///
     /// # Errors
     /// A field that has the name of a system column. In Parquet, a struct without fields, at any depth, that a schema asks for:
-    /// Parquet has no such thing.
+    /// Parquet has no such thing; or what else [`Types`] do not take.
     pub fn schema(&self, shape: &Shape) -> Result<SchemaRef, RecordError> {
         let parquet = self.format.has_schema();
         let value = &shape.value;
@@ -82,12 +87,12 @@ impl Columns {
                 metadata.insert(HOLLOW, "null");
                 vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
             }
-            DataType::Struct(fields) if parquet => file_fields(value.name(), fields)?.to_vec(),
+            DataType::Struct(fields) if parquet => self.types.fields(value.name(), fields)?.to_vec(),
             DataType::Struct(fields) => fields.to_vec(),
             _ => {
                 metadata.insert(PLAIN, "true");
                 let plain = Arc::new(value.as_ref().clone().with_name(VALUE));
-                vec![if parquet { file_field(&plain)? } else { plain }]
+                vec![if parquet { self.types.field(&plain)? } else { plain }]
             }
         };
         for column in &self.system {
@@ -98,7 +103,7 @@ impl Columns {
                 )));
             }
             let field = Arc::new(column.field(shape.key.as_ref()));
-            fields.push(if parquet { key_field(&field)? } else { field });
+            fields.push(if parquet { self.key_field(&field)? } else { field });
         }
         Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
     }
@@ -107,35 +112,62 @@ impl Columns {
     /// the columns of its fields are.
     ///
     /// # Errors
-    /// A null value with fields that may not be null.
-    pub fn rows(&self, batch: &Batch, schema: &SchemaRef) -> Result<RecordBatch, RecordError> {
-        let value = &batch.value.array;
-        let mut arrays: Vec<ArrayRef> = match value.data_type() {
-            DataType::Struct(_) if !schema.metadata().contains_key(HOLLOW) => members(value.as_struct())?,
-            _ => vec![value.clone()],
+    /// The rows with a value that its column cannot hold, or with none in a column that may not be null.
+    pub fn rows(&self, batch: &Batch, schema: &SchemaRef) -> Result<RecordBatch, Refusals> {
+        let all = |error: &ArrowError| -> Refusals {
+            (0..batch.len()).map(|row| (row, RecordError::data(error.to_string()))).collect()
         };
-        arrays.extend(self.system.iter().map(|column| column.array(batch)));
-        let fit = |(array, field): (ArrayRef, &FieldRef)| match (array.data_type(), field.data_type()) {
-            (found, wanted) if found == wanted => Ok(array),
-            (DataType::Null | DataType::Struct(_) | DataType::List(_), wanted @ DataType::Utf8) => {
-                Ok(new_null_array(wanted, array.len()))
+        let value = &batch.value;
+        let (mut arrays, mut paths): (Vec<ArrayRef>, Vec<&str>) = match value.field.data_type() {
+            DataType::Struct(fields) if !schema.metadata().contains_key(HOLLOW) => {
+                let members = members(value.array.as_struct()).map_err(|error| all(&error))?;
+                (members, fields.iter().map(|field| field.name().as_str()).collect())
             }
-            (_, wanted) => cast(&array, wanted),
+            _ => (vec![value.array.clone()], vec![VALUE]),
         };
-        let columns = arrays.into_iter().zip(schema.fields()).map(fit).collect::<Result<Vec<_>, _>>();
+        for column in &self.system {
+            arrays.push(column.array(batch));
+            paths.push(column.name());
+        }
+        let mut unfit = Vec::new();
+        let mut columns = Vec::with_capacity(arrays.len());
+        for ((array, field), path) in arrays.iter().zip(schema.fields()).zip(paths) {
+            let begin = unfit.len();
+            let column = cast(array, field, &mut unfit).map_err(|error| all(&error))?;
+            if let Some(nulls) = column.nulls().filter(|nulls| !field.is_nullable() && nulls.null_count() > 0) {
+                let null = (0..nulls.len()).filter(|row| nulls.is_null(*row));
+                unfit.extend(null.map(|row| Unfit::new(row, "it is null, and its schema requires a value")));
+            }
+            unfit[begin..].iter_mut().for_each(|unfit| unfit.is_below(path));
+            columns.push(column);
+        }
+        if !unfit.is_empty() {
+            unfit.sort_by_key(|unfit| unfit.row);
+            unfit.dedup_by_key(|unfit| unfit.row);
+            return Err(unfit.into_iter().map(Unfit::refusal).collect());
+        }
         // A struct may have no field at all.
         let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
-        columns
-            .and_then(|columns| RecordBatch::try_new_with_options(schema.clone(), columns, &options))
-            .map_err(|e| RecordError::data(e.to_string()))
+        RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|error| all(&error))
+    }
+
+    /// The file's field of keys: one without any value has no type of its own.
+    fn key_field(&self, key: &FieldRef) -> Result<FieldRef, RecordError> {
+        match key.data_type() {
+            hollow if is_hollow(hollow) => Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8))),
+            DataType::Struct(fields) if fields.is_empty() && is_schemaless(key) => {
+                Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8)))
+            }
+            _ => self.types.field(key),
+        }
     }
 }
 
-/// The value field that a file's schema was made from, for a converter to take up what was learned before. Types that
-/// [`Columns::schema`] widened stay wide.
+/// The value field that a file's schema was made from, for a converter to take up what was learned before. Fields have their own
+/// names again; types that [`Columns::schema`] changed stay so.
 #[must_use]
 pub fn value_field(schema: &Schema) -> FieldRef {
-    let fields: Vec<FieldRef> = schema.fields().iter().filter(|field| !SystemColumn::is(field)).cloned().collect();
+    let fields: Vec<FieldRef> = schema.fields().iter().filter(|field| !SystemColumn::is(field)).map(names::original).collect();
     let data_type = match schema.metadata().get(HOLLOW).map(String::as_str) {
         Some("null") => DataType::Null,
         Some(_) => DataType::Struct(Fields::empty()),
@@ -167,11 +199,10 @@ fn is_hollow(data_type: &DataType) -> bool {
 }
 
 /// The columns of the fields, null where the struct is.
-fn members(value: &StructArray) -> Result<Vec<ArrayRef>, RecordError> {
+fn members(value: &StructArray) -> Result<Vec<ArrayRef>, ArrowError> {
     let Some(nulls) = value.nulls().filter(|nulls| nulls.null_count() > 0) else { return Ok(value.columns().to_vec()) };
     let absent = BooleanArray::new(!nulls.inner(), None);
-    let masked = value.columns().iter().map(|column| nullif(column, &absent)).collect::<Result<_, _>>();
-    masked.map_err(|e| RecordError::data(e.to_string()))
+    value.columns().iter().map(|column| nullif(column, &absent)).collect()
 }
 
 /// The bytes that `rows` take, without what else their buffers hold: with many columns and few values in each, far more than the
@@ -196,35 +227,6 @@ fn bytes_of(array: &dyn Array) -> usize {
     }
 }
 
-fn file_field(field: &FieldRef) -> Result<FieldRef, RecordError> {
-    let wide = match field.data_type() {
-        DataType::Int8 | DataType::Int16 => DataType::Int32,
-        DataType::Struct(fields) => DataType::Struct(file_fields(field.name(), fields)?),
-        DataType::List(item) => DataType::List(file_field(item)?),
-        DataType::Map(entries, sorted) => DataType::Map(file_field(entries)?, *sorted),
-        _ => return Ok(field.clone()),
-    };
-    Ok(if &wide == field.data_type() { field.clone() } else { Arc::new(field.as_ref().clone().with_data_type(wide)) })
-}
-
-/// The file's field of keys: one without any value has no type of its own.
-fn key_field(key: &FieldRef) -> Result<FieldRef, RecordError> {
-    match key.data_type() {
-        hollow if is_hollow(hollow) => Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8))),
-        DataType::Struct(fields) if fields.is_empty() && is_schemaless(key) => {
-            Ok(Arc::new(key.as_ref().clone().with_data_type(DataType::Utf8)))
-        }
-        _ => file_field(key),
-    }
-}
-
-fn file_fields(name: &str, fields: &Fields) -> Result<Fields, RecordError> {
-    if fields.is_empty() {
-        return Err(RecordError::data(format!("{name} is a struct without fields, which Parquet cannot hold")));
-    }
-    fields.iter().map(file_field).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,11 +244,15 @@ mod tests {
     use crate::encode::parquet::Codec;
 
     fn parquet(system: &[SystemColumn]) -> Columns {
-        Columns { format: Format::Parquet(Codec::named("none").expect("a codec")), system: system.to_vec() }
+        Columns {
+            format: Format::Parquet(Codec::named("none").expect("a codec")),
+            system: system.to_vec(),
+            types: Types::default(),
+        }
     }
 
     fn json(system: &[SystemColumn]) -> Columns {
-        Columns { format: Format::Json(Compression::None), system: system.to_vec() }
+        Columns { format: Format::Json(Compression::None), system: system.to_vec(), types: Types::default() }
     }
 
     fn schemaless(field: Field) -> FieldRef {
@@ -283,7 +289,8 @@ mod tests {
     }
 
     fn rows(columns: &Columns, batch: &Batch) -> Result<RecordBatch, RecordError> {
-        columns.rows(batch, &columns.schema(&columns.shape(batch))?)
+        let schema = columns.schema(&columns.shape(batch))?;
+        columns.rows(batch, &schema).map_err(|refused| refused[0].1.clone())
     }
 
     fn a_and_b(nulls: Option<Vec<bool>>) -> Batch {
@@ -305,8 +312,11 @@ mod tests {
 
     #[test]
     fn where_the_value_is_null_its_fields_are() {
-        let error = rows(&parquet(&[]), &a_and_b(Some(vec![false, true]))).expect_err("a is required").message;
-        assert!(error.contains("Column 'a' is declared as non-nullable but contains null values"), "{error}");
+        let columns = parquet(&[]);
+        let batch_ = a_and_b(Some(vec![true, false]));
+        let refused =
+            columns.rows(&batch_, &columns.schema(&columns.shape(&batch_)).expect("a schema")).expect_err("a is required");
+        assert_eq!(refused, [(1, RecordError::data("a: it is null, and its schema requires a value"))]);
         let fields = Fields::from(vec![Field::new("a", DataType::Int64, true)]);
         let array =
             StructArray::new(fields.clone(), vec![Arc::new(Int64Array::from(vec![1, 2]))], Some(vec![false, true].into()));

@@ -18,9 +18,14 @@ use crate::nulls::NullValues;
 use crate::roll::Rotation;
 use crate::storage::checked_path;
 use crate::system::SystemColumn;
+use crate::types::names::Naming;
+use crate::types::{Iso, Mode, Types, Variable, Wide};
 
 const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
 const LEVEL: &str = "landfall.parquet.compression.level";
+/// The keys that say how types become those of columns.
+const TYPES: &[&str] =
+    &["landfall.types", "landfall.types.iso", "landfall.types.variable.decimal", "landfall.types.wide.decimal", "landfall.names"];
 const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
 /// The keys that some partitioners read.
 const PARTITIONING: &[&str] = &["partition.field.name", "partition.duration.ms", "path.format", "locale", "timezone"];
@@ -62,14 +67,34 @@ config! {
         az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type", valid: By(compression) };
         /// Columns that are added to those of the value, in the order given: `__topic` and `__partition` (where the record was read
         /// from, also if a transform sends it elsewhere), `__offset`, `__timestamp`, `__key` (as the key converter made it) and
-        /// `__headers` (a list of keys and values as bytes). The task fails at a value that has a field of the same name.
+        /// `__headers` (a list of keys and values as bytes). A record whose value has a field of the same name is refused.
         columns: Vec<String> = "landfall.columns" { default: Some(""), group: "Connector", width: Width::Long, display: "Added columns", valid: By(system_columns) };
+        /// Whose types the columns of Parquet files have. confluent: what a reader of the Java sinks' files sees, where only Connect's
+        /// Decimal, Date, Time and Timestamp are annotated, and int8 and int16 are INT32. native: the types that the values are of; also
+        /// Debezium's and Avro's own dates, times and timestamps, JSON, and small integers. docs/types.md lists them all. Another value
+        /// gives the same data another schema: readers of one table want the same in all of its files.
+        types: String = "landfall.types" { default: Some("confluent"), group: "Schema", width: Width::Short, display: "Types", valid: OneOf(&["confluent", "native"]), dependents: &["landfall.types.iso", "landfall.types.variable.decimal"] };
+        /// What becomes of Debezium's dates and times that are text in ISO 8601 (`io.debezium.time.ZonedTimestamp`, `IsoDate`, `IsoTime`,
+        /// `IsoTimestamp`) if landfall.types=native: dates, times and timestamps in micros or in nanos, or text. A value that is none, or
+        /// is finer than that, is refused. Timestamps with an offset land as the same instant in UTC; nanoseconds end in the year 2262.
+        types_iso: String = "landfall.types.iso" { default: Some("micros"), importance: Low, group: "Schema", width: Width::Short, display: "Types of ISO text", valid: OneOf(&["micros", "nanos", "text"]) };
+        /// What becomes of numbers with a scale each (`io.debezium.data.VariableScaleDecimal`) if landfall.types=native: their exact text, or
+        /// decimals of the digits that are given with how many of them are fractional, as `38,9`; a number that does not fit is refused.
+        types_variable_decimal: String = "landfall.types.variable.decimal" { default: Some("text"), importance: Low, group: "Schema", width: Width::Short, display: "Type of variable decimals", valid: By(|text| Variable::named(text).map(drop)) };
+        /// What becomes of decimals whose schema has more than 38 digits, which few readers take: refuse makes them decimals of 38 digits
+        /// and refuses values that have more, text makes them their exact text.
+        types_wide_decimal: String = "landfall.types.wide.decimal" { default: Some("refuse"), importance: Low, group: "Schema", width: Width::Short, display: "Type of wide decimals", valid: OneOf(&["refuse", "text"]) };
+        /// What the columns of Parquet files are called. keep: as the fields are. spark: blanks, commas, semicolons, braces,
+        /// parentheses, equals signs, points, backquotes and control characters become `_` at every depth, and records with two fields
+        /// whose names are then the same but for case are refused.
+        names: String = "landfall.names" { default: Some("keep"), group: "Schema", width: Width::Short, display: "Names of columns", valid: OneOf(&["keep", "spark"]) };
         /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
         /// schema.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
-        /// What happens to a record whose value is null: fail fails the task, ignore leaves it out, write makes it a row whose value
-        /// columns are null (every column may then be null in a file's schema); that needs `__key` in `landfall.columns`.
-        behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "write"]) };
+        /// What happens to a record whose value is null: fail fails the task, also if `errors.tolerance` is all; ignore leaves it out;
+        /// report refuses it, so that `errors.tolerance` decides and it goes to the dead letter queue; write makes it a row whose value
+        /// columns are null (every column may then be null in a file's schema), which needs `__key` in `landfall.columns`.
+        behavior_on_null_values: String = "behavior.on.null.values" { default: Some("fail"), importance: Low, group: "Connector", width: Width::Short, display: "Behavior for null-valued records", valid: OneOfIgnoreCase(&["fail", "ignore", "report", "write"]) };
         /// Milliseconds after which a storage call that failed is tried again.
         retry_backoff_ms: i64 = "retry.backoff.ms" { default: Some("5000"), importance: Low, group: "Connector", width: Width::Long, display: "Retry Backoff (ms)", valid: AtLeast(0) };
         /// Whether the files that are open when a task stops are published. Those that are not are written again from the same records.
@@ -205,7 +230,17 @@ impl LakeConfig {
         };
         Ok(Layout {
             names,
-            columns: Columns { format, system: SystemColumn::list(self.columns.iter().map(String::as_str))? },
+            columns: Columns {
+                format,
+                system: SystemColumn::list(self.columns.iter().map(String::as_str))?,
+                types: Types {
+                    mode: Mode::named(&self.types)?,
+                    iso: Iso::named(&self.types_iso)?,
+                    variable: Variable::named(&self.types_variable_decimal)?,
+                    wide: Wide::named(&self.types_wide_decimal)?,
+                    names: Naming::named(&self.names)?,
+                },
+            },
             rotation: self.rotation(),
             nulls: NullValues::named(&self.behavior_on_null_values)?,
             retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
@@ -233,8 +268,9 @@ impl LakeConfig {
     pub fn warnings(properties: &Properties) -> Vec<String> {
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
         let json = properties.get("format.class").is_some_and(|class| class.trim().ends_with(".JsonFormat"));
-        let others: &[&str] = if json { &["parquet.codec", LEVEL] } else { &["az.compression.type"] };
-        let others: Vec<Key> = Self::KEYS.iter().filter(|key| others.contains(&key.name)).copied().collect();
+        let parquet = |name| ["parquet.codec", LEVEL].contains(&name) || TYPES.contains(&name);
+        let other = |key: &&Key| if json { parquet(key.name) } else { key.name == "az.compression.type" };
+        let others: Vec<Key> = Self::KEYS.iter().filter(other).copied().collect();
         no_effect(NoEffect::KEYS, properties)
             .chain(no_effect(&others, properties))
             .chain(licence.map(|key| format!("{key} has no effect in Landfall")))
@@ -434,7 +470,16 @@ mod tests {
             ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
             ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
             ("landfall.rotate.idle.ms", "soon", "Not a number of type LONG"),
-            ("behavior.on.null.values", "skip", "String must be one of (case insensitive): fail, ignore, write"),
+            ("landfall.types", "spark", "String must be one of: confluent, native"),
+            ("landfall.types.iso", "millis", "String must be one of: micros, nanos, text"),
+            ("landfall.types.wide.decimal", "TEXT", "String must be one of: refuse, text"),
+            ("landfall.names", "none", "String must be one of: keep, spark"),
+            (
+                "landfall.types.variable.decimal",
+                "39,2",
+                "it must be text, or the digits of a decimal (1 to 38) and how many of them are fractional: 38,9",
+            ),
+            ("behavior.on.null.values", "skip", "String must be one of (case insensitive): fail, ignore, report, write"),
         ] {
             let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
             assert_eq!(faults, [format!("Invalid value {} for configuration {key}: {why}", value.trim())]);
@@ -449,6 +494,8 @@ mod tests {
             ("landfall.parquet.compression.level", "9"),
             ("az.compression.type", "GZIP"),
             ("landfall.columns", "__offset, __key"),
+            ("landfall.types", "native"),
+            ("landfall.names", "spark"),
         ];
         let lake = read(&set).0.expect("good");
         let zstd = Codec::named("zstd").and_then(|codec| codec.at(9)).map(Format::Parquet);
@@ -456,8 +503,43 @@ mod tests {
         let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
         assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
         let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat()));
-        assert_eq!(warned("x.json.JsonFormat").len(), 2);
+        assert_eq!(warned("x.json.JsonFormat").len(), 4);
         assert_eq!(warned("x.parquet.ParquetFormat"), ["az.compression.type has no effect in Landfall"]);
+    }
+
+    #[test]
+    fn what_is_given_is_in_the_layout() {
+        let set = [
+            ("flush.size", "7"),
+            ("landfall.rotate.size.bytes", "8"),
+            ("landfall.rotate.open.ms", "9"),
+            ("landfall.rotate.idle.ms", "10"),
+            ("topics.dir", "a/b"),
+            ("directory.delim", "_"),
+            ("file.delim", "-"),
+            ("filename.offset.zero.pad.width", "3"),
+            ("landfall.columns", "__key"),
+            ("landfall.types", "native"),
+            ("landfall.types.iso", "nanos"),
+            ("landfall.types.variable.decimal", "30, 10"),
+            ("landfall.types.wide.decimal", "text"),
+            ("landfall.names", "spark"),
+            ("behavior.on.null.values", "WRITE"),
+            ("retry.backoff.ms", "11"),
+            ("landfall.flush.on.stop", "true"),
+        ];
+        let lake = read(&set).0.expect("good");
+        let format = Format::Json(Compression::None);
+        let Layout { names, columns, rotation, nulls, retry_backoff, flush_on_stop } =
+            lake.layout(format, lake.topics_dir.clone()).expect("good");
+        let (directory_delim, file_delim) = ("_".to_owned(), "-".to_owned());
+        assert_eq!(names, Names { prefix: "a/b".into(), directory_delim, file_delim, offset_width: 3 });
+        let (iso, variable) = (Iso::Nanos, Variable::Decimal(30, 10));
+        let types = Types { mode: Mode::Native, iso, variable, wide: Wide::Text, names: Naming::Spark };
+        assert_eq!((columns.format, &columns.system[..], columns.types), (format, &[SystemColumn::Key][..], types));
+        let ms = |n| Some(Duration::from_millis(n));
+        assert_eq!(rotation, Rotation { flush_size: Some(7), size: Some(8), open: ms(9), idle: ms(10) });
+        assert_eq!((nulls, Some(retry_backoff), flush_on_stop), (NullValues::Write, ms(11), true));
     }
 
     #[test]

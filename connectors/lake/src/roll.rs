@@ -20,6 +20,8 @@ pub enum Reason {
     Idle,
     /// The next row has another schema.
     Schema,
+    /// The next row goes to another topic's folder.
+    Topic,
     /// Its partition is let go.
     Stop,
 }
@@ -34,6 +36,7 @@ impl Reason {
             Self::Open => &ended.open,
             Self::Idle => &ended.idle,
             Self::Schema => &ended.schema,
+            Self::Topic => &ended.topic,
             Self::Stop => &ended.stop,
         }
     }

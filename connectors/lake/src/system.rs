@@ -3,10 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{ArrayRef, Int32Array, ListArray, StringArray, StructArray, UInt32Array, new_empty_array};
+use arrow_array::{ArrayRef, Int32Array, ListArray, StringArray, StructArray, new_empty_array};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
-use arrow_select::take::take;
 use landfall_api::Batch;
 
 /// The field metadata that tells a system column from one of the value's.
@@ -25,7 +24,7 @@ pub enum SystemColumn {
     Timestamp,
     /// Its key as the key converter made it, null where it has none.
     Key,
-    /// Its headers as bytes: `list<struct<key: utf8, value: binary>>`, empty where it has none.
+    /// Its headers as transforms have left them: `list<struct<key: utf8, value: binary>>`, empty where it has none.
     Headers,
 }
 
@@ -106,13 +105,13 @@ static HEADER: LazyLock<FieldRef> = LazyLock::new(|| {
     Arc::new(Field::new("item", DataType::Struct(Fields::from_iter(fields)), false))
 });
 
-/// The headers of the batch's rows as they came from Kafka.
+/// The headers of the batch's rows, under the field that files have.
 fn headers(batch: &Batch) -> ListArray {
-    let Some(headers) = &batch.raw.headers else {
+    let Some(headers) = &batch.headers else {
         let offsets = OffsetBuffer::new_zeroed(batch.len());
         return ListArray::new(HEADER.clone(), offsets, new_empty_array(HEADER.data_type()), None);
     };
-    let (_, offsets, entries, _) = of_rows(headers, batch).into_parts();
+    let (_, offsets, entries, _) = headers.clone().into_parts();
     let entries: ArrayRef = match (HEADER.data_type(), entries.as_struct().clone().into_parts()) {
         (DataType::Struct(fields), (_, columns, _)) => Arc::new(StructArray::new(fields.clone(), columns, None)),
         _ => entries,
@@ -120,23 +119,13 @@ fn headers(batch: &Batch) -> ListArray {
     ListArray::new(HEADER.clone(), offsets, entries, None)
 }
 
-/// Of a fetch's lists those of the batch's rows: usually adjacent ones, unless rows between them were dropped.
-fn of_rows(lists: &ListArray, batch: &Batch) -> ListArray {
-    let (raw, offsets) = (&batch.raw, batch.offset.values());
-    let first = offsets.first().map_or(0, |&offset| raw.row_of(offset));
-    if raw.offset.values()[first..].starts_with(offsets) {
-        return lists.slice(first, offsets.len());
-    }
-    let rows = UInt32Array::from_iter_values(offsets.iter().map(|&offset| raw.row_of(offset) as u32));
-    take(lists, &rows, None).map_or_else(|_| lists.slice(0, 0), |taken| taken.as_list().clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
-    use arrow_array::{Array as _, BinaryArray, Int64Array, TimestampMillisecondArray};
+    use arrow_array::{Array as _, BinaryArray, Int64Array, TimestampMillisecondArray, UInt32Array};
+    use arrow_select::take::take;
     use landfall_api::{Column, RawBatch, TopicPartition};
 
     #[test]
@@ -164,13 +153,15 @@ mod tests {
         }
         let bytes = BinaryArray::from_iter_values((0..5_u8).map(|n| [n]));
         let origin = TopicPartition::new("t", 0);
+        let headers = headers.then(|| lists.finish());
+        let rows = UInt32Array::from_iter_values(offsets.iter().map(|&offset| offset as u32));
         let raw = RawBatch {
             origin: origin.clone(),
             key: bytes.clone(),
             value: bytes.clone(),
             offset: Int64Array::from_iter_values(0..5),
             timestamp: TimestampMillisecondArray::from_iter_values(0..5),
-            headers: headers.then(|| lists.finish()),
+            headers: None,
         };
         let column =
             Column { field: Arc::new(Field::new("", DataType::Binary, true)), array: Arc::new(bytes.slice(0, offsets.len())) };
@@ -181,28 +172,34 @@ mod tests {
             value: column,
             offset: Int64Array::from(offsets.to_vec()),
             timestamp: TimestampMillisecondArray::from(offsets.to_vec()),
-            headers: None,
+            headers: headers.map(|lists| take(&lists, &rows, None).expect("rows").as_list().clone()),
             raw: Arc::new(raw),
             covers: 0..5,
         }
     }
 
     #[test]
-    fn headers_are_found_by_offset() {
+    fn headers_are_those_of_the_batch() {
         for offsets in [&[0, 1, 2, 3, 4][..], &[2, 3], &[1, 4], &[0, 2, 3], &[4], &[]] {
-            let found = headers(&batch(offsets, true));
-            assert_eq!(found.data_type(), SystemColumn::Headers.field(None).data_type());
-            let lengths: Vec<i64> = (0..found.len()).map(|row| found.value_length(row).into()).collect();
-            assert_eq!(lengths, offsets);
-            for (row, offset) in offsets.iter().enumerate().filter(|(_, offset)| **offset > 0) {
-                let entries = found.value(row);
-                let entries = entries.as_struct();
-                assert_eq!(entries.column(0).as_string::<i32>().value(0), format!("h{offset}"));
-                let value = entries.column(1).as_binary::<i32>().iter().next().flatten();
-                assert_eq!(value.map(<[u8]>::to_vec), (*offset != 2).then(|| vec![*offset as u8]), "as it came");
-            }
+            let batch = batch(offsets, true);
+            assert_headers(&headers(&batch), offsets);
+            let later = offsets.len().min(1)..offsets.len();
+            assert_headers(&headers(&batch.slice(&later)), &offsets[later]);
         }
         let none = headers(&batch(&[1, 2], false));
         assert_eq!((none.len(), none.values().len()), (2, 0));
+    }
+
+    fn assert_headers(found: &ListArray, offsets: &[i64]) {
+        assert_eq!(found.data_type(), SystemColumn::Headers.field(None).data_type());
+        let lengths: Vec<i64> = (0..found.len()).map(|row| found.value_length(row).into()).collect();
+        assert_eq!(lengths, offsets);
+        for (row, offset) in offsets.iter().enumerate().filter(|(_, offset)| **offset > 0) {
+            let entries = found.value(row);
+            let entries = entries.as_struct();
+            assert_eq!(entries.column(0).as_string::<i32>().value(0), format!("h{offset}"));
+            let value = entries.column(1).as_binary::<i32>().iter().next().flatten();
+            assert_eq!(value.map(<[u8]>::to_vec), (*offset != 2).then(|| vec![*offset as u8]), "as it came");
+        }
     }
 }

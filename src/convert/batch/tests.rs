@@ -10,6 +10,7 @@ use landfall_lake::name::Names;
 use landfall_lake::nulls::NullValues;
 use landfall_lake::roll::Rotation;
 use landfall_lake::storage::local::LocalStorage;
+use landfall_lake::types::Types;
 use landfall_lake::{LakeTask, Layout};
 use std::time::Duration;
 
@@ -130,7 +131,11 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let layout = Layout {
         names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-        columns: Columns { format: Format::Parquet(Codec::named("snappy").expect("a codec")), system: Vec::new() },
+        columns: Columns {
+            format: Format::Parquet(Codec::named("snappy").expect("a codec")),
+            system: Vec::new(),
+            types: Types::default(),
+        },
         rotation: Rotation { flush_size: Some(1), ..Rotation::default() },
         nulls: NullValues::Fail,
         retry_backoff: Duration::from_millis(5),
@@ -156,7 +161,7 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     }
     let converted = converters.convert(&raw, first..first + records.len() as i64).expect("available");
     let data_type = converted.batches.last().expect("one").value.field.data_type().clone();
-    task.put(converted.batches).expect("put");
+    task.put(converted.batches, &mut |_, error| panic!("{error}")).expect("put");
     task.close(std::slice::from_ref(&raw.origin), false, Duration::from_secs(20)).expect("close");
     data_type
 }
@@ -181,4 +186,18 @@ fn plain_values_of_several_types_survive_a_restart_too() {
     let root = tempfile::tempdir().expect("a directory");
     land(root.path(), 0, &["1", "\"two\""]);
     assert_eq!(land(root.path(), 2, &["3"]), DataType::Utf8);
+}
+
+#[test]
+fn typed_headers_become_their_text() {
+    let rows: &[Row<'_>] = &[
+        (0, None, INT, &[("n", "1.50"), ("o", r#"{"b":"x","a":[1]}"#)]),
+        (1, None, INT, &[]),
+        (2, None, INT, &[("s", "\"x\""), ("z", "null")]),
+    ];
+    let converted = convert(&raw(rows), 0..3, JSON, true);
+    let headers = converted.batches[0].headers.as_ref().expect("headers");
+    let text: Vec<_> = headers.values().as_struct().column(1).as_binary::<i32>().iter().collect();
+    assert_eq!(text, [Some(&b"1.5"[..]), Some(br#"{"a":[1],"b":"x"}"#), Some(b"x"), None]);
+    assert_eq!(headers.value_offsets(), [0, 2, 2, 4]);
 }

@@ -35,7 +35,7 @@ fn parse(text: &str) -> Option<(i128, i32)> {
 
 impl Precision {
     /// The scale of the Arrow type.
-    pub(super) fn column_scale(self) -> i32 {
+    pub(in crate::convert) fn column_scale(self) -> i32 {
         self.scale.max(0)
     }
 
@@ -44,7 +44,7 @@ impl Precision {
     }
 
     /// `digits` times ten to the power of `exponent` in units of the column, if nothing is lost.
-    fn fit(self, digits: i128, exponent: i32) -> Option<i128> {
+    pub(in crate::convert) fn fit(self, digits: i128, exponent: i32) -> Option<i128> {
         if digits == 0 {
             return Some(0);
         }

@@ -42,8 +42,8 @@ config! {
         schemas_cache_size: i32 = "schemas.cache.size" { default: Some("1000"), importance: High, group: "Schemas", display: "Schema Cache Size", order: Some(1) };
         /// A schema, as JSON, that all records have; then they carry none of their own. It counts if `schemas.enable` is true.
         schema_content: Option<String> = "schema.content" { importance: High, group: "Schemas", display: "Schema Content", order: Some(2) };
-        /// How decimals are written: BASE64 or NUMERIC, in any case. Both are read whatever it says.
-        decimal_format: String = "decimal.format" { default: Some("BASE64"), importance: Low, valid: OneOfIgnoreCase(&["NUMERIC", "BASE64"]), group: "Serialization", display: "Decimal Format", order: Some(0) };
+        /// How decimals are written: BASE64 or NUMERIC, in any case.
+        decimal_format: String = "decimal.format" { default: Some("BASE64"), importance: Low, valid: OneOfIgnoreCase(&["NUMERIC", "BASE64"]), group: "Serialization", display: "Decimal Format", order: Some(0), effect: Nothing("both forms are read, whatever it says") };
         /// Whether a null in a field that has a default value becomes that value.
         replace_null_with_default: bool = "replace.null.with.default" { default: Some("true"), importance: Low, group: "Serialization", display: "Replace null with default", order: Some(1) };
     }

@@ -15,27 +15,42 @@ fn faults(worker: &WorkerConfig, extra: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn what_changes_the_fate_of_records_and_is_not_here_yet_is_refused_by_name() {
+fn a_version_that_is_not_there_is_refused() {
+    let worker = worker(&[]);
+    let text = faults(&worker, &[("connector.plugin.version", "9.9")]);
+    assert_eq!(text.lines().filter(|line| line.contains("available versions")).count(), 2, "{text}");
+}
+
+#[test]
+fn what_becomes_of_errors_can_be_said() {
     let worker = worker(&[]);
     for (key, value) in [
-        ("transforms", "a"),
-        ("predicates", "p"),
+        ("transforms", " "),
         ("errors.tolerance", "all"),
-        ("errors.retry.timeout", "-1"),
         ("errors.log.enable", "TRUE"),
+        ("errors.retry.timeout", "-1"),
         ("errors.deadletterqueue.topic.name", "dlq"),
-        ("connector.plugin.version", "9.9"),
     ] {
-        let text = faults(&worker, &[(key, value)]);
-        assert!(text.contains("not supported yet") && text.contains(key) || text.contains("available versions"), "{key}: {text}");
-        let others = text.lines().filter(|line| !line.starts_with("Missing required"));
-        assert_eq!(others.count(), if key.ends_with("version") { 2 } else { 1 }, "{text}");
-    }
-    for (key, value) in
-        [("transforms", " "), ("errors.tolerance", "none"), ("errors.log.enable", "FALSE"), ("errors.retry.timeout", "0")]
-    {
         assert_eq!(faults(&worker, &[(key, value)]), "", "{key}={value}");
     }
+}
+
+#[test]
+fn transforms_and_predicates_are_looked_at_and_their_keys_known() {
+    let worker = worker(&[]);
+    let drop = [("transforms", "a"), ("transforms.a.type", "DropHeaders"), ("transforms.a.headers", "h")];
+    let tombstones = [("transforms.a.predicate", "p"), ("predicates", "p"), ("predicates.p.type", "RecordIsTombstone")];
+    assert_eq!(faults(&worker, &[&drop[..], &tombstones].concat()), "");
+    let version = faults(&worker, &[&drop[..], &[("transforms.a.plugin.version", "1.0")]].concat());
+    let class = "org.apache.kafka.connect.transforms.DropHeaders";
+    let message = format!("Plugin {class} not found that matches the version range [1.0,1.0], available versions: [4.3.1]");
+    assert_eq!(version, format!("{message}\n{message}"));
+    let base = [("name", "c"), ("connector.class", "FakeSink"), ("topics", "t"), ("path", "/p")];
+    let given = base.iter().chain(&drop).chain(&[("transforms.a.heeders", "x"), ("transforms.b.type", "y")]);
+    let submitted = given.map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
+    let warnings = check(&FAKE, &worker, &submitted).expect("a known class").warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("transforms.a.heeders") && warnings[1].contains("transforms.b.type"), "{warnings:?}");
 }
 
 #[test]

@@ -3,14 +3,20 @@
 //! A topic's name has ASCII letters, digits, `.`, `_` and `-` only, and at most 249 of them. So every class of characters is a set
 //! of 128 bits ([`class`]), line terminators need no care, and what is Java's own (possessive quantifiers, atomic groups,
 //! look-behind, intersections, quoting, its words for faults) is taken as Java takes it by [`parse`], and tried in Java's order by
-//! [`run`]. Java tries for as long as it takes; here a name has a budget, and a pattern that exceeds it is an error.
+//! [`run`]. What takes the place of a match is read by [`replace`]. Java tries for as long as it takes; here a name
+//! has a budget, and a pattern that exceeds it is an error.
 //! What names of topics can never need is refused: scripts and blocks other than Latin, and `\N{…}`.
 
 mod bracket;
 mod class;
 mod lengths;
 mod parse;
+mod replace;
 mod run;
+
+pub use self::replace::{Illegal, Replacement};
+
+use std::collections::BTreeMap;
 
 use self::run::Program;
 
@@ -22,6 +28,7 @@ const BUDGET: usize = 500_000;
 pub struct Pattern {
     text: String,
     program: Program,
+    names: BTreeMap<String, usize>,
 }
 
 impl Pattern {
@@ -30,8 +37,8 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it, in the words of Java's `PatternSyntaxException`.
     pub fn compile(text: &str) -> Result<Self, String> {
-        let (node, groups) = parse::parse(text)?;
-        Ok(Self { text: text.to_owned(), program: Program::new(&node, groups) })
+        let (node, groups, names) = parse::parse(text)?;
+        Ok(Self { text: text.to_owned(), program: Program::new(&node, groups), names })
     }
 
     /// Whether all of `name` matches, as Java's `matcher(name).matches()` says.
@@ -39,9 +46,24 @@ impl Pattern {
     /// # Errors
     /// That it would take too long to say, with the pattern and the name.
     pub fn matches(&self, name: &str) -> Result<bool, String> {
-        self.program.matches(name.as_bytes(), BUDGET).ok_or_else(|| {
-            format!("the regular expression {} takes more than {BUDGET} steps on the topic {name}; simplify it", self.text)
-        })
+        self.program.matches(name.as_bytes(), BUDGET).ok_or_else(|| self.endless(name))
+    }
+
+    /// `name` with what the pattern finds at its beginning replaced, if all of it matches: Java's `matches()` and then
+    /// `replaceFirst(…)`, which may find less than all. None if it does not match.
+    ///
+    /// # Errors
+    /// As [`matches`](Self::matches).
+    pub fn replace(&self, name: &str, replacement: &Replacement) -> Result<Option<String>, String> {
+        if !self.matches(name)? {
+            return Ok(None);
+        }
+        let found = self.program.captures(name.as_bytes(), BUDGET).ok_or_else(|| self.endless(name))?;
+        Ok(found.map(|spans| replacement.apply(name, &spans)))
+    }
+
+    fn endless(&self, name: &str) -> String {
+        format!("the regular expression {} takes more than {BUDGET} steps on the topic {name}; simplify it", self.text)
     }
 
     /// The pattern as it was written.

@@ -69,8 +69,8 @@ pub(super) struct Flags {
     pub(super) unicode: bool,
 }
 
-/// Reads `text`; the pattern and the number of its capturing groups.
-pub(super) fn parse(text: &str) -> Result<(Node, usize), String> {
+/// Reads `text`; the pattern, the number of its capturing groups, and the numbers of those that have names.
+pub(super) fn parse(text: &str) -> Result<(Node, usize, BTreeMap<String, usize>), String> {
     if text.chars().count() > LENGTH {
         return Err(format!("Pattern has more than {LENGTH} characters, which is not supported"));
     }
@@ -84,7 +84,7 @@ pub(super) fn parse(text: &str) -> Result<(Node, usize), String> {
         let why = if parser.peek() == C(')') { "Unmatched closing ')'" } else { "Unexpected internal error" };
         return Err(parser.error(why));
     }
-    Ok((node, parser.groups))
+    Ok((node, parser.groups, parser.names))
 }
 
 /// The code point of a character.

@@ -20,6 +20,8 @@ enum Op {
     Begin,
     /// The name ends here.
     End,
+    /// The pattern ends here: and so does the name, if all of it is to match.
+    Done,
     /// A word begins or ends here, or not.
     Bound(bool),
     /// Group `group` begins, or ends.
@@ -57,6 +59,9 @@ enum Op {
     Accept,
 }
 
+/// Where a group begins and ends, if it took part.
+pub(super) type Span = Option<(usize, usize)>;
+
 /// A pattern as instructions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Program {
@@ -90,6 +95,8 @@ enum Back {
 struct Run<'p> {
     ops: &'p [Op],
     name: &'p [u8],
+    /// Whether all of the name is to match.
+    whole: bool,
     groups: Vec<Group>,
     loops: Vec<Round>,
     back: Vec<Back>,
@@ -102,24 +109,41 @@ impl Program {
     pub(super) fn new(node: &Node, groups: usize) -> Self {
         let mut program = Self { ops: Vec::new(), groups: groups + 1, loops: 0, again: false };
         program.add(node);
-        program.ops.push(Op::End);
+        program.ops.push(Op::Done);
         program.ops.push(Op::Accept);
         program
     }
 
+    /// The number of capturing groups.
+    pub(super) fn groups(&self) -> usize {
+        self.groups - 1
+    }
+
     /// Whether all of `name` matches; None if it takes more than `budget` steps to say.
     pub(super) fn matches(&self, name: &[u8], budget: usize) -> Option<bool> {
-        let (groups, loops) = (vec![Group::default(); self.groups], vec![Round::default(); self.loops]);
-        let mut run = Run {
+        self.start(name, true, budget).run(0, 0, None).map(|end| end.is_some())
+    }
+
+    /// What the beginning of `name` matches: the span of the whole, and of each group that took part. The inner None says that nothing
+    /// does, the outer one that it takes more than `budget` steps to say.
+    pub(super) fn captures(&self, name: &[u8], budget: usize) -> Option<Option<Vec<Span>>> {
+        let mut run = self.start(name, false, budget);
+        let Some(end) = run.run(0, 0, None)? else { return Some(None) };
+        let groups = run.groups.iter().skip(1).map(|group| group.span);
+        Some(Some([Some((0, end))].into_iter().chain(groups).collect()))
+    }
+
+    fn start<'p>(&'p self, name: &'p [u8], whole: bool, budget: usize) -> Run<'p> {
+        Run {
             ops: &self.ops,
             name,
-            groups,
-            loops,
+            whole,
+            groups: vec![Group::default(); self.groups],
+            loops: vec![Round::default(); self.loops],
             back: Vec::new(),
             budget,
             remembers: if self.again { 0 } else { budget.saturating_sub(QUICK) },
-        };
-        run.run(0, 0, None).map(|end| end.is_some())
+        }
     }
 
     fn hole(&mut self) -> usize {
@@ -206,6 +230,7 @@ impl Run<'_> {
                 }
                 Op::Jump(to) => Some((to, at)),
                 Op::Begin => (at == 0).then_some((op + 1, at)),
+                Op::Done => (!self.whole || at == self.name.len()).then_some((op + 1, at)),
                 Op::End => (at == self.name.len()).then_some((op + 1, at)),
                 Op::Bound(wanted) => (self.bound(at) == wanted).then_some((op + 1, at)),
                 Op::Open(group) => {

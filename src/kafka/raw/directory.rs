@@ -1,7 +1,7 @@
 //! Questions about topics, asked beside a consumer through its own connections.
 
 use std::ffi::{CString, c_char};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,15 +23,7 @@ impl Directory {
 
     /// Every topic that the consumer may see, each with its error code: 0 if there is nothing wrong with it.
     pub(in crate::kafka) fn topics(&self, timeout: Duration) -> Result<Vec<(String, i32)>, KafkaError> {
-        let mut metadata = ptr::null();
-        // SAFETY: the metadata is ours when there is no error; it has topic_cnt topics. Codes are read as numbers, see `read`.
-        unsafe {
-            check(rd::rd_kafka_metadata(self.0.rk.as_ptr(), 1, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
-            let topics = slice::from_raw_parts((*metadata).topics, (*metadata).topic_cnt as usize);
-            let topics = topics.iter().map(|t| (owned(text(t.topic)), (&raw const t.err).cast::<i32>().read())).collect();
-            rd::rd_kafka_metadata_destroy(metadata);
-            Ok(topics)
-        }
+        topics(self.0.rk, timeout)
     }
 
     /// The number of a broker that answers.
@@ -79,6 +71,19 @@ impl Directory {
             rd::rd_kafka_TopicCollection_destroy(collection);
             answer
         }
+    }
+}
+
+/// Every topic that the client `rk` may see, each with its error code.
+pub(super) fn topics(rk: NonNull<rd::rd_kafka_t>, timeout: Duration) -> Result<Vec<(String, i32)>, KafkaError> {
+    let mut metadata = ptr::null();
+    // SAFETY: the metadata is ours when there is no error; it has topic_cnt topics. Codes are read as numbers, see `read`.
+    unsafe {
+        check(rd::rd_kafka_metadata(rk.as_ptr(), 1, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
+        let topics = slice::from_raw_parts((*metadata).topics, (*metadata).topic_cnt as usize);
+        let topics = topics.iter().map(|t| (owned(text(t.topic)), (&raw const t.err).cast::<i32>().read())).collect();
+        rd::rd_kafka_metadata_destroy(metadata);
+        Ok(topics)
     }
 }
 

@@ -8,6 +8,7 @@
 //! - A message is copied and destroyed before the batch call's wrapper returns, so no borrow leaves this module.
 #![expect(unsafe_code, reason = "rdkafka's safe API has no batch call, and its consumer cannot share a queue with one")]
 
+mod admin;
 mod cluster;
 mod directory;
 mod events;
@@ -29,6 +30,7 @@ use rdkafka_sys as rd;
 use self::list::{List, read};
 use crate::kafka::error::{KafkaError, class_of};
 
+pub(super) use self::admin::Admin;
 pub(super) use self::cluster::Inquiry;
 pub(super) use self::directory::Directory;
 pub(super) use self::list::Entry;

@@ -174,8 +174,8 @@ impl Runner {
         if let Err(error) = self.sink.close(&partitions, false, part(self.graceful, PUBLISHING)) {
             tracing::warn!("task {}: {error}", self.spec.id);
         }
+        self.forget(&partitions);
         for tp in &partitions {
-            self.uncommitted.remove(tp);
             self.partitions.insert(tp.clone(), Partition { id: Some(id), ..Partition::default() });
         }
         self.sink.identify(topic, id);
@@ -206,8 +206,11 @@ fn stamped(offset: &Offset, id: TopicId) -> Offset {
 
 /// What the sink gave, and the id of the topic that it was given for.
 fn unstamped(committed: Committed) -> (Committed, Option<TopicId>) {
-    let Some((metadata, id)) = committed.metadata.split_once(STAMP) else { return (committed, None) };
-    (Committed { metadata: metadata.to_owned(), ..committed }, id.parse().ok())
+    let stamp = committed.metadata.rsplit_once(STAMP).and_then(|(metadata, id)| Some((metadata.to_owned(), id.parse().ok()?)));
+    match stamp {
+        Some((metadata, id)) => (Committed { metadata, ..committed }, Some(id)),
+        None => (committed, None),
+    }
 }
 
 #[cfg(test)]
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn a_commit_says_which_topic_it_is_of() {
         let id = TopicId::new(77).expect("an id");
-        for metadata in ["", "lf0:12"] {
+        for metadata in ["", "lf0:12", "lf0:12 in=a topic=b"] {
             let offset = Offset { offset: 20, metadata: metadata.into() };
             assert_eq!(unstamped(stamped(&offset, id)), (offset.clone(), Some(id)));
             assert_eq!(unstamped(offset.clone()), (offset, None));

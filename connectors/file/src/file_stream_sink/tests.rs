@@ -48,6 +48,11 @@ fn batch(partition: i32, first: i64, values: &[&str]) -> Batch {
     }
 }
 
+/// Tolerates nothing.
+fn strict(_: i64, error: RecordError) -> Result<(), TaskError> {
+    Err(TaskError::Fatal(error.to_string()))
+}
+
 fn committable(offsets: BTreeMap<TopicPartition, Offset>) -> Vec<(i32, i64)> {
     offsets.into_iter().map(|(tp, committed)| (tp.partition, committed.offset)).collect()
 }
@@ -59,7 +64,7 @@ fn values_are_appended_and_offsets_follow_the_disk() {
     fs::write(&path, "before\n").unwrap();
     let mut task = task(&runtime, &path).unwrap();
     assert_eq!(task.open(&TopicPartition::new("t", 0), None, 5).unwrap().resume, 5);
-    task.put(vec![batch(0, 5, &["a", "b"]), batch(0, 8, &["c"])]).unwrap();
+    task.put(vec![batch(0, 5, &["a", "b"]), batch(0, 8, &["c"])], &mut strict).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "before\na\nb\nc\n");
     let began = Instant::now();
     let offsets = loop {
@@ -80,10 +85,10 @@ fn a_close_waits_for_the_disk() {
     let path = folder.path().join("lines");
     let mut task = task(&runtime, &path).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "", "made at the start");
-    task.put(vec![batch(0, 0, &["a"])]).unwrap();
-    task.put(vec![batch(1, 0, &["b"])]).unwrap();
+    task.put(vec![batch(0, 0, &["a"])], &mut strict).unwrap();
+    task.put(vec![batch(1, 0, &["b"])], &mut strict).unwrap();
     let _ = task.pre_commit().unwrap();
-    task.put(vec![batch(1, 2, &["c"])]).unwrap();
+    task.put(vec![batch(1, 2, &["c"])], &mut strict).unwrap();
     let partitions = [0, 1].map(|partition| TopicPartition::new("t", partition));
     let given = committable(task.close(&partitions, false, Duration::from_secs(30)).unwrap());
     assert_eq!(given, [(0, 2), (1, 4)]);
@@ -100,7 +105,7 @@ fn two_tasks_keep_their_lines_whole() {
             let mut task = task(&runtime, &path).unwrap();
             scope.spawn(move || {
                 for n in 0..20 {
-                    task.put(vec![batch(partition, n * 101, &vec![line.as_str(); 100])]).unwrap();
+                    task.put(vec![batch(partition, n * 101, &vec![line.as_str(); 100])], &mut strict).unwrap();
                 }
             });
         }
@@ -127,7 +132,7 @@ fn a_file_that_cannot_be_made_is_named_as_java_names_it() {
 fn a_full_disk_fails_the_task() {
     let runtime = Runtime::new().unwrap();
     let mut task = task(&runtime, Path::new("/dev/full")).unwrap();
-    let error = task.put(vec![batch(0, 0, &["a"])]).unwrap_err();
+    let error = task.put(vec![batch(0, 0, &["a"])], &mut strict).unwrap_err();
     assert!(error.to_string().contains("cannot write to /dev/full: No space left on device"), "{error}");
     assert_eq!(committable(task.close(&[TopicPartition::new("t", 0)], true, Duration::ZERO).unwrap()), []);
 }
@@ -136,7 +141,7 @@ fn a_full_disk_fails_the_task() {
 fn what_has_no_disk_is_written_to_as_well() {
     let runtime = Runtime::new().unwrap();
     let mut task = task(&runtime, Path::new("/dev/null")).unwrap();
-    task.put(vec![batch(0, 0, &["a"])]).unwrap();
+    task.put(vec![batch(0, 0, &["a"])], &mut strict).unwrap();
     let partitions = [TopicPartition::new("t", 0)];
     assert_eq!(committable(task.close(&partitions, false, Duration::from_secs(30)).unwrap()), [(0, 2)]);
 }

@@ -1,4 +1,4 @@
-//! Dates as Java prints them (`java.util.Date.toString`), in UTC.
+//! Dates as Java prints them (`java.util.Date.toString`, and `Values.dateFormatFor` for headers), in UTC.
 
 use std::io::Write as _;
 
@@ -28,8 +28,25 @@ pub(super) fn date(millis: i64, out: &mut Vec<u8>) {
     );
 }
 
-/// Year, month from 0 and day of the month of a day since the epoch. Years begin in March here, so that a leap day is the last.
-fn civil(day: i64) -> (i64, usize, i64) {
+/// Appends `millis` since the epoch as a header has it: what is before the second day is a time, what is at midnight a date.
+pub fn iso(millis: i64, out: &mut Vec<u8>) {
+    let (day, of_day) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
+    let timed = millis < DAY || of_day != 0;
+    // A vector takes everything.
+    if millis >= DAY {
+        let (year, month, of_month) = civil(day);
+        let _ = write!(out, "{year:04}-{:02}-{of_month:02}", month + 1);
+        out.extend_from_slice(if timed { b"T" } else { b"" });
+    }
+    if timed {
+        let second = of_day / 1000;
+        let _ = write!(out, "{:02}:{:02}:{:02}.{:03}Z", second / 3600, second / 60 % 60, second % 60, of_day % 1000);
+    }
+}
+
+/// Year, month from 0 and day of the month of a day since the epoch. The year before 1 is 0.
+pub fn civil(day: i64) -> (i64, usize, i64) {
+    // Years begin in March here, so that a leap day is the last.
     const CENTURIES: i64 = 146_097; // days of four
     const YEARS: i64 = 1461; // days of four
     let (year, of_year) = if day >= GREGORIAN {
@@ -49,9 +66,43 @@ fn civil(day: i64) -> (i64, usize, i64) {
     (year + i64::from(january), (month as usize + 2) % 12, of_month)
 }
 
+/// The day since the epoch of a year, a month from 0 and a day of the month; the Julian calendar's before 15 October 1582.
+pub fn day_of(year: i64, month: usize, of_month: i64) -> i64 {
+    let (year, month) = if month < 2 { (year - 1, month as i64 + 10) } else { (year, month as i64 - 2) };
+    let days = 365 * year + year.div_euclid(4) + (153 * month + 2) / 5 + of_month - 1;
+    let gregorian = days - year.div_euclid(100) + year.div_euclid(400) - 719_468;
+    if gregorian >= GREGORIAN { gregorian } else { days - 719_470 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_go_round() {
+        for day in (-800_000..800_000).step_by(97).chain(GREGORIAN - 3..GREGORIAN + 3).chain(-1..800) {
+            let (year, month, of_month) = civil(day);
+            assert_eq!(day_of(year, month, of_month), day);
+        }
+    }
+
+    #[test]
+    fn headers_have_iso_dates() {
+        let cases = [
+            (0, "00:00:00.000Z"),
+            (86_399_999, "23:59:59.999Z"),
+            (86_400_000, "1970-01-02"),
+            (-1, "23:59:59.999Z"),
+            (1_582_934_400_000, "2020-02-29"),
+            (1_760_000_000_123, "2025-10-09T08:53:20.123Z"),
+            (253_402_300_800_001, "10000-01-01T00:00:00.001Z"),
+        ];
+        for (millis, expected) in cases {
+            let mut out = Vec::new();
+            iso(millis, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{millis}");
+        }
+    }
 
     #[test]
     fn dates_are_javas() {

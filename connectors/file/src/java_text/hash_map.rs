@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::Form;
+
 /// `String.hashCode`.
 pub(super) fn hash_of(text: &str) -> u32 {
     text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
@@ -71,7 +73,7 @@ impl Order {
     }
 }
 
-/// Prints a map: entries are appended as `key=value` in their own order, and brought into the table's at the end.
+/// Prints a map: keys and values are appended in their own order, and brought into the table's at the end.
 #[derive(Debug)]
 pub(super) struct Entries {
     begin: usize,
@@ -106,8 +108,8 @@ impl Entries {
         }
     }
 
-    /// Replaces the entries in `out` by the map.
-    pub(super) fn finish(mut self, out: &mut Vec<u8>) {
+    /// Replaces the entries in `out` by the map, a value of this form.
+    pub(super) fn finish(mut self, form: Form, out: &mut Vec<u8>) {
         self.end(out.len());
         let text = out.split_off(self.begin);
         let at = |range: &Range<usize>| &text[range.start - self.begin..range.end - self.begin];
@@ -126,9 +128,9 @@ impl Entries {
         entries.sort_by_key(|(hash, ..)| place(*hash, size));
         out.push(b'{');
         for (n, (_, key, value)) in entries.iter().enumerate() {
-            super::separate(n, b", ", out);
+            super::separate(n, form.comma(), out);
             out.extend_from_slice(key);
-            out.push(b'=');
+            out.push(form.colon());
             out.extend_from_slice(value);
         }
         out.push(b'}');
@@ -148,7 +150,7 @@ mod tests {
             map.key(hash_of(key), begin, &out);
             out.extend_from_slice(value.as_bytes());
         }
-        map.finish(&mut out);
+        map.finish(Form::InLine, &mut out);
         String::from_utf8(out).unwrap()
     }
 

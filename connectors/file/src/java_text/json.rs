@@ -1,11 +1,11 @@
 //! A JSON text as Java prints what it makes of it without a schema: maps, lists, longs, doubles.
 
 use super::hash_map::{Entries, hash_of};
-use super::{number, separate, show};
+use super::{Form, number, separate, show};
 
 /// Appends the value that `text` says; it is JSON throughout.
-pub(super) fn json(text: &str, out: &mut Vec<u8>) {
-    Reader { text: text.as_bytes(), at: 0 }.value(out);
+pub(super) fn json(text: &str, form: Form, out: &mut Vec<u8>) {
+    Reader { text: text.as_bytes(), at: 0 }.value(form, out);
 }
 
 /// Goes through a text that is known to be JSON; of another it prints something and ends.
@@ -15,33 +15,33 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn value(&mut self, out: &mut Vec<u8>) {
+    fn value(&mut self, form: Form, out: &mut Vec<u8>) {
         match self.peek() {
             b'{' => {
                 let mut entries = Entries::new(out);
                 self.at += 1;
                 while self.more(b'}') {
                     let (begin, name) = (out.len(), self.string());
-                    out.extend_from_slice(name.as_bytes());
+                    form.inner().text(name.as_bytes(), out);
                     entries.key(hash_of(&name), begin, out);
                     self.peek();
                     self.at += 1; // colon
-                    self.value(out);
+                    self.value(form.inner(), out);
                 }
-                entries.finish(out);
+                entries.finish(form, out);
             }
             b'[' => {
                 out.push(b'[');
                 self.at += 1;
                 let mut n = 0;
                 while self.more(b']') {
-                    separate(n, b", ", out);
-                    self.value(out);
+                    separate(n, form.comma(), out);
+                    self.value(form.inner(), out);
                     n += 1;
                 }
                 out.push(b']');
             }
-            b'"' => out.extend_from_slice(self.string().as_bytes()),
+            b'"' => form.text(self.string().as_bytes(), out),
             b'-' | b'0'..=b'9' => number(self.word(), out),
             _ => out.extend_from_slice(self.word().as_bytes()),
         }
@@ -148,7 +148,7 @@ mod tests {
         ];
         for (text, expected) in cases {
             let mut out = Vec::new();
-            json(text, &mut out);
+            json(text, Form::Line, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{text}");
         }
     }
@@ -157,7 +157,7 @@ mod tests {
     fn what_is_not_json_ends_too() {
         for text in ["", "{", "[", "[1", "{\"a", "{\"a\"", "\"\\", "\"\\u12", "}", "[}", "{]", "{1", "]", "[,", "{,", "\\", "[:]"]
         {
-            json(text, &mut Vec::new());
+            json(text, Form::Line, &mut Vec::new());
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::fmt::LowerExp;
 use std::str::FromStr;
 
+use arrow_buffer::i256;
+
 use super::show;
 
 /// Appends `Double.toString`.
-pub(super) fn double(value: f64, out: &mut Vec<u8>) {
+pub fn double(value: f64, out: &mut Vec<u8>) {
     if value == 0.0 || !value.is_finite() {
         return special(value, out);
     }
@@ -14,7 +16,7 @@ pub(super) fn double(value: f64, out: &mut Vec<u8>) {
 }
 
 /// Appends `Float.toString`.
-pub(super) fn float(value: f32, out: &mut Vec<u8>) {
+pub fn float(value: f32, out: &mut Vec<u8>) {
     if value == 0.0 || !value.is_finite() {
         return special(f64::from(value), out);
     }
@@ -87,7 +89,7 @@ fn zeros(count: i32, out: &mut Vec<u8>) {
 
 /// Appends `BigDecimal.toString` of a value whose column has `column` digits behind the point. A schema whose scale is below zero has
 /// a column of the scale nought.
-pub(super) fn decimal(value: i128, column: i32, schema: i32, out: &mut Vec<u8>) {
+pub fn decimal(value: i128, column: i32, schema: i32, out: &mut Vec<u8>) {
     let (mut unscaled, mut scale) = (value, column);
     if let (0, ..0) = (column, schema)
         && let Some(power) = 10i128.checked_pow(schema.unsigned_abs())
@@ -95,10 +97,19 @@ pub(super) fn decimal(value: i128, column: i32, schema: i32, out: &mut Vec<u8>) 
     {
         (unscaled, scale) = (value / power, schema);
     }
-    let digits = unscaled.unsigned_abs().to_string();
-    let digits = digits.as_bytes();
+    scaled(&unscaled.to_string(), scale, out);
+}
+
+/// Appends `BigDecimal.toString` of a value with `scale` digits behind the point.
+pub fn decimal256(value: i256, scale: i32, out: &mut Vec<u8>) {
+    scaled(&value.to_string(), scale, out);
+}
+
+/// Appends `BigDecimal.toString` of the whole number `unscaled` with `scale` of its digits behind the point.
+pub fn scaled(unscaled: &str, scale: i32, out: &mut Vec<u8>) {
+    let digits = unscaled.trim_start_matches('-').as_bytes();
     let adjusted = digits.len() as i32 - 1 - scale;
-    if unscaled < 0 {
+    if unscaled.starts_with('-') {
         out.push(b'-');
     }
     if scale == 0 {

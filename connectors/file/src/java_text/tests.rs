@@ -119,3 +119,45 @@ fn a_type_that_no_connect_value_has_is_named() {
     let column = typed(TimestampNanosecondArray::from(vec![1]));
     assert!(Printer::of(&column).unwrap_err().contains("Timestamp(ns)"));
 }
+
+fn header(column: &Column) -> Vec<String> {
+    let printer = Printer::of_headers(column).unwrap();
+    let text = |row| {
+        let mut out = Vec::new();
+        printer.print(row, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    (0..column.array.len()).map(text).collect()
+}
+
+#[test]
+fn a_header_holds_what_java_writes_into_it() {
+    let strings = || StringArray::from(vec![Some("a\"b\\c\n"), None]);
+    assert_eq!(header(&typed(strings())), ["a\"b\\c\n", "null"]);
+    assert_eq!(header(&typed(BinaryArray::from(vec![&b"\x00\xff"[..]]))), ["AP8="]);
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), Some(vec![])]);
+    let value = || {
+        structs(&[
+            ("id", typed(Int32Array::from(vec![7, 8]))),
+            ("na\"me", typed(strings())),
+            ("list", typed(list.clone())),
+            ("raw", typed(BinaryArray::from(vec![Some(&b"\x00\xff"[..]), None]))),
+            ("day", typed(Date32Array::from(vec![1, 0]))),
+            ("price", typed(Decimal128Array::from(vec![-5, 100]).with_precision_and_scale(10, 2).unwrap())),
+        ])
+    };
+    assert_eq!(
+        header(&typed(value())),
+        [
+            r#"{"id":7,"na\"me":"a\"b\\c
+","list":[1,null],"raw":"AP8=","day":1970-01-02,"price":-0.05}"#,
+            r#"{"id":8,"na\"me":null,"list":[],"raw":null,"day":00:00:00.000Z,"price":1.00}"#
+        ]
+    );
+    let object = structs(&[
+        ("b", marked("true", Int64Array::from(vec![Some(1), None]))),
+        ("a", marked("json", StringArray::from(vec![Some("[\"x\", {\"q\":1.50}]"), None]))),
+    ]);
+    assert_eq!(header(&marked("true", object)), [r#"{"a":["x",{"q":1.5}],"b":1}"#, "{}"]);
+    assert_eq!(header(&marked("json", StringArray::from(vec!["\"x\"", "{\"a\":\"x\"}"]))), ["x", r#"{"a":"x"}"#]);
+}

@@ -1,14 +1,17 @@
 //! Rows as a Parquet file.
 
 mod dictionary;
+mod schema;
 
 use std::mem;
 
-use ::parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{WriterProperties, WriterVersion};
+use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
@@ -137,8 +140,11 @@ impl Parquet {
         Ok(match &mut self.writer {
             Some(writer) => writer,
             none => {
-                let properties = properties(self.codec, &self.schema, &self.held, all)?;
-                let writer = none.insert(ArrowWriter::try_new(Blocks::default(), self.schema.clone(), Some(properties))?);
+                let columns = schema::of(&self.schema)?;
+                let properties = properties(self.codec, &columns, &self.held, all);
+                let options = ArrowWriterOptions::new().with_properties(properties).with_parquet_schema(columns);
+                let writer = ArrowWriter::try_new_with_options(Blocks::default(), self.schema.clone(), options)?;
+                let writer = none.insert(writer);
                 for rows in mem::take(&mut self.held) {
                     writer.write(&rows)?;
                 }
@@ -148,17 +154,16 @@ impl Parquet {
     }
 }
 
-fn properties(codec: Codec, schema: &SchemaRef, rows: &[RecordBatch], all: bool) -> Result<WriterProperties, EncodeError> {
+fn properties(codec: Codec, schema: &SchemaDescriptor, rows: &[RecordBatch], all: bool) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("landfall version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(codec.compression)
         .set_max_row_group_row_count(None);
-    let leaves = ArrowSchemaConverter::new().convert(schema)?;
-    for (leaf, worth) in leaves.columns().iter().zip(dictionary::worth(rows, all)) {
+    for (leaf, worth) in schema.columns().iter().zip(dictionary::worth(rows, all)) {
         properties = properties.set_column_dictionary_enabled(leaf.path().clone(), worth);
     }
-    Ok(properties.build())
+    properties.build()
 }
 
 impl Encoder for Parquet {

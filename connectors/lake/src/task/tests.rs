@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,7 @@ use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
 use crate::system::SystemColumn;
+use crate::types::Types;
 
 struct Bench {
     runtime: Runtime,
@@ -54,7 +56,7 @@ impl Bench {
         let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
         let mut layout = Layout {
             names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-            columns: Columns { format, system: Vec::new() },
+            columns: Columns { format, system: Vec::new(), types: Types::default() },
             rotation: Rotation::default(),
             nulls: NullValues::Fail,
             retry_backoff: Duration::from_millis(5),
@@ -78,7 +80,12 @@ impl Bench {
 
     /// File name → the ids in it.
     fn landed(&self) -> BTreeMap<String, Vec<i64>> {
-        let folder = self.root.path().join("topics/t/partition=0");
+        self.landed_in("t")
+    }
+
+    /// The same for the folder of one topic.
+    fn landed_in(&self, topic: &str) -> BTreeMap<String, Vec<i64>> {
+        let folder = self.root.path().join("topics").join(topic).join("partition=0");
         let Ok(files) = std::fs::read_dir(folder) else { return BTreeMap::new() };
         files.map(|f| f.expect("a file").path()).map(|p| (name(&p), ids(&p))).collect()
     }
@@ -130,8 +137,13 @@ fn batch(offsets: &[i64], doc: &str) -> Batch {
     }
 }
 
-fn range(offsets: std::ops::Range<i64>) -> Batch {
+fn range(offsets: Range<i64>) -> Batch {
     batch(&offsets.collect::<Vec<_>>(), "")
+}
+
+/// Tolerates nothing.
+fn strict(offset: i64, error: RecordError) -> Result<(), TaskError> {
+    Err(TaskError::Fatal(format!("offset {offset}: {error}")))
 }
 
 /// What may be committed once no file is on its way any more.
@@ -155,10 +167,10 @@ fn files_are_cut_at_the_flush_size_and_the_offset_follows_what_is_visible() {
     let mut task = bench.task(10, false);
     task.open(&tp(), None, 0).expect("open");
     for from in [0, 7, 14, 21] {
-        task.put(vec![range(from..from + 7)]).expect("put");
+        task.put(vec![range(from..from + 7)], &mut strict).expect("put");
     }
     let offset = settled(&mut task).expect("moved");
-    assert_eq!((offset.offset, commit::last_file(&offset.metadata)), (20, Some(10)));
+    assert_eq!((offset.offset, commit::last_file(&offset.metadata).map(|last| last.first)), (20, Some(10)));
     let landed = bench.landed();
     assert_eq!(landed.keys().collect::<Vec<_>>(), ["t+0+0000000000.snappy.parquet", "t+0+0000000010.snappy.parquet"]);
     assert_eq!(landed["t+0+0000000010.snappy.parquet"], (10..20).collect::<Vec<_>>());
@@ -174,7 +186,7 @@ fn a_restart_goes_on_after_what_has_landed_though_nothing_was_committed() {
     let bench = Bench::new();
     let mut task = bench.task(10, false);
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![range(0..35)]).expect("put");
+    task.put(vec![range(0..35)], &mut strict).expect("put");
     settled(&mut task);
     drop(task);
     let mut task = bench.task(10, false);
@@ -182,7 +194,7 @@ fn a_restart_goes_on_after_what_has_landed_though_nothing_was_committed() {
     assert_eq!(opened.resume, 30);
     assert_eq!(opened.learned.expect("from the last file").metadata()["connect.doc"], "");
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(30));
-    task.put(vec![range(30..40)]).expect("put");
+    task.put(vec![range(30..40)], &mut strict).expect("put");
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(40));
     assert_eq!(bench.landed().into_values().flatten().collect::<Vec<_>>(), (0..40).collect::<Vec<_>>());
 }
@@ -192,7 +204,7 @@ fn a_file_that_begins_with_a_record_that_is_gone_is_found_by_the_commit() {
     let bench = Bench::new();
     let mut task = bench.task(10, false);
     task.open(&tp(), None, 5).expect("open");
-    task.put(vec![range(5..25)]).expect("put");
+    task.put(vec![range(5..25)], &mut strict).expect("put");
     settled(&mut task);
     let committed = |offset| Offset { offset, metadata: String::new() };
     // compaction or retention took the records up to `first` since
@@ -205,7 +217,6 @@ fn a_file_that_begins_with_a_record_that_is_gone_is_found_by_the_commit() {
 #[test]
 fn a_file_after_tombstones_that_are_left_out_lands_once_though_it_was_not_committed() {
     let rotations = [
-        Rotation { flush_size: Some(3), ..Rotation::default() },
         Rotation { flush_size: Some(2), ..Rotation::default() },
         Rotation { flush_size: Some(100), idle: Some(Duration::from_millis(1)), ..Rotation::default() },
     ];
@@ -220,7 +231,7 @@ fn a_file_after_tombstones_that_are_left_out_lands_once_though_it_was_not_commit
         let records = |from: i64| nulled(range(from..14), &gone);
         let mut task = ignoring(Rotation { flush_size: Some(3), ..Rotation::default() });
         task.open(&tp(), None, 0).expect("open");
-        task.put(vec![records(0)]).expect("put");
+        task.put(vec![records(0)], &mut strict).expect("put");
         settled(&mut task);
         drop(task);
         assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [[2, 3, 4], [7, 8, 9], [11, 12, 13]]);
@@ -230,14 +241,16 @@ fn a_file_after_tombstones_that_are_left_out_lands_once_though_it_was_not_commit
         for (resume, after) in [(0, 5), (5, 10), (10, 14)] {
             from = task.open(&tp(), None, from).expect("open").resume;
             assert_eq!(from, resume, "no file begins with a tombstone");
-            task.put(vec![records(from)]).expect("put");
+            task.put(vec![records(from)], &mut strict).expect("put");
             let until = Instant::now() + WAIT;
-            let mut rewinds = BTreeMap::new();
-            while rewinds.is_empty() && Instant::now() < until {
+            let mut passed = None;
+            while passed != Some(after) && Instant::now() < until {
                 task.ready(Duration::ZERO).expect("no failure");
-                rewinds = task.rewinds();
+                let given = task.pre_commit().expect("no failure").remove(&tp()).map(|offset| offset.offset);
+                passed = task.rewinds().remove(&tp()).or(given);
             }
-            assert_eq!(rewinds, BTreeMap::from([(tp(), after)]), "its first row's name is taken");
+            assert_eq!(passed, Some(after), "its first row's name is taken, perhaps by the same rows");
+            drop(task.close(&[tp()], true, WAIT).expect("close"));
             from = after;
         }
         let mut landed: Vec<i64> = bench.landed().into_values().flatten().collect();
@@ -247,14 +260,32 @@ fn a_file_after_tombstones_that_are_left_out_lands_once_though_it_was_not_commit
 }
 
 #[test]
+fn files_that_have_landed_with_the_same_rows_are_not_read_again() {
+    let bench = Bench::new();
+    let gone = [0, 1, 5, 6, 10];
+    let run = |from: i64, end: i64| {
+        let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+            (layout.rotation.flush_size, layout.nulls) = (Some(3), NullValues::Ignore);
+        });
+        assert_eq!(task.open(&tp(), None, from).expect("open").resume, from, "no file begins with a tombstone");
+        task.put(vec![nulled(range(from..end), &gone)], &mut strict).expect("put");
+        let offset = settled(&mut task).map(|offset| offset.offset);
+        (offset, task.rewinds(), task.shared.metrics.files_landed.get())
+    };
+    assert_eq!(run(0, 14), (Some(14), BTreeMap::new(), 3));
+    assert_eq!(run(0, 17), (Some(17), BTreeMap::new(), 1), "one is new, and nothing is to be read again");
+    assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [[2, 3, 4], [7, 8, 9], [11, 12, 13], [14, 15, 16]]);
+}
+
+#[test]
 fn a_partition_that_is_let_go_after_another_owners_file_is_committed_behind_it() {
     let bench = Bench::new();
     let (mut late, mut new) = (bench.task(10, true), bench.task(4, false));
     late.open(&tp(), None, 0).expect("open");
     new.open(&tp(), None, 0).expect("open");
-    new.put(vec![range(0..4)]).expect("put");
+    new.put(vec![range(0..4)], &mut strict).expect("put");
     settled(&mut new);
-    late.put(vec![range(0..6)]).expect("put");
+    late.put(vec![range(0..6)], &mut strict).expect("put");
     let offsets = late.close(&[tp()], false, WAIT).expect("close");
     assert_eq!(
         offsets,
@@ -269,7 +300,7 @@ fn the_schema_is_found_again_by_the_commit() {
     let bench = Bench::new();
     let mut task = bench.task(10, false);
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![batch(&(0..10).collect::<Vec<_>>(), "learned")]).expect("put");
+    task.put(vec![batch(&(0..10).collect::<Vec<_>>(), "learned")], &mut strict).expect("put");
     let committed = settled(&mut task).expect("moved");
     drop(task);
     let opened = bench.task(10, false).open(&tp(), Some(&committed), 10).expect("open");
@@ -281,7 +312,7 @@ fn a_schema_change_closes_the_file() {
     let bench = Bench::new();
     let mut task = bench.task(10, true);
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![batch(&[0, 1, 2], "a"), batch(&[3, 4], "b"), batch(&[5], "b")]).expect("put");
+    task.put(vec![batch(&[0, 1, 2], "a"), batch(&[3, 4], "b"), batch(&[5], "b")], &mut strict).expect("put");
     let offsets = task.close(&[tp()], false, WAIT).expect("close");
     assert_eq!(offsets[&tp()].offset, 6, "flush.on.stop publishes what is open");
     assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [vec![0, 1, 2], vec![3, 4, 5]]);
@@ -295,14 +326,14 @@ fn of_two_owners_of_a_partition_each_record_lands_once() {
     let (mut late, mut new) = (bench.task(10, false), bench.task(8, false));
     late.open(&tp(), None, 0).expect("open");
     new.open(&tp(), None, 0).expect("open");
-    new.put(vec![range(0..16)]).expect("put");
+    new.put(vec![range(0..16)], &mut strict).expect("put");
     assert_eq!(settled(&mut new).map(|o| o.offset), Some(16));
-    late.put(vec![range(0..40)]).expect("put");
+    late.put(vec![range(0..40)], &mut strict).expect("put");
     settled(&mut late);
     assert_eq!(late.rewinds(), BTreeMap::from([(tp(), 8)]));
-    late.put(vec![range(40..50)]).expect_err("it has to be opened again");
+    late.put(vec![range(40..50)], &mut strict).expect_err("it has to be opened again");
     assert_eq!(late.open(&tp(), None, 8).expect("open").resume, 16);
-    late.put(vec![range(16..26)]).expect("put");
+    late.put(vec![range(16..26)], &mut strict).expect("put");
     settled(&mut late);
     let mut all: Vec<_> = bench.landed().into_values().flatten().collect();
     all.sort_unstable();
@@ -315,19 +346,19 @@ fn the_schema_of_another_owners_file_is_taken_up() {
     let (mut late, mut new) = (bench.task(10, false), bench.task(10, false));
     late.open(&tp(), None, 0).expect("open");
     new.open(&tp(), None, 0).expect("open");
-    new.put(vec![batch(&(0..10).collect::<Vec<_>>(), "learned")]).expect("put");
+    new.put(vec![batch(&(0..10).collect::<Vec<_>>(), "learned")], &mut strict).expect("put");
     settled(&mut new);
-    late.put(vec![range(0..10)]).expect("put");
+    late.put(vec![range(0..10)], &mut strict).expect("put");
     settled(&mut late);
     assert_eq!(late.rewinds(), BTreeMap::from([(tp(), 10)]));
     let opened = late.open(&tp(), None, 10).expect("open");
     assert_eq!((opened.resume, &*opened.learned.expect("a schema").metadata()["connect.doc"]), (10, "learned"));
     let offset = settled(&mut late).expect("moved");
-    assert_eq!((offset.offset, commit::last_file(&offset.metadata)), (10, Some(0)));
+    assert_eq!((offset.offset, commit::last_file(&offset.metadata).map(|last| last.first)), (10, Some(0)));
 }
 
 /// A batch of values without a schema; `doc` makes their fields differ.
-fn schemaless(offsets: std::ops::Range<i64>, doc: &str) -> Batch {
+fn schemaless(offsets: Range<i64>, doc: &str) -> Batch {
     let mut batch = batch(&offsets.collect::<Vec<_>>(), doc);
     let mut metadata = batch.value.field.metadata().clone();
     metadata.insert("connect.schemaless", "true");
@@ -346,14 +377,14 @@ fn json_goes_on_where_schemaless_values_change_and_is_found_again() {
     };
     let mut task = json();
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![schemaless(0..1, "a"), schemaless(1..2, "b"), schemaless(2..4, "c")]).expect("put");
-    task.put(vec![schemaless(4..6, "c"), batch(&[6, 7], "d"), batch(&[8, 9], "e")]).expect("put");
+    task.put(vec![schemaless(0..1, "a"), schemaless(1..2, "b"), schemaless(2..4, "c")], &mut strict).expect("put");
+    task.put(vec![schemaless(4..6, "c"), batch(&[6, 7], "d"), batch(&[8, 9], "e")], &mut strict).expect("put");
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(8), "values with a schema do end a file");
     drop(task);
     let mut task = json();
     let opened = task.open(&tp(), None, 0).expect("open");
     assert_eq!((opened.resume, opened.learned), (8, None), "nothing is to be learned again");
-    task.put(vec![schemaless(8..12, "a")]).expect("put");
+    task.put(vec![schemaless(8..12, "a")], &mut strict).expect("put");
     settled(&mut task);
     let folder = bench.root.path().join("topics/t/partition=0");
     for (first, last) in [(0, 3), (4, 5), (6, 7), (8, 11)] {
@@ -376,7 +407,7 @@ fn keys_of_another_schema_end_a_file_only_where_they_have_a_column() {
         task.open(&tp(), None, 0).expect("open");
         let mut other = range(3..6);
         other.key.field = Arc::new(other.key.field.as_ref().clone().with_name("other"));
-        task.put(vec![range(0..3), other]).expect("put");
+        task.put(vec![range(0..3), other], &mut strict).expect("put");
         task.close(&[tp()], false, WAIT).expect("close");
         assert_eq!(bench.landed().len(), files);
     }
@@ -392,7 +423,7 @@ fn a_file_of_a_topic_that_was_deleted_is_not_taken_for_one_of_its_successor() {
             task.identify(&tp().topic, topic(id));
         }
         let opened = task.open(&tp(), None, 0)?;
-        task.put(vec![range(opened.resume..end)])?;
+        task.put(vec![range(opened.resume..end)], &mut strict)?;
         settled(&mut task);
         Ok(())
     };
@@ -410,7 +441,7 @@ fn a_file_of_a_topic_that_was_deleted_is_not_taken_for_one_of_its_successor() {
     let mut task = bench.task(3, false);
     task.identify(&tp().topic, topic(2));
     task.open(&tp(), None, 1).expect("no file begins here");
-    task.put(vec![range(3..6)]).expect("rows");
+    task.put(vec![range(3..6)], &mut strict).expect("rows");
     let error = failure(&mut task).expect("the name is taken");
     assert!(error.contains("t+0+0000000003.snappy.parquet holds records of a topic that was deleted"), "{error}");
     assert_eq!(bench.landed().len(), 3);
@@ -446,12 +477,136 @@ fn a_null_value_fails_with_its_offset() {
     for (batch, offset) in [(nulled(range(5..8), &[6]), 6), (tombstones(range(5..8)), 5)] {
         let mut task = bench.task(10, false);
         task.open(&tp(), None, 0).expect("open");
-        let error = task.put(vec![batch]).expect_err("refused");
-        assert!(matches!(&error, TaskError::Record { offset: found, .. } if *found == offset), "{error}");
+        let error = task.put(vec![batch], &mut strict).expect_err("refused");
         let text = error.to_string();
         let java = "Null valued records are not writeable with current behavior.on.null.values 'settings.";
         assert!(text.contains(java) && text.contains(&format!("topic t, partition 0, offset {offset}")), "{text}");
     }
+}
+
+/// The offsets that `task` refuses of `batches` where everything is tolerated, with the reasons.
+fn refused_of(task: &mut LakeTask, batches: Vec<Batch>) -> Vec<(i64, String)> {
+    let mut refused = Vec::new();
+    let mut tolerate = |offset, error: RecordError| {
+        refused.push((offset, error.message));
+        Ok(())
+    };
+    task.put(batches, &mut tolerate).expect("tolerated");
+    refused
+}
+
+#[test]
+fn a_null_value_fails_though_errors_are_tolerated_and_what_is_before_it_lands() {
+    let bench = Bench::new();
+    let mut task = bench.task(3, false);
+    task.open(&tp(), None, 0).expect("open");
+    let error = task.put(vec![nulled(range(0..8), &[5])], &mut |_, _| Ok(())).expect_err("not tolerated").to_string();
+    assert!(error.contains("unrecoverable exception") && error.ends_with("topic t, partition 0, offset 5"), "{error}");
+    assert_eq!(settled(&mut task).map(|offset| offset.offset), Some(3));
+    assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [[0, 1, 2]]);
+}
+
+#[test]
+fn null_values_that_are_reported_are_refused_one_by_one() {
+    let bench = Bench::new();
+    let reporting = || {
+        bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+            (layout.rotation.flush_size, layout.nulls) = (Some(4), NullValues::Report);
+        })
+    };
+    let mut task = reporting();
+    task.open(&tp(), None, 0).expect("open");
+    let said = |offset: i64| (offset, "Skipping null value record.".to_owned());
+    assert_eq!(refused_of(&mut task, vec![nulled(range(0..6), &[0, 3]), tombstones(range(6..8))]), [0, 3, 6, 7].map(said));
+    assert_eq!(files(&mut task, &bench), [[1, 2, 4, 5]]);
+    assert_eq!(settled(&mut task).map(|offset| offset.offset), None, "given before");
+    let mut task = reporting();
+    task.open(&tp(), None, 8).expect("open");
+    let error = task.put(vec![nulled(range(8..20), &[13, 14])], &mut strict).expect_err("not tolerated").to_string();
+    assert!(error.contains("offset 13: "), "{error}");
+    assert_eq!(settled(&mut task).map(|offset| offset.offset), Some(12), "what is before it lands");
+}
+
+/// A batch with the column `id`, which is required, and null where `nulls` says.
+fn lacking(offsets: Range<i64>, nulls: &[i64]) -> Batch {
+    let batch = range(offsets);
+    let ids: Int64Array = batch.offset.values().iter().map(|offset| (!nulls.contains(offset)).then_some(*offset)).collect();
+    let optional = Fields::from(vec![Field::new("id", DataType::Int64, true)]);
+    let array = StructArray::new(optional, vec![Arc::new(ids)], None);
+    Batch { value: Column { field: batch.value.field.clone(), array: Arc::new(array) }, ..batch }
+}
+
+#[test]
+fn one_bad_row_of_a_batch_costs_only_itself() {
+    let bench = Bench::new();
+    let mut task = bench.task(4, false);
+    task.open(&tp(), None, 0).expect("open");
+    let refused = refused_of(&mut task, vec![range(0..2), lacking(2..9, &[4, 8])]);
+    assert_eq!(refused.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [4, 8]);
+    assert!(refused[0].1.contains("id: it is null, and its schema requires a value"), "{refused:?}");
+    assert_eq!(files(&mut task, &bench), [[0, 1, 2, 3]]);
+    assert_eq!(refused_of(&mut task, vec![lacking(9..12, &[9, 10, 11]), range(12..13)]).len(), 3);
+    assert_eq!(files(&mut task, &bench), [[0, 1, 2, 3], [5, 6, 7, 12]]);
+    let mut strict_task = bench.task(2, false);
+    strict_task.open(&tp(), None, 13).expect("open");
+    strict_task.put(vec![lacking(13..20, &[16, 18])], &mut strict).expect_err("not tolerated");
+    assert_eq!(settled(&mut strict_task).map(|offset| offset.offset), Some(15), "what is before it lands");
+}
+
+#[test]
+fn a_value_that_has_a_system_column_is_refused() {
+    let bench = Bench::new();
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+        (layout.rotation.flush_size, layout.columns.system) = (Some(2), vec![SystemColumn::Offset]);
+    });
+    task.open(&tp(), None, 0).expect("open");
+    let mut clashing = range(1..4);
+    let fields = Fields::from(vec![Field::new("__offset", DataType::Int64, false)]);
+    let array = StructArray::new(fields.clone(), clashing.value.array.as_struct().columns().to_vec(), None);
+    let field = Arc::new(Field::new("v", DataType::Struct(fields), true));
+    clashing.value = Column { field, array: Arc::new(array) };
+    let refused = refused_of(&mut task, vec![range(0..1), clashing, range(4..5)]);
+    assert_eq!(refused.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(refused[0].1.contains("the value has a field __offset"), "{refused:?}");
+    assert_eq!(files(&mut task, &bench), [[0, 4]]);
+}
+
+#[test]
+fn rows_land_in_the_folder_of_the_topic_that_they_are_routed_to() {
+    let bench = Bench::new();
+    let to = |topic: &str, offsets: Range<i64>| Batch { topic: topic.into(), ..range(offsets) };
+    let mut task = bench.task(3, false);
+    task.open(&tp(), None, 0).expect("open");
+    task.put(vec![to("other", 0..4), to("t", 4..6), to("other", 6..12)], &mut strict).expect("put");
+    let committed = settled(&mut task).expect("moved");
+    assert_eq!(committed, Offset { offset: 12, metadata: "lf0:9 in=other".into() });
+    let other = bench.landed_in("other");
+    assert_eq!(
+        other.keys().map(|name| &name[..14]).collect::<Vec<_>>(),
+        ["t+0+0000000000", "t+0+0000000003", "t+0+0000000006", "t+0+0000000009"]
+    );
+    assert_eq!(other.into_values().flatten().chain(bench.landed().into_values().flatten()).sum::<i64>(), (0..12).sum::<i64>());
+    assert_eq!(task.shared.metrics.files_ended.topic.get(), 2);
+    drop(task);
+
+    // One that starts before all that finds the files of the folder that its last commit names, and its own.
+    let mut again = bench.task(3, false);
+    let early = Offset { offset: 6, metadata: "lf0:0 in=other".into() };
+    let opened = again.open(&tp(), Some(&early), 6).expect("open");
+    assert_eq!((opened.resume, opened.learned.is_some()), (12, true));
+    // One that knows of no folder comes upon what has landed when it publishes.
+    let mut unknowing = bench.task(2, false);
+    assert_eq!(unknowing.open(&tp(), None, 9).expect("open").resume, 9);
+    unknowing.put(vec![to("other", 9..14)], &mut strict).expect("put");
+    settled(&mut unknowing);
+    assert_eq!(unknowing.rewinds(), BTreeMap::from([(tp(), 12)]));
+    assert!(unknowing.open(&tp(), None, 12).expect("open").learned.is_some(), "of the file that was there");
+
+    let refused = refused_of(&mut again, vec![to("../out", 12..13), to("a//b", 13..14), to("t", 14..17)]);
+    assert_eq!(refused.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [12, 13]);
+    assert!(refused[0].1.contains("\"../out\"") && refused[0].1.contains("it leaves its folder"), "{refused:?}");
+    settled(&mut again);
+    assert_eq!(bench.landed()["t+0+0000000014.snappy.parquet"], [14, 15, 16]);
 }
 
 #[test]
@@ -461,12 +616,12 @@ fn null_values_that_are_ignored_are_left_out_and_covered() {
         (layout.rotation.flush_size, layout.nulls) = (Some(4), NullValues::Ignore);
     });
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![tombstones(range(0..3))]).expect("put");
+    task.put(vec![tombstones(range(0..3))], &mut strict).expect("put");
     assert_eq!(settled(&mut task), Some(Offset { offset: 3, metadata: String::new() }), "committed without a file");
     let all = nulled(range(3..12), &[3, 5, 6, 11]);
-    task.put(vec![all, tombstones(range(12..14)), range(14..16)]).expect("put");
+    task.put(vec![all, tombstones(range(12..14)), range(14..16)], &mut strict).expect("put");
     assert_eq!(files(&mut task, &bench), [vec![4, 7, 8, 9]], "tombstones do not end a file");
-    task.put(vec![nulled(range(16..20), &[16, 19])]).expect("put");
+    task.put(vec![nulled(range(16..20), &[16, 19])], &mut strict).expect("put");
     assert_eq!(files(&mut task, &bench), [vec![4, 7, 8, 9], vec![10, 14, 15, 17]]);
     assert_eq!(task.close(&[tp()], false, WAIT).expect("close"), BTreeMap::new(), "18 is dropped with its file");
     let mut again = bench.rotating(Rotation { flush_size: Some(1), ..Rotation::default() });
@@ -482,16 +637,16 @@ fn null_values_that_are_written_are_rows_of_their_keys() {
     };
     let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), write);
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![tombstones(range(0..2)), nulled(range(2..5), &[3]), tombstones(range(5..7))]).expect("put");
-    task.put(vec![tombstones(range(7..8)), range(8..10)]).expect("put");
+    task.put(vec![tombstones(range(0..2)), nulled(range(2..5), &[3]), tombstones(range(5..7))], &mut strict).expect("put");
+    task.put(vec![tombstones(range(7..8)), range(8..10)], &mut strict).expect("put");
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(10), "nothing is known of the values of the first file");
-    task.put(vec![nulled(range(10..14), &[11])]).expect("put");
+    task.put(vec![nulled(range(10..14), &[11])], &mut strict).expect("put");
     let committed = settled(&mut task).expect("moved");
     assert_eq!(committed.offset, 14);
     drop(task);
     let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), write);
     assert_eq!(task.open(&tp(), Some(&committed), 14).expect("open").resume, 14);
-    task.put(vec![tombstones(range(14..16)), range(16..20)]).expect("put");
+    task.put(vec![tombstones(range(14..16)), range(16..20)], &mut strict).expect("put");
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(20));
 
     let folder = bench.root.path().join("topics/t/partition=0");
@@ -508,7 +663,7 @@ fn null_values_that_are_written_are_rows_of_their_keys() {
         };
         reader.flat_map(|batch| rows(batch.expect("rows"))).collect()
     };
-    let expected = |offsets: std::ops::Range<i64>, null: &[i64]| -> Vec<(Option<i64>, i64, i64)> {
+    let expected = |offsets: Range<i64>, null: &[i64]| -> Vec<(Option<i64>, i64, i64)> {
         offsets.map(|o| ((!null.contains(&o)).then_some(o), o, o)).collect()
     };
     for (offsets, null) in
@@ -535,15 +690,15 @@ fn a_file_ends_by_its_age_without_a_record() {
     let ended = |task: &LakeTask| task.shared.metrics.files_ended.open.get();
     task.open(&tp(), None, 0).expect("open");
     task.settle(begun + MINUTE * 2).expect("nothing is open");
-    task.put_batch(&range(0..3), begun).expect("put");
-    task.put_batch(&range(3..5), begun + MINUTE / 2).expect("put");
+    task.put_batch(&range(0..3), begun, &mut strict).expect("put");
+    task.put_batch(&range(3..5), begun + MINUTE / 2, &mut strict).expect("put");
     task.settle(begun + MINUTE - Duration::from_millis(1)).expect("no failure");
     assert_eq!(ended(&task), 0, "not yet");
     task.settle(begun + MINUTE).expect("no failure");
     assert_eq!((ended(&task), settled(&mut task).map(|o| o.offset)), (1, Some(5)));
     task.settle(begun + MINUTE * 9).expect("no failure");
     assert_eq!(ended(&task), 1, "once");
-    task.put_batch(&range(5..6), begun + MINUTE * 10).expect("put");
+    task.put_batch(&range(5..6), begun + MINUTE * 10, &mut strict).expect("put");
     task.settle(begun + MINUTE * 11).expect("no failure");
     assert_eq!((ended(&task), settled(&mut task).map(|o| o.offset)), (2, Some(6)));
     assert_eq!(bench.landed().into_values().collect::<Vec<_>>(), [vec![0, 1, 2, 3, 4], vec![5]]);
@@ -558,7 +713,7 @@ fn a_file_ends_when_no_record_came_for_long_enough() {
     for n in 0..5 {
         let now = begun + MINUTE * 3 / 4 * n;
         task.settle(now).expect("no failure");
-        task.put_batch(&range(i64::from(n)..i64::from(n) + 1), now).expect("put");
+        task.put_batch(&range(i64::from(n)..i64::from(n) + 1), now, &mut strict).expect("put");
     }
     assert_eq!(task.shared.metrics.files_ended.idle.get(), 0);
     task.settle(begun + MINUTE * 4).expect("no failure");
@@ -573,10 +728,10 @@ fn the_age_of_a_file_begins_anew_when_its_partition_comes_back() {
     let mut task = bench.rotating(Rotation { open: Some(MINUTE), ..Rotation::default() });
     let begun = Instant::now();
     task.open(&tp(), None, 0).expect("open");
-    task.put_batch(&range(0..3), begun).expect("put");
+    task.put_batch(&range(0..3), begun, &mut strict).expect("put");
     task.close(&[tp()], false, WAIT).expect("close");
     task.open(&tp(), None, 0).expect("open");
-    task.put_batch(&range(0..4), begun + MINUTE / 2).expect("put");
+    task.put_batch(&range(0..4), begun + MINUTE / 2, &mut strict).expect("put");
     task.settle(begun + MINUTE * 5 / 4).expect("no failure");
     assert_eq!(task.shared.metrics.files_ended.open.get(), 0, "that was the time of the dropped file");
     task.settle(begun + MINUTE * 3 / 2).expect("no failure");
@@ -593,7 +748,7 @@ fn a_file_ends_by_its_bytes_as_they_are_encoded() {
     let until = Instant::now() + WAIT;
     let mut put = 0;
     while task.shared.metrics.files_ended.size.get() < 3 && Instant::now() < until {
-        task.put(vec![range(put..put + 500)]).expect("put");
+        task.put(vec![range(put..put + 500)], &mut strict).expect("put");
         put += 500;
         while task.shared.backlog.bytes() > 0 {
             std::thread::sleep(Duration::from_millis(1)); // so that nothing waits for the encoder
@@ -610,7 +765,7 @@ fn a_full_file_ends_without_another_record() {
     let bench = Bench::new();
     let mut task = bench.rotating(Rotation { size: Some(1), ..Rotation::default() });
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![range(0..3)]).expect("put");
+    task.put(vec![range(0..3)], &mut strict).expect("put");
     let until = Instant::now() + WAIT;
     while task.shared.metrics.files_landed.get() == 0 && Instant::now() < until {
         assert!(task.ready(Duration::ZERO).expect("no failure"));
@@ -635,7 +790,7 @@ fn files_that_are_due_together_go_to_the_store_a_portion_at_a_time() {
     for partition in 0..FILES {
         let origin = TopicPartition::new("t", partition);
         task.open(&origin, None, 0).expect("open");
-        task.put_batch(&Batch { origin, ..range(0..1) }, begun).expect("put");
+        task.put_batch(&Batch { origin, ..range(0..1) }, begun, &mut strict).expect("put");
     }
     task.settle(begun + MINUTE).expect("no failure");
     task.settle(begun + MINUTE).expect("no failure");
@@ -687,7 +842,7 @@ impl Storage for Asking {
     async fn head(&self, path: &str) -> Result<Option<Object>, StorageError> {
         self.0.head(path).await
     }
-    async fn read(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes, StorageError> {
+    async fn read(&self, path: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
         self.0.read(path, range).await
     }
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, StorageError> {
@@ -721,7 +876,7 @@ fn what_the_storage_refuses_for_now_is_tried_again() {
     let mut task = bench.task_on(Asking::new(bench.root.path(), every_second), 5, false);
     assert!(matches!(task.open(&tp(), None, 0), Err(TaskError::Retriable(_))));
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![range(0..20)]).expect("put");
+    task.put(vec![range(0..20)], &mut strict).expect("put");
     assert_eq!(settled(&mut task).map(|o| o.offset), Some(20));
     assert!(task.shared.metrics.retries.get() >= 4);
     assert_eq!(bench.landed().into_values().flatten().collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
@@ -750,7 +905,7 @@ fn a_failure_that_shows_while_other_partitions_are_let_go_is_not_lost() {
     let other = TopicPartition::new("t", 1);
     task.open(&tp(), None, 0).expect("open");
     task.open(&other, None, 0).expect("open");
-    task.put(vec![Batch { origin: other, ..range(0..10) }]).expect("put");
+    task.put(vec![Batch { origin: other, ..range(0..10) }], &mut strict).expect("put");
     while task.shared.open.load(Ordering::Relaxed) > 0 {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -765,7 +920,7 @@ fn a_file_whose_work_panics_fails_the_task() {
     let panic = |call: &str| if call.starts_with("stage") { panic!("a fault") } else { Ok(()) };
     let mut task = bench.task_on(Asking::new(bench.root.path(), panic), 10, false);
     task.open(&tp(), None, 0).expect("open");
-    task.put(vec![range(0..10)]).expect("put");
+    task.put(vec![range(0..10)], &mut strict).expect("put");
     assert!(failure(&mut task).expect("the task fails").contains("t-0"));
 }
 
@@ -783,7 +938,7 @@ fn files_that_have_ended_hold_the_loop_back_while_the_storage_is_down() {
     task.open(&tp(), None, 0).expect("open");
     let mut put = 0;
     while put < 20_000 && task.ready(Duration::from_millis(200)).expect("no failure") {
-        task.put(vec![range(put..put + 100)]).expect("put");
+        task.put(vec![range(put..put + 100)], &mut strict).expect("put");
         put += 100;
     }
     assert!(put < 5000, "{put} files are under way");
@@ -799,7 +954,11 @@ struct Owner {
     open: bool,
     /// The records that are tombstones, which are left out.
     tombstones: fn(i64) -> bool,
+    /// The topic that a record is routed to.
+    route: fn(i64) -> &'static str,
 }
+
+const ROUTES: [&str; 3] = ["t", "other", "other/nested"];
 
 const END: i64 = 1500;
 
@@ -820,7 +979,7 @@ impl Owner {
         let left: Vec<i64> = offsets.into_iter().filter(|o| *o >= self.at).collect();
         let mut begin = self.at;
         let mut batches: Vec<Batch> = Vec::new();
-        for part in left.chunk_by(|a, b| a / 40 == b / 40) {
+        for part in left.chunk_by(|a, b| a / 40 == b / 40 && (self.route)(*a) == (self.route)(*b)) {
             let null: Vec<i64> = part.iter().copied().filter(|o| (self.tombstones)(*o)).collect();
             let batch = nulled(batch(part, &(part[0] / 40).to_string()), &null);
             if let Some(before) = batches.last_mut() {
@@ -828,12 +987,12 @@ impl Owner {
                 begin = part[0];
             }
             let covers = begin..batch.covers.end;
-            batches.push(Batch { covers, ..batch });
+            batches.push(Batch { covers, topic: (self.route)(part[0]).into(), ..batch });
         }
         if let Some(last) = batches.last_mut() {
             last.covers.end = last.covers.end.max(end);
         }
-        self.task.put(batches).expect("put");
+        self.task.put(batches, &mut strict).expect("put");
         self.at = self.at.max(end);
         self.rewind();
     }
@@ -847,8 +1006,14 @@ impl Owner {
 
 #[test]
 fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
-    let visible = |bench: &Bench| bench.landed().into_values().flatten().collect::<Vec<i64>>();
-    for seed in 0..4u64 {
+    let visible =
+        |bench: &Bench| ROUTES.iter().flat_map(|topic| bench.landed_in(topic).into_values().flatten()).collect::<Vec<i64>>();
+    for seed in 0..6u64 {
+        let route: fn(i64) -> &'static str = match seed {
+            4 => |_| ROUTES[1],
+            5 => |offset| ROUTES[(offset / 9 % 3) as usize],
+            _ => |_| ROUTES[0],
+        };
         let tombstones: fn(i64) -> bool = if seed == 3 { |offset| offset % 13 < 4 } else { |_| false };
         let lands = move |offset: &i64| Owner::exists(*offset) && !tombstones(*offset);
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
@@ -876,7 +1041,7 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
                 layout.flush_on_stop = flush.is_multiple_of(2);
                 layout.nulls = NullValues::Ignore;
             });
-            Owner { task, at: 0, open: false, tombstones }
+            Owner { task, at: 0, open: false, tombstones, route }
         };
         let mut owners = [new(10), new(7)];
         let (mut member, mut committed) = (0, None::<Offset>);
