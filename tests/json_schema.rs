@@ -25,7 +25,7 @@ fn a_topic_lands_under_a_schema_with_references_and_a_union() {
     registry.answer("/subjects/customer/versions/1", answer);
 
     let record = |id: usize| {
-        let reference = if id % 2 == 0 { json!(id) } else { json!(format!("r{id}")) };
+        let reference = if id.is_multiple_of(2) { json!(id) } else { json!(format!("r{id}")) };
         let mut value = json!({"id": id, "price": id as f64 + 0.25, "by": {"name": "são"}, "ref": reference, "more": []});
         if id == 3 {
             value = json!({"id": id});
@@ -47,7 +47,7 @@ fn a_topic_lands_under_a_schema_with_references_and_a_union() {
     let branch = |number: usize| format!("io.confluent.connect.json.OneOf.field.{number}");
     let row = |id: usize| match id {
         3 => json!({"id": 3, "price": null, "by": null, "ref": null}),
-        id if id % 2 == 0 => {
+        id if id.is_multiple_of(2) => {
             json!({"id": id, "price": format!("{id}.25"), "by": {"name": "são"}, "ref": {branch(0): null, branch(1): id}})
         }
         id => {

@@ -277,8 +277,12 @@ fn structure(r: &mut Random, depth: usize) -> (String, Box<dyn Fn(&mut Random) -
     let list: Vec<_> = fields.iter().map(|(name, (of, _))| format!("{{\"field\":\"{name}\",{of}}}")).collect();
     let of = format!("\"type\":\"struct\",\"fields\":[{}],\"name\":\"S\"", list.join(","));
     let value = move |r: &mut Random| {
-        let mut entries: Vec<_> =
-            fields.iter().filter_map(|(name, (_, value))| (!r.one_in(20)).then(|| format!("\"{name}\":{}", value(r)))).collect();
+        let mut entries = Vec::new();
+        for (name, (_, value)) in &fields {
+            if !r.one_in(20) {
+                entries.push(format!("\"{name}\":{}", value(r)));
+            }
+        }
         if r.one_in(10) {
             entries.reverse();
         }

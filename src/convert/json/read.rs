@@ -451,3 +451,21 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     }
     STANDARD.decode(digits).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::base64;
+
+    #[test]
+    fn blanks_stand_between_groups_of_four() {
+        for (text, expected) in [
+            ("AQID", Some(&[1, 2, 3][..])),
+            (" AQID AQI= ", Some(&[1, 2, 3, 1, 2])),
+            ("A QID", None),
+            ("AQI", None),
+            ("", Some(&[])),
+        ] {
+            assert_eq!(base64(text).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -87,6 +87,9 @@ const NUMBER: &[&str] = &["minimum", "maximum", "exclusiveMinimum", "exclusiveMa
 const STRING: &[&str] = &["minLength", "maxLength", "pattern", "format"];
 const CONDITION: &[&str] = &["if", "then", "else"];
 
+/// The kind that an object is by one of its keywords.
+type OfObject<'a> = fn(&'a Map<String, Value>) -> Kind<'a>;
+
 impl Documents {
     /// Reads the text of a schema and of its `references`, by the names that it calls them. Drafts after 7 are read as draft 7 if
     /// they are to be ignored.
@@ -182,7 +185,7 @@ impl Documents {
             _ => kinds.extend(of_types),
         }
         // What a keyword is for is a kind too, where no type takes it.
-        let of_keywords: [(&[&str], &[&str], fn(&'a Map<String, Value>) -> Kind<'a>); 5] = [
+        let of_keywords: [(&[&str], &[&str], OfObject<'a>); 5] = [
             (ARRAY, &["array"], |object| Kind::Array(object.get("items"))),
             (OBJECT, &["object"], Kind::Object),
             (NUMBER, &["number", "integer"], |_| Kind::Number { integer: false }),
