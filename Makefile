@@ -3,8 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 .NOTPARALLEL:
-.PHONY: setup test test-long lint run reference bench bench-convert transforms-golden release
-.PHONY: setup test test-long lint run reference converters-golden bench release
+.PHONY: setup test test-long lint run reference transforms-golden converters-golden bench bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -14,8 +13,7 @@ setup:
 test: setup lint
 	cargo test --workspace
 
-# What takes too long for every change: files of gigabytes, thousands of new records.
-# What takes too long for every change: files of gigabytes, thousands of schemas, Spark.
+# What takes too long for every change: files of gigabytes, thousands of new records and schemas, Spark.
 test-long: setup
 	scripts/setup.sh long
 	cargo test --profile demo --test long

@@ -3,9 +3,8 @@
 #
 #   setup.sh build   the Debian packages that a build needs
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
-#                   Azurite, Python readers of Parquet
-#   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Azurite, a schema
-#                   registry, Python readers of Parquet
+#                   Azurite, a schema registry, Python readers of Parquet
+#   setup.sh long    these, and Spark, for `make test-long`
 #   setup.sh long    these, and Spark, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
@@ -66,10 +65,6 @@ registry() {
   rm "$cache/apicurio"/*.tar.gz
 }
 
-venv() {
-  rm -rf "$cache/venv"
-  python3 -m venv "$cache/venv"
-  "$cache/venv/bin/pip" install -q -r tests/data/requirements.txt
 python() {
   rm -rf "${cache:?}/$1"
   python3 -m venv "$cache/$1"
@@ -102,6 +97,5 @@ once java-worker "$(cat tests/support/java_worker/pom.xml)" jars java-worker tes
 once debezium "$(cat tests/support/debezium/pom.xml)" jars debezium/postgres tests/support/debezium/pom.xml
 once npm "$azurite" npm_packages
 once apicurio "$apicurio" registry
-once venv "$(cat tests/data/requirements.txt)" venv
 once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
 [ "${1:-}" != long ] || once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt

@@ -31,7 +31,8 @@ fn the_corpus_does_no_harm() {
 fn every_target_can_be_fuzzed() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
-    let mut names: Vec<_> = fs::read_dir(folder.join("fuzz_targets")).expect("a folder").map(|file| file.expect("a file").path()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder.join("fuzz_targets")).expect("a folder").map(|file| file.expect("a file").path()).collect();
     names.sort();
     let names: Vec<_> = names.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
     assert_eq!(names, TARGETS.iter().map(|(name, _)| *name).collect::<Vec<_>>());

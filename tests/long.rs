@@ -7,11 +7,11 @@ mod memory;
 mod support;
 mod types;
 
-use serde_json::json;
-use tempfile::TempDir;
-
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use tempfile::TempDir;
 
 use converters::{UNKNOWN, by_java, by_landfall, difference, generate, shown};
 
@@ -37,6 +37,9 @@ fn converters_make_what_kafkas_make_of_10000_new_records() {
     }
     assert!(unknown.is_empty(), "with seed {seed}: {}", unknown.join("\n"));
     assert!(counts["none"] > 8_000, "differences for known reasons, with seed {seed}: {counts:?}");
+}
+
+#[test]
 fn readers_see_the_rows_of_thousands_of_random_schemas() {
     types::readers_see_random_rows(17, 3000);
 }

@@ -15,6 +15,7 @@ mod fuzz_corpus;
 mod group;
 mod harness;
 mod idle;
+mod json_schema;
 mod landing;
 mod memory;
 mod options;

@@ -15,12 +15,22 @@ use crate::kafka::pattern::Pattern;
 
 /// The targets by name. Each panics if something is wrong with what the decoder gives.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+    ("avro", avro),
     ("framed", framed),
     ("java_regex", java_regex),
     ("json_envelope", json_envelope),
+    ("json_schema", json_schema),
     ("json_schemaless", json_schemaless),
     ("protobuf", protobuf),
 ];
+
+/// An Avro schema, and records of it.
+///
+/// # Panics
+/// The runs do not cover the records, or an array is not valid.
+pub fn avro(data: &[u8]) {
+    with_schema(data, |schema| super::avro::format("value", None, &Properties::new())?.decoder(schema).ok(), "AVRO");
+}
 
 /// Records of the stand-in registry's Protobuf schema 1 or 2, or of one that is not there; before each the header that may name its
 /// schema, empty for none.
@@ -65,6 +75,14 @@ pub fn java_regex(data: &[u8]) {
 /// The runs do not cover the records, or an array is not valid.
 pub fn json_envelope(data: &[u8]) {
     json(data, "true");
+}
+
+/// A JSON Schema, and records of it.
+///
+/// # Panics
+/// The runs do not cover the records, or an array is not valid.
+pub fn json_schema(data: &[u8]) {
+    with_schema(data, |schema| super::json_schema::format("value", None, &Properties::new())?.decoder(schema).ok(), "JSON");
 }
 
 /// JSON records without a schema.
@@ -143,10 +161,14 @@ struct Two;
 impl Schemas for Two {
     fn schema(&mut self, id: SchemaId) -> Result<RegisteredSchema, NoSchema> {
         let text = match id {
-            SchemaId::Number(1) => "syntax = \"proto3\"; message A { int32 a = 1; message B { string b = 1; } } message C { A a = 1; }",
-            SchemaId::Number(2) | SchemaId::Guid(_) => "syntax = \"proto2\"; message A { required int64 a = 1; repeated string b = 2; }",
+            SchemaId::Number(1) => {
+                "syntax = \"proto3\"; message A { int32 a = 1; message B { string b = 1; } } message C { A a = 1; }"
+            }
+            SchemaId::Number(2) | SchemaId::Guid(_) => {
+                "syntax = \"proto2\"; message A { required int64 a = 1; repeated string b = 2; }"
+            }
             SchemaId::Number(3) => return Err(NoSchema::Unavailable(Unavailable("away".into()))),
-            SchemaId::Number(_) => return Err(NoSchema::Refused(RecordError::data("no schema"))),
+            SchemaId::Number(_) | SchemaId::Content(_) => return Err(NoSchema::Refused(RecordError::data("no schema"))),
         };
         Ok(RegisteredSchema { kind: "PROTOBUF".into(), text: text.into(), references: Vec::new(), version: None })
     }

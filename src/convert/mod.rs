@@ -176,10 +176,6 @@ mod tests {
         let faults = build("com.example.MyConverter", &Properties::new(), Role::Value).expect_err("refused");
         let message = "Invalid value com.example.MyConverter for configuration value.converter: Class com.example.MyConverter could not be found. There are JsonConverter, StringConverter, ByteArrayConverter, ";
         assert!(faults.to_string().starts_with(message), "{faults}");
-        assert_eq!(
-            faults.to_string(),
-            "Invalid value com.example.MyConverter for configuration value.converter: Class com.example.MyConverter could not be found. There are JsonConverter, StringConverter, ByteArrayConverter, AvroConverter"
-        );
         let faults = build("org.example.JsonConvertor", &Properties::new(), Role::Value).expect_err("refused");
         assert!(faults.to_string().ends_with("could not be found. Did you mean JsonConverter?"), "{faults}");
         let faults = build("SimpleHeaderConverter", &Properties::new(), Role::Key).expect_err("refused");

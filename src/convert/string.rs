@@ -49,7 +49,7 @@ impl Encoding {
 }
 
 /// Appends UTF-8 with U+FFFD for each part that is none. Parts are as in Java, which takes the bytes of half a surrogate pair for one.
-fn append_utf8(bytes: &[u8], text: &mut String) {
+pub(super) fn append_utf8(bytes: &[u8], text: &mut String) {
     // How many bytes of such a half were seen.
     let mut half = 0;
     for chunk in bytes.utf8_chunks() {

@@ -16,6 +16,7 @@ use landfall_api::schema::{DEFAULT, JSON, SCHEMALESS, is_schemaless};
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config};
 
 use super::default::default;
+use super::field_path::mark;
 use super::mask_field::long_value;
 use super::require::{java_class, structs};
 use super::{Members, Part, header_values};
@@ -222,11 +223,6 @@ impl Cast {
         let batch = out.reject_rows(self.part.replaced(batch, members.into_column(&column.field)), errors);
         out.emit(batch);
     }
-}
-
-/// The metadata of a field without a schema.
-pub(super) fn mark() -> HashMap<String, String> {
-    HashMap::from([(SCHEMALESS.to_owned(), "true".to_owned())])
 }
 
 /// `array`, null where the struct that it is in is.

@@ -1,7 +1,8 @@
 //! A text as Java reads it for a header and writes it again (`Values.parseString` and `Values.convertToString`, 4.3.1).
 //!
 //! It is a number, `true`, `false`, `null`, a date, a time, a timestamp, a list or a map of such, or else the text that it is. Dates
-//! are in UTC. Fractions are printed with the fewest digits, as a JVM of version 19 or later does.
+//! are in UTC. Fractions are printed with the fewest digits, as a JVM of version 19 or later does. Where dates and numbers stand in one
+//! list, each stays what it is: Java takes the numbers for days.
 
 use std::mem::discriminant;
 use std::ops::Range;

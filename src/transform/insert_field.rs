@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use landfall_api::schema::{NAME, TIMESTAMP, VERSION, is_schemaless};
 use landfall_api::{Batch, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config};
 
-use super::cast::mark;
+use super::field_path::mark;
 use super::part::basics;
 use super::replace_field::overlaid;
 use super::require::structs;

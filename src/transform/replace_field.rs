@@ -35,7 +35,10 @@ fn parse_renames(mappings: &[String]) -> Result<Vec<(String, String)>, String> {
         let parts: Vec<_> = mapping.trim_end_matches(':').split(':').collect();
         match parts[..] {
             [from, to] => Ok((from.to_owned(), to.to_owned())),
-            _ => Err(format!("Invalid value [{}] for configuration renames: Invalid rename mapping: {mapping}", mappings.join(", "))),
+            _ => Err(format!(
+                "Invalid value [{}] for configuration renames: Invalid rename mapping: {mapping}",
+                mappings.join(", ")
+            )),
         }
     };
     mappings.iter().map(parse).collect()

@@ -13,14 +13,15 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use landfall_api::schema::{DATE, DEFAULT, JSON, NAME, SCHEMALESS, TIME, TIMESTAMP, VERSION, is_schemaless, name};
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config};
 
-use super::cast::{connect_type, json, mark, within};
+use super::cast::{connect_type, json, within};
 use super::default::default;
+use super::field_path::mark;
 use super::require::{java_class, structs};
+use super::simple_date_format::SimpleDateFormat;
 use super::{Members, Part};
 
-mod format;
-
-use format::DateFormat;
+/// Milliseconds of a day.
+const DAY: i64 = 86_400_000;
 
 config! {
     /// What `TimestampConverter.CONFIG_DEF` declares.
@@ -30,7 +31,7 @@ config! {
         /// The desired timestamp representation: string, unix, Date, Time, or Timestamp.
         target_type: String = "target.type" { required: true, importance: High, width: Width::None, display: "target.type", valid: OneOf(&["string", "unix", "Date", "Time", "Timestamp"]) };
         /// A SimpleDateFormat-compatible format for the timestamp. Used to generate the output when type=string or used to parse the input if
-        /// the input is a string. The letters G, y, M, L, d, D, E, u, a, H, k, K, h, m, s, S, z, Z and X are known, those of weeks are not.
+        /// the input is a string. By the letters of weeks (Y, w, W and F) a timestamp can be written and not parsed.
         format: String = "format" { default: Some(""), width: Width::None, display: "format" };
         /// The desired Unix precision for the timestamp: seconds, milliseconds, microseconds, or nanoseconds. Used to generate the output
         /// when type=unix or used to parse the input if the input is a Long. Note: This SMT will cause precision loss during conversions
@@ -96,7 +97,7 @@ struct TimestampConverter {
     part: Part,
     field: String,
     target: Form,
-    format: Option<DateFormat>,
+    format: Option<SimpleDateFormat>,
     precision: Precision,
     with_defaults: bool,
 }
@@ -118,7 +119,7 @@ impl TimestampConverter {
             part,
             field: config.field,
             target,
-            format: if blank { None } else { Some(DateFormat::new(&config.format)?) },
+            format: if blank { None } else { Some(pattern(&config.format, target)?) },
             precision: match &*config.unix_precision {
                 "seconds" => Precision::Seconds,
                 "microseconds" => Precision::Within(1000),
@@ -128,6 +129,18 @@ impl TimestampConverter {
             with_defaults: config.replace_null_with_default,
         })
     }
+}
+
+/// The format of a pattern that is to make `target`; that of text is written, all others are only read.
+fn pattern(pattern: &str, target: Form) -> Result<SimpleDateFormat, String> {
+    let format = SimpleDateFormat::new(pattern).map_err(|why| {
+        format!(
+            "Invalid value java.lang.IllegalArgumentException: {why} for configuration TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: {pattern}"
+        )
+    })?;
+    let readable = if target == Form::Text { Ok(()) } else { format.readable() };
+    readable.map_err(|why| format!("Invalid value {pattern} for configuration format: {why}"))?;
+    Ok(format)
 }
 
 impl Transform for TimestampConverter {
@@ -227,7 +240,7 @@ impl TimestampConverter {
         let millis = match field.data_type() {
             DataType::Null => Int64Array::new_null(array.len()),
             DataType::Timestamp(..) => array.as_primitive::<TimestampMillisecondType>().reinterpret_cast::<Int64Type>(),
-            DataType::Date32 => array.as_primitive::<Date32Type>().unary(|days| i64::from(days) * format::DAY),
+            DataType::Date32 => array.as_primitive::<Date32Type>().unary(|days| i64::from(days) * DAY),
             DataType::Time32(_) => array.as_primitive::<Time32MillisecondType>().unary(i64::from),
             DataType::Int64 => array.as_primitive::<Int64Type>().unary(|value| self.precision.to_millis(value)),
             DataType::Utf8 => self.of_texts(field, array.as_string(), &mut errors),
@@ -300,13 +313,13 @@ impl TimestampConverter {
                 Arc::new(TimestampMillisecondArray::new(millis.values().clone(), millis.nulls().cloned()).with_timezone("UTC"))
             }
             Form::Time => {
-                let of = |millis: &i64| millis.rem_euclid(format::DAY) as i32;
+                let of = |millis: &i64| millis.rem_euclid(DAY) as i32;
                 let values: Vec<_> = millis.values().iter().map(of).collect();
                 Arc::new(Time32MillisecondArray::new(values.into(), millis.nulls().cloned()))
             }
             Form::Date => {
                 let of = |(row, millis): (usize, &i64)| {
-                    i32::try_from(millis.div_euclid(format::DAY)).unwrap_or_else(|_| {
+                    i32::try_from(millis.div_euclid(DAY)).unwrap_or_else(|_| {
                         errors.push((row, RecordError::data(format!("{millis} milliseconds are beyond the days of a Date"))));
                         0
                     })
@@ -322,7 +335,7 @@ impl TimestampConverter {
                 for value in millis {
                     text.clear();
                     if let Some(value) = value {
-                        format.format(value, &mut text);
+                        format.write(value, &mut text);
                     }
                     texts.append_option(value.map(|_| &*text));
                 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use landfall_api::{TaskError, TaskMetrics, TopicId, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::columns;
 use crate::encode::{EncodeError, Encoder, Format};
 use crate::encoders::Place;
 use crate::landed::{self, facts};
@@ -143,7 +144,7 @@ enum Work {
 pub(crate) enum Outcome {
     /// It has as many bytes as it may have. Said once, and it goes on.
     Full,
-    /// It is visible.
+    /// It is visible, or one with the same rows is.
     Landed,
     /// Another file of ours has its name and holds the records from its first one up to offset `last`.
     Taken { last: i64 },
@@ -353,6 +354,8 @@ async fn land(
         Ok(Published::Exists) => {
             staged.discard().await;
             match existing(shared, id).await {
+                // the same rows, of an earlier run
+                Ok(Some(there)) if there == last && is_alike(shared, id).await => Outcome::Landed,
                 Ok(Some(last)) => Outcome::Taken { last },
                 Ok(None) => Outcome::Failed(TaskError::Retriable(format!("{} was there and is gone", id.path))),
                 Err(error) => Outcome::Failed(error),
@@ -453,6 +456,18 @@ async fn existing(shared: &Shared, id: &Identity) -> Result<Option<i64>, TaskErr
             Err(error) => shared.again("reading", path, error).await?,
         }
     }
+}
+
+/// Whether the visible file that has the name of `id` shows values as this one does, so that there is nothing to learn from it.
+async fn is_alike(shared: &Shared, id: &Identity) -> bool {
+    if !shared.format.has_schema() {
+        return true;
+    }
+    let Ok(Some(there)) = landed::learned(&*shared.storage, &id.path).await else { return false };
+    let ours = columns::value_field(&id.schema);
+    // a footer says more of its file
+    let said = ours.metadata().iter().all(|(key, value)| there.metadata().get(key).is_some_and(|there| there == value));
+    said && ours.data_type() == there.data_type()
 }
 
 #[cfg(test)]

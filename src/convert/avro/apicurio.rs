@@ -7,7 +7,7 @@ use std::time::Duration;
 use landfall_api::config::Password;
 use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Role, Width, config};
 
-use super::super::registry::{Apicurio, ApicurioSettings, Decode, Format, Framed, RegisteredSchema, SchemaId, Stores};
+use super::super::registry::{Apicurio, ApicurioSettings, Decode, Format, Framed, RegisteredSchema, SchemaId, Stores, joined};
 use super::connect::Options;
 use super::{AvroDecoder, only_false};
 
@@ -110,7 +110,8 @@ impl ConverterClass for ApicurioAvroConverterClass {
     }
 
     fn keys(&self) -> &'static [Key] {
-        ApicurioConfig::KEYS
+        const KEYS: &[Key] = &joined::<{ ApicurioConfig::KEYS.len() }>(ApicurioConfig::KEYS, &[]);
+        KEYS
     }
 
     fn build(&self, properties: &Properties, role: Role) -> Result<Box<dyn Converter>, Faults> {

@@ -125,9 +125,15 @@ fn options(config: &AvroConverterConfig) -> Options {
     }
 }
 
+/// The format with the options that `properties` say, for a decoder without a registry; none if one of them is wrong.
+pub(super) fn format(name: &'static str, header: Option<&'static str>, properties: &Properties) -> Option<Avro> {
+    let config = AvroConverterConfig::parse(properties, &mut Faults::default())?;
+    Some(Avro { name, header, options: options(&config), trailing: config.trailing })
+}
+
 /// Avro in Confluent's wire format.
 #[derive(Debug)]
-struct Avro {
+pub(super) struct Avro {
     name: &'static str,
     header: Option<&'static str>,
     options: Options,

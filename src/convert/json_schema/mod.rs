@@ -107,9 +107,14 @@ impl ConverterClass for JsonSchemaConverterClass {
     }
 }
 
+/// The format with the options that `properties` say, for a decoder without a registry; none if one of them is wrong.
+pub(super) fn format(name: &'static str, header: Option<&'static str>, properties: &Properties) -> Option<JsonSchema> {
+    JsonSchemaConverterConfig::parse(properties, &mut Faults::default()).map(|config| JsonSchema::new(&config, name, header))
+}
+
 /// What all schemas are read by.
 #[derive(Debug)]
-struct JsonSchema {
+pub(super) struct JsonSchema {
     name: &'static str,
     /// The header that may name the schema.
     header: Option<&'static str>,

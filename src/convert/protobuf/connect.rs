@@ -90,7 +90,11 @@ impl Reading<'_> {
     fn message(&mut self, message: &MessageDescriptor) -> Result<Typed, RecordError> {
         if self.open.iter().any(|(open, _)| open == message) {
             let path: Vec<_> = self.open.iter().map(|(_, field)| field.as_str()).collect();
-            return Err(RecordError::data(format!("{} is recursive at {}: no column can hold it", message.full_name(), path.join("."))));
+            return Err(RecordError::data(format!(
+                "{} is recursive at {}: no column can hold it",
+                message.full_name(),
+                path.join(".")
+            )));
         }
         if self.open.len() >= DEPTH as usize {
             return Err(RecordError::data(format!("{} is nested deeper than {DEPTH} messages", message.full_name())));

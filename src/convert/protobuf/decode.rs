@@ -6,7 +6,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
 use arrow_schema::FieldRef;
 use landfall_api::{Column, RecordError, Run};
 
@@ -47,8 +46,8 @@ impl Decode for Decoder {
                 refused.push((row, refusal(malformed)));
             }
         }
-        let array = node.finish(self.field.data_type());
-        runs(&self.field, &array, refused)
+        let column = Column { field: Arc::clone(&self.field), array: node.finish(self.field.data_type()) };
+        super::super::runs(0, &column, refused)
     }
 }
 
@@ -76,23 +75,6 @@ fn refusal(malformed: Malformed) -> RecordError {
         Malformed::Value(error) => *error,
         malformed => super::unreadable(malformed.text()),
     }
-}
-
-/// The rows between those that were refused, and these.
-fn runs(field: &FieldRef, array: &ArrayRef, refused: Vec<(usize, RecordError)>) -> Vec<Run> {
-    let mut runs = Vec::with_capacity(2 * refused.len() + 1);
-    let accepted = |from: usize, to: usize| {
-        let column = Column { field: Arc::clone(field), array: array.slice(from, to - from) };
-        (from < to).then_some(Run { rows: from..to, column: Ok(column) })
-    };
-    let mut at = 0;
-    for (row, error) in refused {
-        runs.extend(accepted(at, row));
-        runs.push(Run { rows: row..row + 1, column: Err(error) });
-        at = row + 1;
-    }
-    runs.extend(accepted(at, array.len()));
-    runs
 }
 
 impl Message {

@@ -108,7 +108,9 @@ impl Given {
         file.enum_type.iter_mut().for_each(tidy_enum);
 
         let there = |name: &str| {
-            name.starts_with("google/protobuf/") || known::text(name).is_some() || self.texts.iter().any(|(known, _)| known == name)
+            name.starts_with("google/protobuf/")
+                || known::text(name).is_some()
+                || self.texts.iter().any(|(known, _)| known == name)
         };
         let (before, public) = (std::mem::take(&mut file.dependency), std::mem::take(&mut file.public_dependency));
         file.weak_dependency.clear();

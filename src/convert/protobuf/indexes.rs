@@ -32,9 +32,13 @@ impl Messages {
         if let Some(at) = self.known.iter().position(|(known, _)| known == path) {
             return Ok(at);
         }
-        let message = descriptor::message(&self.file, path).ok_or_else(|| unreadable(format!("Invalid message indexes: {path:?}")))?;
-        let decoder = connect::column(&self.options, self.name, &message, self.version)
-            .map(|(field, node, kind)| Decoder { field: Arc::new(field), node, kind });
+        let message =
+            descriptor::message(&self.file, path).ok_or_else(|| unreadable(format!("Invalid message indexes: {path:?}")))?;
+        let decoder = connect::column(&self.options, self.name, &message, self.version).map(|(field, node, kind)| Decoder {
+            field: Arc::new(field),
+            node,
+            kind,
+        });
         self.known.push((path.to_vec(), decoder));
         Ok(self.known.len() - 1)
     }

@@ -133,8 +133,12 @@ fn date(year: i64, month: i64, day: i64) -> Result<i32, RecordError> {
 
 /// Milliseconds since midnight.
 fn time([hours, minutes, seconds, nanos]: [i64; 4]) -> Result<i32, RecordError> {
-    let parts =
-        [("HourOfDay", hours, 23), ("MinuteOfHour", minutes, 59), ("SecondOfMinute", seconds, 59), ("NanoOfSecond", nanos, 999_999_999)];
+    let parts = [
+        ("HourOfDay", hours, 23),
+        ("MinuteOfHour", minutes, 59),
+        ("SecondOfMinute", seconds, 59),
+        ("NanoOfSecond", nanos, 999_999_999),
+    ];
     for (name, value, last) in parts {
         if !(0..=last).contains(&value) {
             let message = format!("Invalid value for {name} (valid values 0 - {last}): {value}");
@@ -193,7 +197,9 @@ mod tests {
         assert_eq!(date(2024, 2, 29), Ok(19782));
         assert_eq!(date(1969, 12, 31), Ok(-1));
         assert_eq!(date(1, 1, 1), Ok(-719_162));
-        for (y, m, d, message) in [(0, 1, 1, "YEAR"), (2023, 13, 1, "MONTH"), (2023, 2, 29, "DAY_OF_MONTH"), (2023, 2, 0, "DAY_OF_MONTH")] {
+        for (y, m, d, message) in
+            [(0, 1, 1, "YEAR"), (2023, 13, 1, "MONTH"), (2023, 2, 29, "DAY_OF_MONTH"), (2023, 2, 0, "DAY_OF_MONTH")]
+        {
             assert_eq!(date(y, m, d).map_err(|e| e.message), Err(message.to_owned()));
         }
         assert_eq!(date(292_278_994, 1, 1).map_err(|e| e.message), Err("YEAR".to_owned()));

@@ -121,6 +121,10 @@ impl Format for Protobuf {
         format!("Failed to deserialize data for topic {topic} to Protobuf:")
     }
 
+    fn undecodable(&self, id: SchemaId) -> String {
+        format!("Error deserializing Protobuf message for id {id}: ")
+    }
+
     fn header(&self) -> Option<&str> {
         self.header
     }
@@ -145,7 +149,7 @@ impl Format for Protobuf {
 
 /// Java's error for what is no message of its schema.
 fn unreadable(why: impl std::fmt::Display) -> RecordError {
-    serialization(format!("Error deserializing Protobuf message: {why}"))
+    serialization(why.to_string())
 }
 
 /// The format with the options that `properties` say, for a decoder without a registry; none if one of them is wrong.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::io::Write as _;
 
 use super::super::node::{Node, Overflow, Text, Values};
+use super::super::string::append_utf8;
 use super::plan::{Coding, Default, Symbols};
 use super::wire::{Malformed, Reader, VARINT};
 
@@ -51,7 +52,11 @@ impl Coding {
                 match simdutf8::basic::from_utf8(bytes) {
                     Ok(_) => append(text, bytes)?,
                     Err(_) if *strict => return Err(Malformed::Utf8),
-                    Err(_) => append(text, String::from_utf8_lossy(bytes).as_bytes())?,
+                    Err(_) => {
+                        let mut replaced = String::new();
+                        append_utf8(bytes, &mut replaced);
+                        append(text, replaced.as_bytes())?;
+                    }
                 }
             }
             Self::Bytes => {

@@ -48,15 +48,21 @@ impl Malformed {
     /// Java's words (`InvalidProtocolBufferException`).
     pub(super) fn text(&self) -> String {
         match self {
-            Self::Truncated => "While parsing a protocol message, the input ended unexpectedly in the middle of a field.  This could mean \
-                                either that the input has been truncated or that an embedded message misreported its own length.",
+            Self::Truncated => {
+                "While parsing a protocol message, the input ended unexpectedly in the middle of a field.  This could mean \
+                                either that the input has been truncated or that an embedded message misreported its own length."
+            }
             Self::Varint => "CodedInputStream encountered a malformed varint.",
-            Self::NegativeSize => "CodedInputStream encountered an embedded string or message which claimed to have negative size.",
+            Self::NegativeSize => {
+                "CodedInputStream encountered an embedded string or message which claimed to have negative size."
+            }
             Self::ZeroTag => "Protocol message contained an invalid tag (zero).",
             Self::EndGroup => "Protocol message end-group tag did not match expected tag.",
             Self::WireType => "Protocol message tag had invalid wire type.",
-            Self::Depth => "Protocol message had too many levels of nesting.  May be malicious.  Use setRecursionLimit() to increase the \
-                            recursion depth limit.",
+            Self::Depth => {
+                "Protocol message had too many levels of nesting.  May be malicious.  Use setRecursionLimit() to increase the \
+                            recursion depth limit."
+            }
             Self::Utf8 => "Protocol message had invalid UTF-8.",
             Self::Required(path) => return format!("Message missing required fields: {path}"),
             Self::Value(error) => return error.message.clone(),

@@ -239,12 +239,15 @@ pub(super) fn namespaced(properties: &Properties) -> Properties {
     all
 }
 
-/// The keys of `first`, then those of `second`: `joined::<{ A.len() + B.len() }>(A, B)`.
+/// The keys of `first`, then those of `second`: `joined::<{ A.len() + B.len() }>(A, B)`. One without a name to display has its own.
 pub(in crate::convert) const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
     let mut all = [Key::EMPTY; N];
     let mut at = 0;
     while at < N {
         all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        if all[at].display.is_empty() {
+            all[at].display = all[at].name;
+        }
         at += 1;
     }
     all

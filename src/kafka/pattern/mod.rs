@@ -3,7 +3,8 @@
 //! A topic's name has ASCII letters, digits, `.`, `_` and `-` only, and at most 249 of them. So every class of characters is a set
 //! of 128 bits ([`class`]), line terminators need no care, and what is Java's own (possessive quantifiers, atomic groups,
 //! look-behind, intersections, quoting, its words for faults) is taken as Java takes it by [`parse`], and tried in Java's order by
-//! [`run`]. Java tries for as long as it takes; here a name has a budget, and a pattern that exceeds it is an error.
+//! [`run`]. What takes the place of a match is read by [`replace`]. Java tries for as long as it takes; here a name
+//! has a budget, and a pattern that exceeds it is an error.
 //! What names of topics can never need is refused: scripts and blocks other than Latin, and `\N{…}`.
 
 mod bracket;

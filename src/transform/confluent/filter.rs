@@ -14,7 +14,8 @@ config! {
         /// `$.key[?(@.a == 'x' || @.n > 5)]`. A predicate compares with texts, numbers, `true` and `false`, and knows `in`, `nin`, `&&`, `||`, `!`
         /// and parentheses.
         filter_condition: String = "filter.condition" { required: true, importance: High, valid: By(|text| Condition::parse(text).map(drop)) };
-        /// What becomes of records that match: with `include` only they go on, with `exclude` only the others.
+        /// What becomes of records that match: with `include` only they go on, with `exclude` only the others. A key or value that
+        /// is null as a whole goes on.
         filter_type: String = "filter.type" { required: true, importance: High, valid: OneOfIgnoreCase(&["include", "exclude"]) };
         /// What becomes of a record where the path, without the predicate, leads to nothing: it is refused (`fail`), goes on (`include`) or is
         /// dropped (`exclude`). A field that a predicate asks for and that is not there matches nothing.

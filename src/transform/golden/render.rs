@@ -54,22 +54,24 @@ fn canonical_schema(schema: &Value) -> Value {
         };
         (key.clone(), member)
     };
-    Value::Object(members.iter().map(member).collect())
+    let mut schema: Map<_, _> = members.iter().map(member).collect();
+    schema.entry("optional").or_insert(json!(false));
+    Value::Object(schema)
 }
 
 /// A payload whose numbers with a fraction are those of their type, however many digits Java wrote.
 fn canonical_payload(schema: &Value, payload: &Value) -> Value {
     let of = |part: &str, payload: &Value| canonical_payload(&schema[part], payload);
     match (schema["type"].as_str(), payload) {
-        (Some("float"), Value::Number(number)) => {
-            number.as_f64().map_or(Value::Null, |value| number_of_float(value as f32))
-        }
+        (Some("float"), Value::Number(number)) => number.as_f64().map_or(Value::Null, |value| number_of_float(value as f32)),
         (Some("double" | "bytes"), Value::Number(number)) => number.as_f64().into(),
         (Some("array"), Value::Array(items)) => items.iter().map(|item| of("items", item)).collect(),
         (Some("map"), Value::Object(members)) => {
             Value::Object(members.iter().map(|(key, value)| (key.clone(), of("values", value))).collect())
         }
-        (Some("map"), Value::Array(pairs)) => pairs.iter().map(|pair| json!([of("keys", &pair[0]), of("values", &pair[1])])).collect(),
+        (Some("map"), Value::Array(pairs)) => {
+            pairs.iter().map(|pair| json!([of("keys", &pair[0]), of("values", &pair[1])])).collect()
+        }
         (Some("struct"), Value::Object(members)) => {
             let fields = schema["fields"].as_array().into_iter().flatten();
             let member = |field: &Value| {

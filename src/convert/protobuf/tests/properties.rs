@@ -4,13 +4,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use protox::prost_reflect::bytes::Bytes;
 use protox::prost_reflect::prost::Message as _;
-use protox::prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value as Dynamic};
+use protox::prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value as Dynamic,
+};
 
 use super::*;
 
 const SCALARS: [&str; 15] = [
-    "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64", "float", "double", "bool",
-    "string", "bytes",
+    "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64", "float", "double",
+    "bool", "string", "bytes",
 ];
 const KEYS: [&str; 5] = ["int32", "uint64", "sint32", "bool", "string"];
 
@@ -46,7 +48,8 @@ fn any_fields() -> impl Strategy<Value = Vec<Spec>> {
         3 => Just(Label::Oneof),
         1 => (0..KEYS.len()).prop_map(Label::Map),
     ];
-    let leaf = prop_oneof![6 => (0..SCALARS.len()).prop_map(Type::Scalar), 1 => Just(Type::Enum), 1 => Just(Type::Message(Vec::new()))];
+    let leaf =
+        prop_oneof![6 => (0..SCALARS.len()).prop_map(Type::Scalar), 1 => Just(Type::Enum), 1 => Just(Type::Message(Vec::new()))];
     let spec = move |of: BoxedStrategy<Type>| {
         (label.clone(), of, prop_oneof![6 => Just(1u32), 1 => 2u32..300]).prop_map(|(label, of, gap)| Spec { label, of, gap })
     };

@@ -39,14 +39,17 @@ const ALL: &str = "syntax = \"proto3\"; package p.q; import \"confluent/meta.pro
 #[test]
 fn a_schema_is_connects() {
     let n = |tag: u32, name: &str| json!([format!("{name}? name=N Tag={tag}"), [["x? Tag=1", "Utf8"]]]);
-    let expected = json!(["value? name=M", [
-        ["kind_0? name=io.confluent.connect.protobuf.Union.kind", [["a? Tag=1", "Int32"], n(2, "b")]],
-        ["c? Tag=3 Type=uint32", "Int64"],
-        ["d? Tag=4", ["item? name=E Enum.Y=5 Enum.Z=0 Enum=E", "Utf8"]],
-        ["e_f? name=e_f Tag=5", [["key Tag=1", "Utf8"], n(2, "value")]],
-        ["g? Tag=6", "Int8"],
-        ["h? Tag=7", "Boolean"],
-    ]]);
+    let expected = json!([
+        "value? name=M",
+        [
+            ["kind_0? name=io.confluent.connect.protobuf.Union.kind", [["a? Tag=1", "Int32"], n(2, "b")]],
+            ["c? Tag=3 Type=uint32", "Int64"],
+            ["d? Tag=4", ["item? name=E Enum.Y=5 Enum.Z=0 Enum=E", "Utf8"]],
+            ["e_f? name=e_f Tag=5", [["key Tag=1", "Utf8"], n(2, "value")]],
+            ["g? Tag=6", "Int8"],
+            ["h? Tag=7", "Boolean"],
+        ]
+    ]);
     assert_eq!(schema(ALL, &[]), expected);
 }
 
@@ -83,14 +86,17 @@ fn logical_types_are_arrows() {
         import \"google/type/timeofday.proto\"; import \"confluent/type/decimal.proto\"; import \"confluent/type/variant.proto\";
         message M { google.protobuf.Timestamp a = 1; google.type.Date b = 2; google.type.TimeOfDay c = 3; confluent.type.Decimal d = 4;
           confluent.type.Decimal e = 5 [(confluent.field_meta).params = { key: \"scale\" value: \"3\" }]; confluent.type.Variant f = 6; }";
-    let expected = json!(["value? name=M", [
-        ["a? name=org.apache.kafka.connect.data.Timestamp Tag=1", "Timestamp(ms, \"UTC\")"],
-        ["b? name=org.apache.kafka.connect.data.Date Tag=2", "Date32"],
-        ["c? name=org.apache.kafka.connect.data.Time Tag=3", "Time32(ms)"],
-        ["d? name=org.apache.kafka.connect.data.Decimal Tag=4 parameter.scale=0", "Decimal128(38, 0)"],
-        ["e? name=org.apache.kafka.connect.data.Decimal Tag=5 parameter.scale=3", "Decimal128(38, 3)"],
-        ["f? name=org.apache.kafka.connect.data.Variant Tag=6", [["metadata", "Binary"], ["value", "Binary"]]],
-    ]]);
+    let expected = json!([
+        "value? name=M",
+        [
+            ["a? name=org.apache.kafka.connect.data.Timestamp Tag=1", "Timestamp(ms, \"UTC\")"],
+            ["b? name=org.apache.kafka.connect.data.Date Tag=2", "Date32"],
+            ["c? name=org.apache.kafka.connect.data.Time Tag=3", "Time32(ms)"],
+            ["d? name=org.apache.kafka.connect.data.Decimal Tag=4 parameter.scale=0", "Decimal128(38, 0)"],
+            ["e? name=org.apache.kafka.connect.data.Decimal Tag=5 parameter.scale=3", "Decimal128(38, 3)"],
+            ["f? name=org.apache.kafka.connect.data.Variant Tag=6", [["metadata", "Binary"], ["value", "Binary"]]],
+        ]
+    ]);
     assert_eq!(schema(text, &[]), expected);
 }
 
@@ -98,7 +104,10 @@ fn logical_types_are_arrows() {
 fn references_and_what_everybody_knows_are_imported() {
     let references = vec![
         ("deep/er.proto".to_owned(), "syntax = \"proto3\"; package d; message D { int32 x = 1; }".to_owned()),
-        ("other.proto".to_owned(), "syntax = \"proto2\"; package o; import public \"deep/er.proto\"; message O { optional d.D d = 1; }".to_owned()),
+        (
+            "other.proto".to_owned(),
+            "syntax = \"proto2\"; package o; import public \"deep/er.proto\"; message O { optional d.D d = 1; }".to_owned(),
+        ),
     ];
     let text = "syntax = \"proto3\"; import \"other.proto\"; import \"google/type/color.proto\"; import \"google/protobuf/duration.proto\";
         import \"nowhere/at/all.proto\"; message M { o.O o = 1; d.D d = 2; google.type.Color c = 3; google.protobuf.Duration e = 4 [(nobody.knows) = 1]; }";
@@ -126,11 +135,18 @@ fn a_descriptor_in_base64_is_a_schema_too() {
 fn what_cannot_be_a_column_is_refused_with_the_reason() {
     let data = "org.apache.kafka.connect.errors.DataException: ";
     let cases = [
-        (proto3("message M { A a = 1; } message A { repeated B b = 1; } message B { map<string, A> c = 1; }"), format!("{data}p.A is recursive at a.b.c: no column can hold it")),
-        ("syntax = \"proto2\"; message M { optional group G = 1 { optional int32 a = 1; } }".to_owned(), format!("{data}Unknown Connect schema type: GROUP")),
+        (
+            proto3("message M { A a = 1; } message A { repeated B b = 1; } message B { map<string, A> c = 1; }"),
+            format!("{data}p.A is recursive at a.b.c: no column can hold it"),
+        ),
+        (
+            "syntax = \"proto2\"; message M { optional group G = 1 { optional int32 a = 1; } }".to_owned(),
+            format!("{data}Unknown Connect schema type: GROUP"),
+        ),
         (
             proto3("message M { oneof o { int32 a = 1; } int32 o_0 = 2; }"),
-            "org.apache.kafka.connect.errors.SchemaBuilderException: Cannot create field because of field name duplication o_0".to_owned(),
+            "org.apache.kafka.connect.errors.SchemaBuilderException: Cannot create field because of field name duplication o_0"
+                .to_owned(),
         ),
     ];
     for (text, error) in cases {
@@ -138,7 +154,10 @@ fn what_cannot_be_a_column_is_refused_with_the_reason() {
     }
     for text in ["edition = \"2023\"; message M {}", "not a schema", "syntax = \"proto3\"; message M { Unknown a = 1; }", ""] {
         let error = refused(text);
-        assert!(error.starts_with("org.apache.kafka.common.errors.SerializationException: Error deserializing Protobuf message: "), "{error}");
+        assert!(
+            error.starts_with("org.apache.kafka.common.errors.SerializationException: Error deserializing Protobuf message: "),
+            "{error}"
+        );
     }
 }
 
@@ -154,9 +173,9 @@ fn a_path_says_which_message_it_is() {
         (&[2, 2, 8, 1], "D"),
         (&[4, 0, 0, 8, 1], "B"),
         (&[4, 0, 2, 8, 1], "C"),
-        (&[2, 8], "Error deserializing Protobuf message: Invalid message indexes: [4]"),
-        (&[1], "Error deserializing Protobuf message: Illegal Capacity: -1"),
-        (&[8, 2], "Error deserializing Protobuf message: the bytes end within the message indexes"),
+        (&[2, 8], "Invalid message indexes: [4]"),
+        (&[1], "Illegal Capacity: -1"),
+        (&[8, 2], "the bytes end within the message indexes"),
     ];
     let payloads: Vec<_> = records.iter().map(|(bytes, _)| Some(*bytes)).chain([None]).collect();
     let runs = decode_framed(&mut *decoder, &payloads);
@@ -177,10 +196,13 @@ fn a_path_says_which_message_it_is() {
 
 #[test]
 fn keys_are_checked_by_name() {
-    let properties = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Properties>();
+    let properties =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Properties>();
     let url = ("schema.registry.url", "http://localhost:1");
     assert!(ProtobufConverterClass.build(&properties(&[url]), Role::Value).is_ok());
-    let faults = ProtobufConverterClass.build(&properties(&[url, ("derive.type", "true"), ("int.for.enums", "x")]), Role::Key).expect_err("refused");
+    let faults = ProtobufConverterClass
+        .build(&properties(&[url, ("derive.type", "true"), ("int.for.enums", "x")]), Role::Key)
+        .expect_err("refused");
     assert_eq!(faults.0.iter().map(|fault| &*fault.key).collect::<Vec<_>>(), ["int.for.enums", "derive.type"]);
     let faults = ProtobufConverterClass.build(&Properties::new(), Role::Value).expect_err("refused");
     assert_eq!(faults.0[0].key, "schema.registry.url");

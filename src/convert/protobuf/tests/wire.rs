@@ -42,7 +42,8 @@ fn what_comes_again_counts_and_what_nobody_knows_does_not() {
     let record = [int(1, 7), sub(2, "first"), unknown, sub(2, "last"), int(1, 8)].concat();
     assert_eq!(value(&text, &[], &record), json!({"a": 8, "b": "last"}));
     // A tag and a number of more bits than they have.
-    let long = [&[0x88, 0x80, 0x80, 0x80, 0x80, 0x01][..], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]].concat();
+    let long =
+        [&[0x88, 0x80, 0x80, 0x80, 0x80, 0x01][..], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]].concat();
     assert_eq!(value(&text, &[], &long), json!({"a": -1, "b": ""}));
 }
 
@@ -68,7 +69,9 @@ fn parts_of_a_message_are_one() {
 #[test]
 fn lists_are_packed_or_not_and_both() {
     let text = proto3("message M { repeated sint32 a = 1; repeated double b = 2; repeated string c = 3; repeated bool d = 4; }");
-    let packed = [sub(1, [1, 2, 3]), int(1, 4), sub(1, []), sub(2, 1.5f64.to_le_bytes()), sub(3, "x"), sub(3, ""), sub(4, [1, 0])].concat();
+    let packed =
+        [sub(1, [1, 2, 3]), int(1, 4), sub(1, []), sub(2, 1.5f64.to_le_bytes()), sub(3, "x"), sub(3, ""), sub(4, [1, 0])]
+            .concat();
     assert_eq!(value(&text, &[], &packed), json!({"a": [-1, 1, -2, 2], "b": [1.5], "c": ["x", ""], "d": [true, false]}));
 }
 
@@ -86,13 +89,18 @@ fn maps_keep_the_last_value_in_the_place_of_the_first() {
 
 #[test]
 fn the_last_field_of_a_oneof_counts() {
-    let text = proto3("message M { oneof o { int32 a = 1; N b = 2; string c = 3; } int32 d = 4; } message N { int32 x = 1; repeated int32 y = 2; }");
+    let text = proto3(
+        "message M { oneof o { int32 a = 1; N b = 2; string c = 3; } int32 d = 4; } message N { int32 x = 1; repeated int32 y = 2; }",
+    );
     let n = [int(1, 1), int(2, 2)].concat();
     let cases = [
         (vec![], json!({"o_0": null, "d": 0})),
         (int(1, 0), json!({"o_0": {"a": 0, "b": null, "c": null}, "d": 0})),
         ([sub(2, &n), int(1, 5)].concat(), json!({"o_0": {"a": 5, "b": null, "c": null}, "d": 0})),
-        ([int(1, 5), sub(2, &n), sub(2, int(2, 3))].concat(), json!({"o_0": {"a": null, "b": {"x": 1, "y": [2, 3]}, "c": null}, "d": 0})),
+        (
+            [int(1, 5), sub(2, &n), sub(2, int(2, 3))].concat(),
+            json!({"o_0": {"a": null, "b": {"x": 1, "y": [2, 3]}, "c": null}, "d": 0}),
+        ),
         ([sub(2, &n), sub(3, "x"), sub(2, [])].concat(), json!({"o_0": {"a": null, "b": {"x": 0, "y": []}, "c": null}, "d": 0})),
     ];
     let records: Vec<&[u8]> = cases.iter().map(|(record, _)| record.as_slice()).collect();
@@ -136,7 +144,7 @@ fn presence_is_told_where_java_tells_it() {
 fn required_fields_that_are_missing_are_named() {
     let text = "syntax = \"proto2\"; message M { required int32 a = 1; optional N n = 2; repeated N l = 3; }
                 message N { required string x = 1; }";
-    let prefix = "org.apache.kafka.common.errors.SerializationException: Error deserializing Protobuf message: Message missing required fields: ";
+    let prefix = "org.apache.kafka.common.errors.SerializationException: Message missing required fields: ";
     for (record, path) in [
         (vec![], "a"),
         ([int(1, 1), sub(2, [])].concat(), "n.x"),
@@ -182,10 +190,7 @@ fn logical_types_and_wrappers() {
     assert_eq!(value(text, &structs, &record)["e"], json!({"value": 3}));
     let both = [("wrapper.for.raw.primitives", "false"), ("wrapper.for.nullables", "true")];
     assert_eq!(value(text, &both, &record)["e"], json!(3));
-    assert_eq!(
-        refusal(text, &[], &sub(2, int(1, 2023))),
-        "java.lang.IllegalArgumentException: MONTH"
-    );
+    assert_eq!(refusal(text, &[], &sub(2, int(1, 2023))), "java.lang.IllegalArgumentException: MONTH");
     assert_eq!(refusal(text, &[], &sub(4, [])), "java.lang.NumberFormatException: Zero length BigInteger");
 }
 
@@ -235,7 +240,7 @@ fn malformed_bytes_are_refused_in_javas_words_and_cost_only_themselves() {
         let runs = decode(&mut *decoder, &[Some(&good), Some(&bad), Some(&good)]);
         assert_eq!(runs.len(), 3);
         let error = runs[1].column.as_ref().expect_err("refused");
-        assert_eq!(error.message, format!("Error deserializing Protobuf message: {message}"), "{bytes:?}");
+        assert_eq!(error.message, *message, "{bytes:?}");
         let expected = json!({"a": 3, "b": "x", "c": {"x": 4}, "d": [5]});
         for run in [&runs[0], &runs[2]] {
             assert_eq!(values(&run.column.as_ref().expect("good").array), [expected.clone()]);
