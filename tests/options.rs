@@ -8,15 +8,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 
+use arrow_array::BinaryArray;
 use landfall::convert::CONVERTERS;
 use landfall::herder::connector_config::ConnectorKeys;
 use landfall::plugins::{SINKS, simple_name};
 use landfall::transform::TRANSFORMS;
 use landfall::transform::predicate::PREDICATES;
-use landfall_api::{Effect, Key};
+use landfall_api::{Effect, Key, Records, Role};
 use landfall_lake::config::LakeConfig;
+
+use crate::support::registry::Registry;
 
 const LIST: &str = "tests/options.tsv";
 const PAGE: &str = "docs/options.md";
@@ -144,4 +149,98 @@ fn page() -> String {
         }
     }
     text
+}
+
+/// The faults of `AvroConverter` with these keys beside a registry's URL.
+fn registry_faults(more: &[(&str, &str)]) -> Vec<String> {
+    let given = [("schema.registry.url", "http://127.0.0.1:1")];
+    let properties = given.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let faults = landfall::convert::build("AvroConverter", &properties, Role::Value).err();
+    faults.into_iter().flat_map(|faults| faults.0).map(|fault| fault.key).collect()
+}
+
+#[test]
+fn what_a_registrys_client_cannot_do_is_refused_by_its_key() {
+    assert_eq!(registry_faults(&[]), [""; 0]);
+    for (key, value) in [
+        ("use.latest.with.metadata", "a=b"),
+        ("use.latest.version", "true"),
+        ("schema.format", "resolved"),
+        ("rule.executors", "a"),
+        ("rule.actions", "a"),
+        ("bearer.auth.issuer.endpoint.url", "http://x"),
+        ("bearer.auth.client.id", "a"),
+        ("bearer.auth.client.secret", "a"),
+        ("bearer.auth.scope", "a"),
+        ("bearer.auth.custom.provider.class", "a"),
+        ("context.name.strategy", "x.Y"),
+        ("key.schema.id.deserializer", "x.Y"),
+        ("value.schema.id.deserializer", "x.Y"),
+        ("http.connect.timeout.ms", "-1"),
+        ("schema.registry.ssl.provider", "a"),
+        ("schema.registry.ssl.cipher.suites", "a"),
+        ("schema.registry.ssl.keystore.location", "/nowhere.jks"),
+        ("schema.registry.ssl.keystore.password", "a"),
+        ("schema.registry.ssl.key.password", "a"),
+        ("schema.registry.ssl.keystore.key", "no PEM"),
+        ("schema.registry.ssl.truststore.certificates", "no PEM"),
+        ("schema.registry.ssl.truststore.location", "/nowhere.jks"),
+        ("schema.registry.ssl.truststore.password", "a"),
+        ("schema.registry.ssl.endpoint.identification.algorithm", "none"),
+        ("schema.registry.ssl.engine.factory.class", "a"),
+    ] {
+        assert!(!registry_faults(&[(key, value)]).is_empty(), "{key}={value} is taken");
+    }
+}
+
+/// What a registry's client asks of what listens, at this URL or as its proxy: the first line and the headers, in lower case.
+fn asked(more: &[(&str, &str)]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let heard = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        let lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        lines.collect::<Vec<_>>().join("\n").to_lowercase()
+    });
+    let url = format!("http://127.0.0.1:{port}");
+    let given = [("schema.registry.url", &*url), ("max.retries", "0"), ("http.read.timeout.ms", "2000")];
+    let properties = given.iter().chain(more).map(|(k, v)| ((*k).to_owned(), v.replace("PORT", &port))).collect();
+    let mut converter = landfall::convert::build("AvroConverter", &properties, Role::Value).expect("a converter");
+    let bytes = BinaryArray::from_iter_values([[0, 0, 0, 0, 1]]);
+    assert!(converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).is_err(), "nothing is answered");
+    heard.join().expect("a request")
+}
+
+#[test]
+fn a_registrys_client_says_where_it_belongs_and_takes_the_proxy() {
+    let token = [("bearer.auth.credentials.source", "STATIC_TOKEN"), ("bearer.auth.token", "t0ken")];
+    let more = [("bearer.auth.identity.pool.id", "pool-1"), ("bearer.auth.logical.cluster", "lsrc-1")];
+    let head = asked(&[&token[..], &more].concat());
+    for line in ["authorization: bearer t0ken", "confluent-identity-pool-id: pool-1", "target-sr-cluster: lsrc-1"] {
+        assert!(head.contains(line), "{line} is not in {head}");
+    }
+    let head = asked(&[
+        ("schema.registry.url", "http://registry.invalid:8081"),
+        ("proxy.host", "127.0.0.1"),
+        ("proxy.port", "PORT"),
+    ]);
+    assert!(head.lines().next().is_some_and(|line| line.contains("registry.invalid:8081")), "{head}");
+}
+
+#[test]
+fn a_registrys_client_begins_with_any_of_its_urls_if_told_so() {
+    let registries = [Registry::start(), Registry::start()];
+    let urls = registries.iter().map(Registry::url).collect::<Vec<_>>().join(",");
+    let ask = |randomize: &str| {
+        let given = [("schema.registry.url", &*urls), ("schema.registry.url.randomize", randomize), ("max.retries", "0")];
+        let properties = given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut converter = landfall::convert::build("AvroConverter", &properties, Role::Value).expect("a converter");
+        let bytes = BinaryArray::from_iter_values([[0, 0, 0, 0, 1]]);
+        converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("answered");
+    };
+    (0..10).for_each(|_| ask("false"));
+    assert!(registries[1].requests().is_empty(), "the second was asked though the first answers");
+    // One in a thousand million runs asks only the first.
+    (0..30).for_each(|_| ask("true"));
+    assert!(!registries[1].requests().is_empty(), "the second was never asked");
 }

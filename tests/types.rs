@@ -13,7 +13,7 @@ use arrow_array::{BinaryArray, Int64Array, StringArray, TimestampMillisecondArra
 use arrow_schema::{DataType, Field, FieldRef, Fields};
 use landfall::convert;
 use landfall_adls::{AzureDataLakeGen2Sink, AzureDataLakeSink};
-use landfall_api::schema::{self, NAME};
+use landfall_api::schema::{self, DECIMAL, LOGICAL, NAME};
 use landfall_api::{
     Batch, Column, Properties, RawBatch, RecordError, Records, Role, SinkConnector, SinkTask, TaskContext, TopicPartition,
 };
@@ -29,8 +29,10 @@ use tokio::runtime::Runtime;
 
 use crate::support::read::{self, python};
 use crate::support::records::Random;
+use crate::support::registry::Registry;
 use crate::support::secs;
 use random::{Range, SCALARS, SPARKS, Spec};
+use sources::Source;
 
 const CONFLUENT: Types = types(Mode::Confluent);
 const NATIVE: Types = types(Mode::Native);
@@ -303,4 +305,117 @@ fn a_connector_lands_the_types_that_it_is_told() {
         assert_eq!(shown.join(", "), columns, "{keys:?}");
         assert_eq!(read::row_count(&folder.path().join(file)), 3 - refused.len() as i64);
     }
+}
+
+/// The field `f` of what `class` makes of `payload` under `schema`, which stands in a registry as `kind`.
+fn registered(class: &str, kind: &str, schema: &str, payload: &[u8], more: &[(&str, &str)]) -> FieldRef {
+    let registry = Registry::start();
+    registry.answer("/schemas/ids/1", json!({"schema": schema, "schemaType": kind}));
+    let url = registry.url();
+    let given = [("schema.registry.url", &*url), ("max.retries", "0")];
+    let properties: Properties = given.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let mut converter = convert::build(class, &properties, Role::Value).expect("a converter");
+    let record = [&[0, 0, 0, 0, 1][..], payload].concat();
+    let bytes = BinaryArray::from_iter_values([record]);
+    let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("the registry answers");
+    let column = runs.into_iter().next().expect("a run").column.unwrap_or_else(|error| panic!("{schema}: {error}"));
+    let DataType::Struct(fields) = column.field.data_type() else { panic!("{column:?}") };
+    fields.iter().find(|field| field.name() == "f").unwrap_or_else(|| panic!("{schema}: {fields:?}")).clone()
+}
+
+/// Compares a field with what the page says of its source.
+fn assert_is(source: &Source, found: &Field, schema: &str) {
+    assert_eq!(page::arrow(found.data_type()), page::arrow(source.field.data_type()), "{} {schema}", source.written);
+    for key in [NAME, LOGICAL] {
+        let wanted = source.field.metadata().get(key);
+        assert!(wanted.is_none() || found.metadata().get(key) == wanted, "{key} of {} {schema}: {found:?}", source.written);
+    }
+}
+
+#[test]
+fn the_page_of_types_says_what_avro_becomes() {
+    let mut checked = 0;
+    for source in sources::avro() {
+        let logical = |base: &str, name: &str| json!({"type": base, "logicalType": name});
+        let schema = match source.written.split_once(", ") {
+            _ if source.written.starts_with("bytes or fixed, decimal(") => {
+                let digits = if source.written.contains("50") { 50 } else { 9 };
+                json!({"type": "bytes", "logicalType": "decimal", "precision": digits, "scale": 2})
+            }
+            Some(("fixed(12)", name)) => json!({"type": "fixed", "name": "F", "size": 12, "logicalType": name}),
+            Some((base, name)) => logical(base, name),
+            None => match source.written {
+                "fixed(16)" => json!({"type": "fixed", "name": "F", "size": 16}),
+                "enum" => json!({"type": "enum", "name": "E", "symbols": ["A"]}),
+                "array of long" => json!({"type": "array", "items": "long"}),
+                "map of long" => json!({"type": "map", "values": "long"}),
+                "union of null and one type" => json!("long"),
+                "record" | "union of several types" => continue,
+                base => json!(base),
+            },
+        };
+        let schema = json!({"type": "record", "name": "R", "fields": [{"name": "f", "type": ["null", schema]}]}).to_string();
+        assert_is(&source, &registered("AvroConverter", "AVRO", &schema, &[0], &[]), &schema);
+        checked += 1;
+    }
+    assert_eq!(checked, sources::avro().len() - 2);
+}
+
+#[test]
+fn the_page_of_types_says_what_protobuf_becomes() {
+    let mut checked = 0;
+    for source in sources::protobuf() {
+        let (kinds, more): (Vec<&str>, &[(&str, &str)]) = match source.written {
+            "enum" => (vec!["E"], &[]),
+            "enum, int.for.enums=true" => (vec!["E"], &[("int.for.enums", "true")]),
+            "message" | "oneof" | "confluent.type.Decimal, scale 2" => continue,
+            scalars => (if scalars.starts_with("map<") { vec![scalars] } else { scalars.split(", ").collect() }, &[]),
+        };
+        for kind in kinds {
+            let import = match kind {
+                "google.protobuf.Timestamp" => "import \"google/protobuf/timestamp.proto\";",
+                "google.type.Date" => "import \"google/type/date.proto\";",
+                "google.type.TimeOfDay" => "import \"google/type/timeofday.proto\";",
+                _ => "",
+            };
+            let schema = format!("syntax = \"proto3\"; {import} message M {{ enum E {{ A = 0; }} {kind} f = 1; }}");
+            assert_is(&source, &registered("ProtobufConverter", "PROTOBUF", &schema, &[0], more), &schema);
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+#[test]
+fn the_page_of_types_says_what_json_schema_becomes() {
+    let mut checked = 0;
+    for source in sources::json_schema() {
+        let schema = match source.written {
+            "enum of strings" => json!({"type": "string", "enum": ["a", "b"]}),
+            "array of integers" => json!({"type": "array", "items": {"type": "integer"}}),
+            "object, connect.type map" => {
+                json!({"type": "object", "connect.type": "map", "additionalProperties": {"type": "integer"}})
+            }
+            "oneOf null and one type" => json!({"oneOf": [{"type": "null"}, {"type": "integer"}]}),
+            "object" | "oneOf several types" => continue,
+            written => match written.split_once(" titled ") {
+                Some((_, "Decimal, scale 2")) => {
+                    json!({"type": "number", "title": DECIMAL, "connect.type": "bytes", "connect.parameters": {"scale": "2"}})
+                }
+                Some((_, name)) => {
+                    let connect = if name == "Timestamp" { "int64" } else { "int32" };
+                    json!({"type": "integer", "title": format!("org.apache.kafka.connect.data.{name}"), "connect.type": connect})
+                }
+                None => match written.split_once(", connect.type ") {
+                    Some((base, connect)) => json!({"type": base, "connect.type": connect}),
+                    None => json!({"type": written}),
+                },
+            },
+        };
+        let schema = json!({"type": "object", "title": "R", "properties": {"f": schema}}).to_string();
+        let more = [("use.optional.for.nonrequired", "true")];
+        assert_is(&source, &registered("JsonSchemaConverter", "JSON", &schema, b"{}", &more), &schema);
+        checked += 1;
+    }
+    assert_eq!(checked, sources::json_schema().len() - 2);
 }

@@ -117,7 +117,8 @@ fn native(field: &FieldRef) -> String {
     others.fold(plain.clone(), |text, other| text + &other)
 }
 
-fn arrow(data_type: &DataType) -> String {
+/// An Arrow type, without what of it may be null.
+pub(super) fn arrow(data_type: &DataType) -> String {
     match data_type {
         DataType::List(item) => format!("List({})", arrow(item.data_type())),
         DataType::Map(entries, _) => match entries.data_type() {
