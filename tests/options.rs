@@ -219,11 +219,8 @@ fn a_registrys_client_says_where_it_belongs_and_takes_the_proxy() {
     for line in ["authorization: bearer t0ken", "confluent-identity-pool-id: pool-1", "target-sr-cluster: lsrc-1"] {
         assert!(head.contains(line), "{line} is not in {head}");
     }
-    let head = asked(&[
-        ("schema.registry.url", "http://registry.invalid:8081"),
-        ("proxy.host", "127.0.0.1"),
-        ("proxy.port", "PORT"),
-    ]);
+    let head =
+        asked(&[("schema.registry.url", "http://registry.invalid:8081"), ("proxy.host", "127.0.0.1"), ("proxy.port", "PORT")]);
     assert!(head.lines().next().is_some_and(|line| line.contains("registry.invalid:8081")), "{head}");
 }
 

@@ -84,7 +84,8 @@ fn connectors(plugins: &Plugins) -> String {
     let about = "These keys are in the configuration of every sink connector, next to those of its class: ";
     let classes = plugins.sinks.iter().map(|sink| format!("[{0}]({0}.md)", page_of(*sink))).collect::<Vec<_>>().join(", ");
     let more = "Keys that begin with `consumer.override.` configure the connector's consumers as far as the worker's \
-                `connector.client.config.override.policy` allows it: see [the Kafka consumer](kafka-client.md).";
+                `connector.client.config.override.policy` allows it: see [the Kafka consumer](kafka-client.md); those that begin \
+                with `producer.override.` and `admin.override.` the clients of its dead letters.";
     let mut text = title("Keys of every sink connector", &format!("{about}{classes}.\n\n{more}"));
     keys(&mut text, ConnectorKeys::KEYS);
     text

@@ -234,7 +234,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
             warnings.push(format!("The configuration '{}' has no effect: {why}", key.name));
         }
     }
-    let letters = properties.get("errors.deadletterqueue.topic.name").is_some_and(|topic| !topic.trim().is_empty());
+    let letters = has_dead_letters(&properties);
     let of_letters = |key: &&String| key.starts_with("producer.override.") || key.starts_with("admin.override.");
     let without_effect = properties.keys().filter(|key| !letters && of_letters(key));
     warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: there is no dead letter queue")));
@@ -483,16 +483,27 @@ fn version(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties,
 fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults) {
     let keys = &worker.keys;
     let Ok(policy) = OverridePolicy::parse(&keys.connector_client_policy, &keys.connector_client_allowlist) else { return };
-    for key in with_prefix(properties, "consumer.override.").keys().filter(|key| !policy.allows(key)) {
-        let message =
-            format!("The '{}' policy does not allow '{key}' to be overridden in the connector configuration.", policy.name());
-        faults.push(format!("consumer.override.{key}"), message);
+    // What a client refuses is better said now than by a task that fails.
+    let mut clients = vec![("consumer.override.", kafka::consumer_properties(&worker.given, properties, "", 0, 0))];
+    if has_dead_letters(properties) {
+        clients.push(("producer.override.", kafka::producer_properties(&worker.given, properties, "", 0)));
+        clients.push(("admin.override.", kafka::dead_letter_admin_properties(&worker.given, properties, "", 0)));
     }
-    // What the client refuses is better said now than by a task that fails.
-    let settings = kafka::consumer_properties(&worker.given, properties, "", 0, 0);
-    let own = settings.faults.0.into_iter().filter(|fault| properties.contains_key(&fault.key));
-    let own: Vec<_> = own.filter(|fault| faults.0.iter().all(|other| other.key != fault.key)).collect();
-    faults.0.extend(own);
+    for (prefix, settings) in clients {
+        for key in with_prefix(properties, prefix).keys().filter(|key| !policy.allows(key)) {
+            let message =
+                format!("The '{}' policy does not allow '{key}' to be overridden in the connector configuration.", policy.name());
+            faults.push(format!("{prefix}{key}"), message);
+        }
+        let own = settings.faults.0.into_iter().filter(|fault| properties.contains_key(&fault.key));
+        let own: Vec<_> = own.filter(|fault| faults.0.iter().all(|other| other.key != fault.key)).collect();
+        faults.0.extend(own);
+    }
+}
+
+/// Whether dead letters of the connector are kept.
+fn has_dead_letters(properties: &Properties) -> bool {
+    properties.get("errors.deadletterqueue.topic.name").is_some_and(|topic| !topic.trim().is_empty())
 }
 
 /// All that is wrong with the converters that a connector would get.

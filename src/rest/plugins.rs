@@ -95,8 +95,9 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
     let mut connector = connector_keys(herder, checked);
     connector.extend(defined("", &sink.keys()));
     let mut clients = Vec::new();
-    for (name, _) in properties.iter().filter(|(name, _)| name.starts_with("consumer.override.")) {
-        let java = &name["consumer.override.".len()..];
+    for (name, _) in properties.iter() {
+        // Java looks at what its dead letters need too; of those keys only the values are shown here.
+        let Some(java) = name.strip_prefix("consumer.override.") else { continue };
         match kafka::java::CONSUMER.iter().find(|key| key.name == java) {
             Some(key) => clients.push(Ok(client_key(name, *key))),
             None => clients.push(Err(name.as_str())),

@@ -124,8 +124,19 @@ fn overrides_are_up_to_the_workers_policy() {
     assert!(
         none.starts_with("The 'None' policy does not allow 'max.poll.records' to be overridden in the connector configuration.")
     );
-    let principal = faults(&worker(&[("connector.client.config.override.policy", "Principal")]), &overrides);
-    assert_eq!(principal.lines().count(), 1);
+    let principal = worker(&[("connector.client.config.override.policy", "Principal")]);
+    assert_eq!(faults(&principal, &overrides).lines().count(), 1);
+    // Those of a dead letter queue count where there is one.
+    let letters = [("producer.override.linger.ms", "5"), ("admin.override.request.timeout.ms", "many")];
+    assert_eq!(faults(&principal, &letters), "");
+    let dlq = [&letters[..], &[("errors.deadletterqueue.topic.name", "dlq")]].concat();
+    let refused = faults(&principal, &dlq);
+    assert!(
+        refused.contains("does not allow 'linger.ms'") && refused.contains("does not allow 'request.timeout.ms'"),
+        "{refused}"
+    );
+    let many = faults(&worker(&[]), &dlq);
+    assert!(many.contains("admin.override.request.timeout.ms: Not a number") && !many.contains("linger"), "{many}");
 }
 
 #[test]
