@@ -108,8 +108,8 @@ fn every_option_has_a_test_that_fails_without_it() {
     }
     let mut faults: Vec<String> = tests.iter().filter_map(|(option, test)| missing(test, option)).collect();
     faults.extend(tests.iter().filter(|(_, test)| !used.contains(*test)).map(|(option, _)| format!("{option}: no such option")));
-    assert!(faults.is_empty(), "{LIST}:\n{}", faults.join("\n"));
-    assert!(lacking.is_empty(), "these lines are to be completed in {LIST}:\n{}", lacking.join("\n"));
+    let (faults, lacking) = (faults.join("\n"), lacking.join("\n"));
+    assert!(faults.is_empty() && lacking.is_empty(), "{LIST}:\n{faults}\nthese lines are to be completed in it:\n{lacking}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn page() -> String {
 
 /// The faults of `AvroConverter` with these keys beside a registry's URL.
 fn registry_faults(more: &[(&str, &str)]) -> Vec<String> {
-    let given = [("schema.registry.url", "http://127.0.0.1:1")];
+    let given = [("schema.registry.url", "https://127.0.0.1:1")];
     let properties = given.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let faults = landfall::convert::build("AvroConverter", &properties, Role::Value).err();
     faults.into_iter().flat_map(|faults| faults.0).map(|fault| fault.key).collect()
