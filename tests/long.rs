@@ -5,6 +5,7 @@ mod converters;
 mod memory;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod support;
+#[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod types;
 
 use std::collections::BTreeMap;

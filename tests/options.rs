@@ -13,15 +13,17 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use arrow_array::BinaryArray;
+use arrow_schema::DataType;
 use landfall::convert::CONVERTERS;
 use landfall::herder::connector_config::ConnectorKeys;
 use landfall::plugins::{SINKS, simple_name};
 use landfall::transform::TRANSFORMS;
 use landfall::transform::predicate::PREDICATES;
-use landfall_api::{Effect, Key, Records, Role};
+use landfall_api::{Effect, Key, Output, Records, Role};
 use landfall_lake::config::LakeConfig;
 
 use crate::support::registry::Registry;
+use crate::types;
 
 const LIST: &str = "tests/options.tsv";
 const PAGE: &str = "docs/options.md";
@@ -108,8 +110,8 @@ fn every_option_has_a_test_that_fails_without_it() {
     }
     let mut faults: Vec<String> = tests.iter().filter_map(|(option, test)| missing(test, option)).collect();
     faults.extend(tests.iter().filter(|(_, test)| !used.contains(*test)).map(|(option, _)| format!("{option}: no such option")));
-    assert!(faults.is_empty(), "{LIST}:\n{}", faults.join("\n"));
-    assert!(lacking.is_empty(), "these lines are to be completed in {LIST}:\n{}", lacking.join("\n"));
+    let (faults, lacking) = (faults.join("\n"), lacking.join("\n"));
+    assert!(faults.is_empty() && lacking.is_empty(), "{LIST}:\n{faults}\nthese lines are to be completed in it:\n{lacking}");
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn page() -> String {
 
 /// The faults of `AvroConverter` with these keys beside a registry's URL.
 fn registry_faults(more: &[(&str, &str)]) -> Vec<String> {
-    let given = [("schema.registry.url", "http://127.0.0.1:1")];
+    let given = [("schema.registry.url", "https://127.0.0.1:1")];
     let properties = given.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let faults = landfall::convert::build("AvroConverter", &properties, Role::Value).err();
     faults.into_iter().flat_map(|faults| faults.0).map(|fault| fault.key).collect()
@@ -240,4 +242,45 @@ fn a_registrys_client_begins_with_any_of_its_urls_if_told_so() {
     // One in a thousand million runs asks only the first.
     (0..30).for_each(|_| ask("true"));
     assert!(!registries[1].requests().is_empty(), "the second was never asked");
+}
+
+#[test]
+fn bytes_behind_an_avro_value_are_refused_if_told_so() {
+    let registry = Registry::start();
+    registry.avro(1, "\"long\"");
+    for (fail, taken) in [("false", true), ("true", false)] {
+        let given = [("schema.registry.url", registry.url()), ("avro.fail.on.trailing.data", fail.to_owned())];
+        let properties = given.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let mut converter = landfall::convert::build("AvroConverter", &properties, Role::Value).expect("a converter");
+        let bytes = BinaryArray::from_iter_values([[0, 0, 0, 0, 1, 2, 9]]);
+        let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("answered");
+        assert_eq!(runs[0].column.is_ok(), taken, "{fail}: {runs:?}");
+    }
+}
+
+#[test]
+fn what_change_records_add_is_called_as_told() {
+    let qlik = r#"{"magic":"atMSG","type":"DT","headers":null,"messageSchemaId":null,"messageSchema":null,"message":{"data":{"ID":"1"},
+        "beforeData":null,"headers":{"operation":"INSERT","changeSequence":"20230321213419000000000000000000005",
+        "timestamp":"2023-03-21T21:34:19.511","streamPosition":"1","transactionId":"2"}}}"#;
+    let golden_gate = r#"{"table":"T","op_type":"I","op_ts":"2020-05-13 15:40:06.000000","current_ts":"2020-05-13T13:39:35.766000",
+        "pos":"00000000000000000143","after":{"ID":1}}"#;
+    let iidr = r#"{"ID":1,"J_OP":"PT","A_ENTTYP":"PT"}"#;
+    for (class, message, member, more) in [
+        ("landfall.transforms.QlikReplicate", qlik, "operation", None),
+        ("landfall.transforms.GoldenGate", golden_gate, "op_type", None),
+        ("landfall.transforms.IbmIidr", iidr, "A_ENTTYP", Some(("journal.fields", "A_ENTTYP,J_OP"))),
+    ] {
+        let given = [("add.fields", member), ("add.fields.prefix", "f_"), ("add.headers", member), ("add.headers.prefix", "h_")];
+        let properties = given.into_iter().chain(more).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let class = TRANSFORMS.iter().find(|known| known.class() == class).expect("a class");
+        let mut transform = class.build(&properties).unwrap_or_else(|faults| panic!("{faults}"));
+        let mut out = Output::default();
+        transform.apply(types::schemaless(message), &mut out);
+        let batch = out.batches.first().unwrap_or_else(|| panic!("{:?}", out.rejected));
+        let DataType::Struct(fields) = batch.value.field.data_type() else { panic!("{batch:?}") };
+        let names: Vec<_> = fields.iter().map(|field| field.name().as_str()).collect();
+        assert_eq!(names, ["ID", &format!("f_{member}")], "{}", class.class());
+        assert!(format!("{:?}", batch.headers).contains(&format!("h_{member}")), "{}: {:?}", class.class(), batch.headers);
+    }
 }

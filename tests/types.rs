@@ -51,6 +51,15 @@ fn converted(records: &[String]) -> Column {
     run.column.expect("values of their schema")
 }
 
+/// One record with the JSON `text` as its value, without a schema.
+pub(crate) fn schemaless(text: &str) -> Batch {
+    let bytes = BinaryArray::from_iter_values([text]);
+    let properties = Properties::from([("schemas.enable".to_owned(), "false".to_owned())]);
+    let mut converter = convert::build("JsonConverter", &properties, Role::Value).expect("a converter");
+    let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("no registry");
+    batch(runs.into_iter().next().expect("a run").column.expect("JSON"))
+}
+
 fn batch(value: Column) -> Batch {
     let rows = i64::try_from(value.array.len()).expect("a length");
     let bytes = BinaryArray::from_iter_values((0..rows).map(i64::to_le_bytes));

@@ -61,7 +61,7 @@ Measured with pyarrow 26, DuckDB 2.0 and Spark 4.3:
 | TIMESTAMP in milliseconds or microseconds | timestamp | TIMESTAMP, TIMESTAMP WITH TIME ZONE | timestamp_ntz, timestamp |
 | TIMESTAMP in nanoseconds | timestamp[ns] | TIMESTAMP_NS | refused, unless `spark.sql.legacy.parquet.nanosAsLong` |
 | TIME | time32, time64 | TIME, TIME WITH TIME ZONE | refused |
-| JSON | string | JSON | string |
+| JSON | string, as the extension type `arrow.json` where that is enabled | JSON | string |
 | INTEGER(8), INTEGER(16) | int8, int16 | TINYINT, SMALLINT | tinyint, smallint |
 | DECIMAL up to 38 digits | decimal128 | DECIMAL | decimal |
 
