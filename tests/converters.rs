@@ -63,7 +63,7 @@ pub(crate) fn checked_in() {
         fs::write(path(), text).expect("the file of records");
     }
     let text = fs::read_to_string(path()).expect("the file of records: make converters-golden");
-    let mut expected: Vec<(Group, Vec<(Value, Option<String>)>)> = Vec::new();
+    let mut expected: Vec<(Group, Vec<Expected>)> = Vec::new();
     for line in text.lines() {
         let line: Value = serde_json::from_str(line).expect("a line of JSON");
         if let (Some(class), Some(role)) = (line["class"].as_str(), line["role"].as_str()) {

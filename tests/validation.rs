@@ -91,7 +91,7 @@ fn alike(ours: &mut Value, java: &mut Value) {
         refused += before - errors.len();
         // Java's validators complain of the null that a missing value is.
         let theirs = java["errors"].as_array_mut().expect("errors");
-        if errors.len() == 1 && theirs[0].as_str().is_some_and(|text| text.starts_with("Missing required")) {
+        if errors.len() == 1 && theirs.first().and_then(Value::as_str).is_some_and(|text| text.starts_with("Missing required")) {
             theirs.truncate(1);
         }
         // Texts begin with Java's and may go on with a hint.

@@ -207,10 +207,13 @@ fn mutated(json: String, r: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// Makes values of a type.
+type Payload = Box<dyn Fn(&mut Random) -> String>;
+
 /// A type of Connect, as JSON without its braces, and how to make a value of it.
-fn schema(r: &mut Random, depth: usize) -> (String, Box<dyn Fn(&mut Random) -> String>) {
+fn schema(r: &mut Random, depth: usize) -> (String, Payload) {
     let optional = r.of(&["", ",\"optional\":true", ",\"optional\":false"]);
-    let (mut of, value): (String, Box<dyn Fn(&mut Random) -> String>) = match r.below(if depth == 0 { 13 } else { 19 }) {
+    let (mut of, value): (String, Payload) = match r.below(if depth == 0 { 13 } else { 19 }) {
         0 => (plain("boolean"), Box::new(|r| r.of(&["true", "false"]).into())),
         1 => (plain("int8"), Box::new(|r| (r.next() as i8).to_string())),
         2 => (plain("int16"), Box::new(|r| (r.next() as i16).to_string())),
@@ -272,7 +275,7 @@ fn logical(of: &str, name: &str, parameters: &str) -> String {
     format!("\"type\":\"{of}\",\"name\":\"org.apache.kafka.connect.data.{name}\"{parameters}")
 }
 
-fn structure(r: &mut Random, depth: usize) -> (String, Box<dyn Fn(&mut Random) -> String>) {
+fn structure(r: &mut Random, depth: usize) -> (String, Payload) {
     let fields: Vec<_> = ["a", "b", "c", "d"][..r.below(4) + 1].iter().map(|name| (*name, schema(r, depth))).collect();
     let list: Vec<_> = fields.iter().map(|(name, (of, _))| format!("{{\"field\":\"{name}\",{of}}}")).collect();
     let of = format!("\"type\":\"struct\",\"fields\":[{}],\"name\":\"S\"", list.join(","));
