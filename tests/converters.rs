@@ -212,6 +212,9 @@ pub(crate) fn difference(group: &Group, record: Option<&[u8]>, java: &Value, our
     })
 }
 
+/// What Java makes of a record, and why that is not what is made here, if it is not.
+type Expected = (Value, Option<String>);
+
 const SURROGATE: &str = "half a surrogate pair becomes U+FFFD";
 
 const DIGITS: &str = "numbers beyond 64 bits keep their digits";
