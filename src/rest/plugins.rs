@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use landfall_api::{Importance, Key, Kind, Properties, Role, Width};
+use landfall_api::{Importance, Key, Kind, PredicateClass, Properties, Role, TransformClass, Width};
 
 use super::model::{self, ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo, PluginInfo};
 use super::{Answer, QueryPairs, RestError};
@@ -15,7 +15,7 @@ use crate::convert;
 use crate::herder::connector_config::{Checked, ConnectorKeys, HIDDEN, Secrets};
 use crate::herder::{Error, Standalone};
 use crate::kafka;
-use crate::plugins::Plugins;
+use crate::plugins::{NoClass, Plugins};
 use crate::transform::{self, TransformKeys};
 
 pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<QueryPairs>) -> Json<Vec<PluginInfo>> {
@@ -218,6 +218,19 @@ impl Link {
         }
     }
 
+    /// What Java shows for the class `name`: also where it is one of another kind, but not where there is none.
+    fn named(self, plugins: &Plugins, name: &str) -> Option<String> {
+        let class = match self {
+            Self::Transform => plugins.transform(name).map(TransformClass::class),
+            Self::Predicate => plugins.predicate(name).map(PredicateClass::class),
+        };
+        match class {
+            Ok(class) => Some(class.to_owned()),
+            Err(NoClass::Other(_)) => Some(name.to_owned()),
+            Err(NoClass::Unknown { .. }) => None,
+        }
+    }
+
     /// The keys of the one that `alias` stands for: Java's `ConnectorConfig.enrich`.
     fn keys(self, plugins: &Plugins, properties: &Properties, alias: &str) -> Vec<Defined> {
         let prefix = format!("{}.{alias}.", self.key());
@@ -303,7 +316,7 @@ impl Shown<'_> {
         }
         for link in [Link::Transform, Link::Predicate] {
             if key.kind == Kind::Class && name.starts_with(&format!("{}.", link.key())) {
-                return link.class(&self.plugins, given.trim()).map(|(class, ..)| class.to_owned());
+                return link.named(&self.plugins, given.trim());
             }
         }
         key.kind.canonical(given).ok().map(|value| self.hidden(name, &value))

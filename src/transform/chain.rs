@@ -188,7 +188,7 @@ fn link(plugins: &Plugins, properties: &Properties, alias: &str, faults: &mut Fa
         }
     };
     let condition = match given.get("predicate").map(|predicate| predicate.trim()).filter(|predicate| !predicate.is_empty()) {
-        None if negate.is_some() => {
+        None if given.contains_key("negate") => {
             let message = format!(
                 "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate to be negated."
             );

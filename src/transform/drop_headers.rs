@@ -34,9 +34,7 @@ impl TransformClass for DropHeadersClass {
     fn build(&self, properties: &Properties) -> Result<Box<dyn Transform>, Faults> {
         let mut faults = Faults::default();
         let config = DropHeadersConfig::parse(properties, &mut faults);
-        if let Some(config) = &config {
-            not_empty("headers", &config.headers, &mut faults);
-        }
+        not_empty("headers", properties, &mut faults);
         let config = faults.or(config)?;
         Ok(Box::new(DropHeaders { headers: config.headers.into_iter().collect() }))
     }

@@ -42,15 +42,13 @@ impl TransformClass for HeaderFromClass {
     fn build(&self, properties: &Properties) -> Result<Box<dyn Transform>, Faults> {
         let mut faults = Faults::default();
         let config = HeaderFromConfig::parse(properties, &mut faults);
-        if let Some(config) = &config {
-            for (key, list) in [("fields", &config.fields), ("headers", &config.headers)] {
-                if list.is_empty() {
-                    faults.push(key, format!("Invalid value [] for configuration {key}: Empty list"));
-                }
+        for key in ["fields", "headers"] {
+            if properties.get(key).is_some_and(|list| list.trim().is_empty()) {
+                faults.push(key, format!("Invalid value [] for configuration {key}: Empty list"));
             }
-            if faults.is_empty() && config.fields.len() != config.headers.len() {
-                faults.push("fields", "'fields' config must have the same number of elements as 'headers' config.");
-            }
+        }
+        if faults.is_empty() && config.as_ref().is_some_and(|config| config.fields.len() != config.headers.len()) {
+            faults.push("fields", "'fields' config must have the same number of elements as 'headers' config.");
         }
         let HeaderFromConfig { fields, headers, operation, replace_null_with_default } = faults.or(config)?;
         let fields = fields.into_iter().zip(headers).collect();

@@ -47,9 +47,7 @@ impl TransformClass for MaskFieldClass {
     fn build(&self, properties: &Properties) -> Result<Box<dyn Transform>, Faults> {
         let mut faults = Faults::default();
         let config = MaskFieldConfig::parse(properties, &mut faults);
-        if let Some(config) = &config {
-            not_empty("fields", &config.fields, &mut faults);
-        }
+        not_empty("fields", properties, &mut faults);
         let config = faults.or(config)?;
         Ok(Box::new(MaskField {
             part: self.0,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef};
 use arrow_schema::{DataType, Field};
-use landfall_api::{Batch, Column, Faults, Output, RecordError, schema};
+use landfall_api::config::Value as _;
+use landfall_api::{Batch, Column, Faults, Output, Properties, RecordError, schema};
 
 use super::Part;
 
@@ -81,8 +82,9 @@ pub(crate) fn java_class(field: &Field, array: &ArrayRef, row: usize) -> &'stati
     }
 }
 
-/// What `ConfigDef.ValidList` says of a list that may not be empty.
-pub(crate) fn not_empty(key: &str, list: &[String], faults: &mut Faults) {
+/// What `ConfigDef.ValidList` says of a list that was given and may not be empty, whatever else is wrong.
+pub(crate) fn not_empty(key: &str, properties: &Properties, faults: &mut Faults) {
+    let Some(list) = properties.get(key).and_then(|raw| Vec::<String>::parse(raw).ok()) else { return };
     if list.is_empty() {
         faults.push(key, format!("Configuration '{key}' must not be empty. Valid values include: any non-empty value"));
     } else if list.iter().any(String::is_empty) {

@@ -39,9 +39,7 @@ impl TransformClass for ValueToKeyClass {
     fn build(&self, properties: &Properties) -> Result<Box<dyn Transform>, Faults> {
         let mut faults = Faults::default();
         let config = ValueToKeyConfig::parse(properties, &mut faults);
-        if let Some(config) = &config {
-            not_empty("fields", &config.fields, &mut faults);
-        }
+        not_empty("fields", properties, &mut faults);
         let mut config = faults.or(config)?;
         // Java's lists of names have each once.
         let mut known = HashSet::new();

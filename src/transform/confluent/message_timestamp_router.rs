@@ -48,9 +48,7 @@ impl TransformClass for MessageTimestampRouterClass {
     fn build(&self, properties: &Properties) -> Result<Box<dyn Transform>, Faults> {
         let mut faults = Faults::default();
         let config = MessageTimestampRouterConfig::parse(properties, &mut faults);
-        if let Some(config) = &config {
-            not_empty("message.timestamp.keys", &config.message_timestamp_keys, &mut faults);
-        }
+        not_empty("message.timestamp.keys", properties, &mut faults);
         let config = faults.or(config)?;
         let mut faults = Faults::default();
         let mut format = |key: &str, pattern: &str| SimpleDateFormat::new(pattern).map_err(|why| faults.push(key, why)).ok();
