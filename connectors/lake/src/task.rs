@@ -447,6 +447,20 @@ impl SinkTask for LakeTask {
         Ok(())
     }
 
+    fn refused(&mut self, batches: &[Batch], refuse: &mut dyn FnMut(i64, RecordError)) -> Result<(), TaskError> {
+        for batch in batches {
+            // One that fails the task is not in a file, or was not to fail it then.
+            let (batch, _) = self.without_nulls(batch, &mut |offset, error| {
+                refuse(offset, error);
+                Ok(())
+            })?;
+            for (row, error) in self.rows(&batch).err().unwrap_or_default() {
+                refuse(batch.offset.value(row), error);
+            }
+        }
+        Ok(())
+    }
+
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
         let Shared { backlog, unpublished, .. } = &*self.shared;
         let ready = backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout)

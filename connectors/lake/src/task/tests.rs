@@ -1099,3 +1099,15 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
         assert_eq!(landed, expected, "seed {seed}");
     }
 }
+
+#[test]
+fn what_was_refused_of_landed_records_is_refused_again_and_nothing_lands() {
+    let bench = Bench::new();
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| layout.nulls = NullValues::Report);
+    task.open(&tp(), None, 10).expect("open");
+    let mut refused = Vec::new();
+    task.refused(&[nulled(range(0..5), &[1, 3])], &mut |offset, _| refused.push(offset)).expect("no failure");
+    assert_eq!(refused, [1, 3]);
+    assert!(task.partitions[&tp()].open.is_none());
+    assert_eq!(task.partitions[&tp()].ledger.position(), 10);
+}
