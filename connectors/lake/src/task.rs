@@ -292,7 +292,8 @@ impl LakeTask {
     fn covered(&mut self, batch: &Batch) {
         if let Some(partition) = self.partitions.get_mut(&batch.origin) {
             partition.ledger.advance(batch.covers.end);
-            if *batch.value.field.data_type() != DataType::Null {
+            // Where transforms have dropped every row, the schema is that of before them.
+            if !batch.is_empty() && *batch.value.field.data_type() != DataType::Null {
                 partition.value = Some(batch.value.field.clone());
             }
         }
