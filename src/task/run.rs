@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Batch, Committed, Faults, Offset, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError,
-    TaskMetrics, TopicId, TopicPartition, Unavailable,
+    Committed, Faults, Offset, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError, TaskMetrics,
+    TopicId, TopicPartition, Unavailable,
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -323,7 +323,7 @@ impl Runner {
         }
         let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw.clone() });
         let begun = cpu_time();
-        let Some((mut batches, mut refused)) = self.converted(&raw, next..*end)? else { return Ok(Some(fetched)) };
+        let Some(Converted { mut batches, mut refused }) = self.converted(&raw, next..*end)? else { return Ok(Some(fetched)) };
         if let Some(partition) = self.partitions.get_mut(&raw.origin) {
             (partition.next, partition.told) = (Some(*end), *end);
         }
@@ -345,6 +345,9 @@ impl Runner {
         self.metrics.convert_cpu.add(converted.saturating_sub(begun));
         self.metrics.put_cpu.add(cpu_time().saturating_sub(converted));
         of_sink.sort_by_key(|refused| refused.offset);
+        if !all {
+            of_sink.truncate(1); // the next comes again
+        }
         self.tolerance.report(&raw, &of_sink)?;
         put?;
         match refused.into_iter().next().filter(|_| !all) {
@@ -355,7 +358,7 @@ impl Runner {
 
     /// Converts and transforms records that cover the offsets `covers`: what is left of them, and what was refused, in offset order.
     /// None if a converter has to wait for something.
-    fn converted(&mut self, raw: &Arc<RawBatch>, covers: Range<i64>) -> Result<Option<(Vec<Batch>, Vec<Refused>)>, TaskError> {
+    fn converted(&mut self, raw: &Arc<RawBatch>, covers: Range<i64>) -> Result<Option<Converted>, TaskError> {
         let Some(partition) = self.partitions.get_mut(&raw.origin) else { return Ok(None) };
         let first = covers.start;
         let Converted { batches, mut refused } = match self.converters.convert(raw, covers) {
@@ -370,14 +373,16 @@ impl Runner {
         partition.attempts = None;
         let batches = batches.into_iter().flat_map(|batch| self.chain.apply(batch, &mut refused)).collect();
         refused.sort_by_key(|refused| refused.offset);
-        Ok(Some((batches, refused)))
+        Ok(Some(Converted { batches, refused }))
     }
 
     /// Sends the letters of what is refused of records before offset `end` that have landed before: a file may be visible whose
     /// letters were not acknowledged when its task ended, and then its records are not put again. False if a converter has to wait.
     fn tell_of_landed(&mut self, raw: &Arc<RawBatch>, end: i64) -> Result<bool, TaskError> {
         if self.tolerance.all && self.tolerance.letters.is_some() {
-            let Some((batches, mut refused)) = self.converted(raw, raw.offset.value(0)..end)? else { return Ok(false) };
+            let Some(Converted { batches, mut refused }) = self.converted(raw, raw.offset.value(0)..end)? else {
+                return Ok(false);
+            };
             self.sink.refused(&batches, &mut |offset, error| refused.push(of_sink_task(offset, error)))?;
             refused.sort_by_key(|refused| refused.offset);
             self.tolerance.report(raw, &refused)?;
