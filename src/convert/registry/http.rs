@@ -183,8 +183,10 @@ impl Base {
         };
         let url = format!("{scheme}://{}", host.trim_end_matches('/'));
         let named = |uri: Uri| uri.host().is_some_and(|host| !host.is_empty());
-        if !matches!(scheme, "http" | "https") || !url.parse().is_ok_and(named) {
-            faults.push(key, format!("Invalid value {url} for configuration {key}: it is no URL with http or https"));
+        // A password with a slash in it is where the host should be.
+        if !matches!(scheme, "http" | "https") || url.contains('@') || !url.parse().is_ok_and(named) {
+            let shown = url.rsplit_once('@').map_or(&*url, |(_, host)| host);
+            faults.push(key, format!("Invalid value {shown} for configuration {key}: it is no URL with http or https"));
             return None;
         }
         let authorization = user.and_then(|user| Password::parse(&basic(user)).ok());
@@ -229,4 +231,21 @@ pub(super) fn encoded(text: &str) -> String {
 fn random(n: u64) -> u64 {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::from(since.subsec_nanos()));
     nanos.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32) % n.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_shows_a_password_of_a_url() {
+        for url in
+            ["http://u:secret@", "ftp://u:secret@host", "http://u:sec/ret@host:8081", "u:secret@host", "http://u:sec#ret@host"]
+        {
+            let mut faults = Faults::default();
+            assert_eq!(Base::parse("schema.registry.url", url, &mut faults), None, "{url}");
+            let text = faults.to_string();
+            assert!(text.contains("schema.registry.url") && !text.contains("sec"), "{text}");
+        }
+    }
 }
