@@ -305,7 +305,8 @@ pub fn sounds_secret(key: &str) -> bool {
 #[must_use]
 pub fn shows_secret(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    let in_url = lower.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()?.split_once('@'));
+    // A password may have a slash that should have been written otherwise.
+    let in_url = lower.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
     ["sig=", "accountkey=", "password="].iter().any(|name| lower.contains(name))
         || in_url.is_some_and(|(user, _)| user.contains(':'))
 }
@@ -399,6 +400,9 @@ mod tests {
         }
         for key in ["topics", "key.converter", "basic.auth.credentials.source", "ssl.keystore.location", "flush.size"] {
             assert!(!sounds_secret(key), "{key}");
+        }
+        for value in ["http://a:1,http://u:p@b", "http://u:p/q@a:1"] {
+            assert!(shows_secret(value), "{value}");
         }
         for value in ["https://a/c?sv=1&sig=x", "AccountName=a;AccountKey=x", "https://u:p@a/c", "x required password=\"p\";"] {
             assert!(shows_secret(value), "{value}");
