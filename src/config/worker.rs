@@ -283,7 +283,7 @@ fn hostname() -> String {
 #[must_use]
 pub fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    const PARTS: [&str; 10] = [
+    const PARTS: [&str; 12] = [
         "password",
         "secret",
         "jaas.config",
@@ -294,6 +294,8 @@ pub fn sounds_secret(key: &str) -> bool {
         "account.key",
         "token",
         "credential",
+        "authorization",
+        "request.header.",
     ];
     const NOT: [&str; 4] = ["credentials.source", "token.endpoint", "credentials.provider", "credentials.class"];
     PARTS.iter().any(|part| key.contains(part)) && !NOT.iter().any(|not| key.contains(not))
@@ -395,7 +397,13 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_name() {
-        for key in ["consumer.override.sasl.jaas.config", "ssl.keystore.password", "ssl.key.password", "basic.auth.user.info"] {
+        for key in [
+            "consumer.override.sasl.jaas.config",
+            "ssl.keystore.password",
+            "ssl.key.password",
+            "basic.auth.user.info",
+            "value.converter.request.header.X-Api-Key",
+        ] {
             assert!(sounds_secret(key), "{key}");
         }
         for key in ["topics", "key.converter", "basic.auth.credentials.source", "ssl.keystore.location", "flush.size"] {
