@@ -259,6 +259,8 @@ fn prefixed(prefix: &str, own: Faults) -> Faults {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::transform::fixtures::{headers_of, schemaless, values_of, with_headers};
 
@@ -298,6 +300,9 @@ mod tests {
         assert_eq!(values.keys().collect::<Vec<_>>(), [&0, &2, &4]);
         assert_eq!((&values[&0]["a"], &values[&0].get("b"), &values[&4]["a"]), (&1.0.into(), &None, &4.0.into()));
         assert!(values[&2].is_null());
+        // The null is no change of the schema.
+        assert_eq!(out.batches.iter().map(|batch| &batch.value.field).collect::<HashSet<_>>().len(), 1);
+        assert_eq!(out.batches[0].value.field.data_type().to_string().matches("Float64").count(), 1);
         assert_eq!(refused.iter().map(|one| one.offset).collect::<Vec<_>>(), [1, 3]);
         assert!(refused[0].error.message.ends_with("found: java.lang.Long"), "{}", refused[0].error.message);
     }

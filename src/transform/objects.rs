@@ -31,7 +31,7 @@ impl Objects {
         Some(Self { part, json, before: HashMap::new() })
     }
 
-    /// The rows of `batch`, the objects among them as structs. Those that are none stay as they are.
+    /// The rows of `batch`, the objects among them as structs, and nulls with them. The others stay as they are.
     pub(super) fn apart(&mut self, batch: Batch) -> Vec<Batch> {
         let column = self.part.of(&batch);
         let topic = &batch.origin.topic;
@@ -45,7 +45,7 @@ impl Objects {
             }
             _ => return vec![batch],
         }
-        let is_object = |text: Option<&str>| Some(text.is_some_and(|text| text.trim_start().starts_with('{')));
+        let is_object = |text: Option<&str>| Some(text.is_none_or(|text| text.trim_start().starts_with('{')));
         let objects: BooleanArray = column.array.as_string::<i32>().iter().map(is_object).collect();
         if objects.true_count() == 0 {
             return vec![batch];
