@@ -219,7 +219,8 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let declared: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).collect();
     numbers(&declared, &mut faults);
     let keys: Vec<_> = declared.iter().map(|key| key.name).collect();
-    hint_missing(&mut faults, &properties.keys().map(String::as_str).filter(|key| !keys.contains(key)).collect::<Vec<_>>());
+    let known = known(plugins, sink, &properties);
+    hint_missing(&mut faults, &properties.keys().filter(|key| !known.contains(*key)).map(String::as_str).collect::<Vec<_>>());
     faults.0.sort_by_key(|fault| keys.iter().position(|key| *key == fault.key).unwrap_or(usize::MAX));
 
     for secret in properties.values().map(|value| value.trim()).filter(|value| shows_secret(value)) {
@@ -311,23 +312,29 @@ fn link_keys(plugins: &Plugins, properties: &Properties) -> Vec<(String, Kind)> 
     all
 }
 
-/// Warnings about keys that nobody reads.
-fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
+/// The keys of the connector, its transforms and predicates, and the converters that it names.
+fn known(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> BTreeSet<String> {
     let mut known: BTreeSet<String> =
         ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).map(|key| key.name.to_owned()).collect();
     known.extend(link_keys(plugins, properties).into_iter().map(|(name, _)| name));
+    for class in [Role::Key, Role::Value, Role::Header].map(convert::key) {
+        if let Some(name) = properties.get(class) {
+            let keys = plugins.converter(name.trim()).map(convert::keys).unwrap_or_default();
+            known.extend(keys.iter().map(|key| format!("{class}.{}", key.name)));
+        }
+    }
+    known
+}
+
+/// Warnings about keys that nobody reads.
+fn unknown(plugins: &Plugins, sink: &dyn SinkConnector, properties: &Properties) -> Vec<String> {
+    let known = known(plugins, sink, properties);
     let mut idle = Vec::new();
     for role in [Role::Key, Role::Value, Role::Header] {
         let class = convert::key(role);
-        match properties.get(class) {
-            Some(name) => {
-                let keys = plugins.converter(name.trim()).map(convert::keys).unwrap_or_default();
-                known.extend(keys.iter().map(|key| format!("{class}.{}", key.name)));
-            }
-            None => {
-                let own = properties.keys().filter(|key| key.starts_with(&format!("{class}.")) && !known.contains(*key));
-                idle.extend(own.map(|key| (key, class)));
-            }
+        if !properties.contains_key(class) {
+            let own = properties.keys().filter(|key| key.starts_with(&format!("{class}.")) && !known.contains(*key));
+            idle.extend(own.map(|key| (key, class)));
         }
     }
     let without = |&(key, class): &(&String, &str)| {

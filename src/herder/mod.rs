@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connector::Connector;
-use landfall_api::{Faults, Properties, TaskMetrics};
+use landfall_api::{Fault, Faults, Properties, TaskMetrics};
 use serde::{Deserialize, Serialize};
 pub use standalone::{Restart, Standalone};
 
@@ -29,7 +29,7 @@ pub enum Error {
     /// The configuration has faults.
     #[error(
         "Connector configuration is invalid and contains the following {} error(s):\n{}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`",
-        .0.0.len(), .0
+        .0.0.len(), named(.0)
     )]
     Invalid(Faults),
     /// There is no such connector or task.
@@ -41,6 +41,14 @@ pub enum Error {
     /// The worker cannot, through no fault of the request.
     #[error("{0}")]
     Internal(String),
+}
+
+/// The messages, a line each, and the key behind one that does not say which it is about, as some of Java's do not.
+fn named(faults: &Faults) -> String {
+    let named = |Fault { key, message }: &Fault| {
+        if message.contains(key.as_str()) { message.clone() } else { format!("{message} ({key})") }
+    };
+    faults.0.iter().map(named).collect::<Vec<_>>().join("\n")
 }
 
 /// What a user wants a connector to be doing (`TargetState`).

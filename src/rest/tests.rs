@@ -273,7 +273,7 @@ async fn a_bad_create_is_refused_in_javas_words() {
                 neither,
             ]),
         ),
-        (x(json!({"path": null})), 400, invalid(&["Null value can not be supplied as the configuration value."])),
+        (x(json!({"path": null})), 400, invalid(&["Null value can not be supplied as the configuration value. (path)"])),
     ] {
         let reply = call(&herder, "POST", "/connectors", Some(&body)).await;
         assert_eq!((reply.status, reply.message()), (status, message), "{body}");

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use landfall_api::config::{Value as _, with_prefix};
 use landfall_api::{Batch, Fault, Faults, Output, Predicate, Properties, RecordError, Refused, Stage, Transform, Width, config};
 
+use super::Part;
+use super::objects::Objects;
 use super::order::in_order;
 use crate::plugins::{Plugins, simple_name};
 
@@ -23,6 +25,8 @@ config! {
 #[derive(Debug, Default)]
 pub struct Chain {
     links: Vec<Link>,
+    /// Of the parts that transforms look into.
+    objects: Vec<Objects>,
 }
 
 /// The transforms, besides those of keys, that leave values as they are, as far as this is known. What a chain with another one
@@ -85,7 +89,10 @@ impl Chain {
             let faulty = predicate(plugins, properties, &alias).err().unwrap_or_default();
             faults.0.extend(faulty.0.into_iter().filter(|fault| !faults.0.contains(fault)).collect::<Vec<_>>());
         }
-        faults.or(Some(Self { links }))
+        let chain = Self { links, objects: Vec::new() };
+        let looked_into = [(Part::Value, !chain.keeps_values()), (Part::Key, chain.looks_into_keys())];
+        let objects = looked_into.into_iter().filter(|(_, looks)| *looks).filter_map(|(part, _)| Objects::of(part)).collect();
+        faults.or(Some(Self { objects, ..chain }))
     }
 
     /// Whether values leave the chain as they came: what files show of them is then what converters have learned.
@@ -97,6 +104,10 @@ impl Chain {
         })
     }
 
+    fn looks_into_keys(&self) -> bool {
+        self.links.iter().any(|link| link.class.ends_with("$Key"))
+    }
+
     /// Transforms the rows of `batch`. What is given back is in offset order and covers what `batch` does; if no row is left, by a
     /// batch without one.
     pub fn apply(&mut self, batch: Batch, refused: &mut Vec<Refused>) -> Vec<Batch> {
@@ -105,6 +116,9 @@ impl Chain {
         }
         let (covers, nothing) = (batch.covers.clone(), batch.slice(&(0..0)));
         let mut batches = vec![batch];
+        for objects in &mut self.objects {
+            batches = batches.into_iter().flat_map(|batch| objects.apart(batch)).collect();
+        }
         for link in &mut self.links {
             let mut out = Output::default();
             for batch in batches {
@@ -245,8 +259,10 @@ fn prefixed(prefix: &str, own: Faults) -> Faults {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
-    use crate::transform::fixtures::{headers_of, with_headers};
+    use crate::transform::fixtures::{headers_of, schemaless, values_of, with_headers};
 
     fn properties(given: &[(&str, &str)]) -> Properties {
         given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -269,6 +285,26 @@ mod tests {
             assert_eq!(batches.iter().map(|b| b.covers.clone()).collect::<Vec<_>>(), [0..1, 1..2]);
             assert_eq!(batches.iter().flat_map(headers_of).collect::<Vec<_>>(), expected);
         }
+    }
+
+    #[test]
+    fn a_value_of_another_type_costs_only_itself() {
+        let given = [("transforms", "a"), ("transforms.a.type", "ReplaceField$Value"), ("transforms.a.exclude", "b")];
+        let mut chain = Chain::new(&Plugins::BUILT_IN, &properties(&given)).expect("valid");
+        let mut refused = Vec::new();
+        // The first shows what the columns were before there were others.
+        assert_eq!(chain.apply(schemaless(&[Some(r#"{"a":1.5,"c":true}"#)]), &mut refused).len(), 1);
+        let mixed = schemaless(&[Some(r#"{"a":1,"b":2}"#), Some("3"), None, Some(r#"["x"]"#), Some(r#"{"a":4}"#)]);
+        let out = Output { batches: chain.apply(mixed, &mut refused), rejected: Vec::new() };
+        let values = values_of(&out);
+        assert_eq!(values.keys().collect::<Vec<_>>(), [&0, &2, &4]);
+        assert_eq!((&values[&0]["a"], &values[&0].get("b"), &values[&4]["a"]), (&1.0.into(), &None, &4.0.into()));
+        assert!(values[&2].is_null());
+        // The null is no change of the schema.
+        assert_eq!(out.batches.iter().map(|batch| &batch.value.field).collect::<HashSet<_>>().len(), 1);
+        assert_eq!(out.batches[0].value.field.data_type().to_string().matches("Float64").count(), 1);
+        assert_eq!(refused.iter().map(|one| one.offset).collect::<Vec<_>>(), [1, 3]);
+        assert!(refused[0].error.message.ends_with("found: java.lang.Long"), "{}", refused[0].error.message);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod ibm_iidr;
 mod insert_field;
 mod insert_header;
 mod mask_field;
+mod objects;
 mod order;
 mod part;
 pub mod predicate;

@@ -66,7 +66,7 @@ impl Refused {
     /// The error of a task that does not tolerate it; the record comes from `origin`.
     #[must_use]
     pub fn not_tolerated(self, origin: &TopicPartition) -> TaskError {
-        TaskError::Record { origin: origin.clone(), offset: self.offset, stage: self.stage, error: self.error }
+        TaskError::Record { origin: origin.clone(), offset: self.offset, stage: self.stage, class: self.class, error: self.error }
     }
 }
 
@@ -80,7 +80,7 @@ pub enum TaskError {
     #[error("org.apache.kafka.connect.errors.ConnectException: {0}")]
     Fatal(String),
     /// A record was refused and nothing tolerates it.
-    #[error("org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\nCaused by: {error}\n\tat {stage} of topic {}, partition {}, offset {offset}", origin.topic, origin.partition)]
+    #[error("org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\nCaused by: {error}\n\tat {stage} of topic {}, partition {}, offset {offset}, class {class}", origin.topic, origin.partition)]
     Record {
         /// Where the record comes from.
         origin: TopicPartition,
@@ -88,6 +88,8 @@ pub enum TaskError {
         offset: i64,
         /// What it was doing.
         stage: Stage,
+        /// The class that did it.
+        class: String,
         /// Why it was refused.
         error: RecordError,
     },

@@ -178,13 +178,8 @@ impl Registry {
         Ok(())
     }
 
-    fn refused(&self, id: SchemaId, status: u16, message: &str) -> RecordError {
-        let class = match status {
-            401 => "org.apache.kafka.common.errors.AuthenticationException",
-            403 => "org.apache.kafka.common.errors.AuthorizationException",
-            _ => SERIALIZATION,
-        };
-        RecordError { class, message: format!("Error retrieving {} for id {id}: {message}", self.what) }
+    fn refused(&self, id: SchemaId, message: &str) -> RecordError {
+        RecordError { class: SERIALIZATION, message: format!("Error retrieving {} for id {id}: {message}", self.what) }
     }
 }
 
@@ -208,8 +203,8 @@ impl Schemas for Registry {
                 Ok(schema)
             }
             Err(Failure::Away(why)) => Err(NoSchema::Unavailable(Unavailable(why))),
-            Err(Failure::Refused(status, message)) => {
-                let error = self.refused(id, status, &message);
+            Err(Failure::Refused(_, message)) => {
+                let error = self.refused(id, &message);
                 if !self.missing_ttl.is_zero() {
                     self.missing.insert(id, (Instant::now(), error.clone()));
                 }

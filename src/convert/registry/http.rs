@@ -120,16 +120,28 @@ impl Http {
         let mut away = String::new();
         for _ in 0..self.bases.len() {
             let base = &self.bases[self.current];
-            match self.get_patiently(base, path) {
-                Err(Failure::Away(why)) => {
-                    away = format!("the schema registry at {} does not answer: {why}", base.url);
-                    tracing::warn!("{away}");
-                    self.current = (self.current + 1) % self.bases.len();
+            away = match self.get_patiently(base, path) {
+                Err(Failure::Away(why)) => format!("the schema registry at {} does not answer: {why}", base.url),
+                // It is not the records that are wrong.
+                Err(Failure::Refused(401 | 403, why)) => {
+                    let sent = match (self.authorization(), &base.authorization) {
+                        (true, _) => "those of the configuration",
+                        (false, Some(_)) => "those of its URL",
+                        (false, None) => "none are sent, is basic.auth.credentials.source=USER_INFO or a token missing?",
+                    };
+                    format!("the schema registry at {} refuses the credentials ({sent}): {why}", base.url)
                 }
                 answered => return answered,
-            }
+            };
+            tracing::warn!("{away}");
+            self.current = (self.current + 1) % self.bases.len();
         }
         Err(Failure::Away(away))
+    }
+
+    /// Whether the headers have credentials; then those of a URL do not count.
+    fn authorization(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
     }
 
     /// Whether one of the bases has `part` in its URL.
@@ -157,7 +169,7 @@ impl Http {
             request = request.header(name, value);
         }
         if let Some(authorization) = &base.authorization
-            && !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+            && !self.authorization()
         {
             request = request.header("Authorization", authorization.reveal());
         }
@@ -175,21 +187,22 @@ impl Http {
 
 impl Base {
     fn parse(key: &str, url: &str, faults: &mut Faults) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-        let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (user, host) = match rest[..authority].rsplit_once('@') {
-            Some((user, _)) => (Some(user), &rest[user.len() + 1..]),
-            None => (None, rest),
+        let (scheme, rest) = url.find("://").map_or(("", url), |at| url.split_at(at + 3));
+        // All before the last of them may be a password.
+        let (user, host) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
+        let url = format!("{scheme}{}", host.trim_end_matches('/'));
+        let mut fault = |why: &str| {
+            faults.push(key, format!("Invalid value {url} for configuration {key}: {why}"));
+            None
         };
-        let url = format!("{scheme}://{}", host.trim_end_matches('/'));
         let named = |uri: Uri| uri.host().is_some_and(|host| !host.is_empty());
-        // A password with a slash in it is where the host should be.
-        if !matches!(scheme, "http" | "https") || url.contains('@') || !url.parse().is_ok_and(named) {
-            let shown = url.rsplit_once('@').map_or(&*url, |(_, host)| host);
-            faults.push(key, format!("Invalid value {shown} for configuration {key}: it is no URL with http or https"));
-            return None;
+        if !matches!(scheme, "http://" | "https://") || !url.parse().is_ok_and(named) {
+            return fault("it is no URL with http or https");
         }
-        let authorization = user.and_then(|user| Password::parse(&basic(user)).ok());
+        if user.is_some_and(|user| user.contains(['/', '?', '#'])) {
+            return fault("write / as %2F, ? as %3F and # as %23 in the user and password before the @");
+        }
+        let authorization = user.and_then(|user| Password::parse(&basic(&percent_decoded(user))).ok());
         Some(Self { url, authorization })
     }
 }
@@ -213,6 +226,26 @@ fn message(body: &[u8]) -> String {
             format!("Unable to parse error message from schema registry: '({begin})'")
         }
     }
+}
+
+/// `text` with the bytes that `%2F` and its like stand for.
+pub(in crate::convert) fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| first == b'%').and_then(|hex| str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// `text` as one part of a path.

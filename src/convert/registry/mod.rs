@@ -14,6 +14,7 @@ pub(super) use apicurio::{Apicurio, ApicurioSettings};
 pub(super) use client::Registry;
 pub(super) use config::{RegistryConfig, joined};
 pub(super) use framed::{Decode, Format, Framed};
+pub(super) use http::percent_decoded;
 pub(super) use tls::Stores;
 pub(super) use wire::{serialization, split_id};
 

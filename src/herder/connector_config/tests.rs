@@ -199,6 +199,17 @@ fn what_is_mistyped_is_asked_about_where_the_right_key_is_missing() {
             "Missing required configuration \"path\" which has no default value. Is 'paht' meant for it?",
         ]
     );
+    // A key that is known is meant for itself.
+    let base = [
+        ("name", "c"),
+        ("connector.class", "FileStreamSink"),
+        ("topics", "t"),
+        ("predicates", "p"),
+        ("predicates.p.type", "HasHeaderKey"),
+    ];
+    let submitted = base.iter().map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
+    let faults = check(&Plugins::BUILT_IN, &worker(&[]), &submitted).expect("a known class").faults.to_string();
+    assert_eq!(faults, "Missing required configuration \"predicates.p.name\" which has no default value.");
     let unknown = |class: &str| check(&FAKE, &worker(&[]), &[("connector.class".to_owned(), Some(class.to_owned()))].into());
     for (class, hint) in [
         ("FakeSnik", ". Did you mean FakeSink?"),

@@ -105,8 +105,11 @@ fn credentials_are_sent_and_never_shown() {
     registry.avro(1, "\"string\"");
     registry.require("Basic bmFtZTpwQHNz");
     let mut without = build(&registry.url(), &[]).expect("valid");
-    let refused = "Error retrieving Avro value schema for id 1: Unauthorized; error code: 401";
-    assert_eq!(convert(&mut *without, 1), Ok(Err(refused.to_owned())));
+    // Not a fault of the record, which is not to become a dead letter.
+    let refused = convert(&mut *without, 1).expect_err("unavailable").0;
+    for part in [&*registry.url(), "refuses the credentials (none are sent, is basic.auth", "Unauthorized; error code: 401"] {
+        assert!(refused.contains(part), "{refused}");
+    }
     let (source, user) = ("basic.auth.credentials.source", "basic.auth.user.info");
     let with_user = registry.url().replace("http://", "http://name:p@ss@");
     for (url, more) in [
@@ -114,10 +117,18 @@ fn credentials_are_sent_and_never_shown() {
         (registry.url(), &[(source, "USER_INFO"), ("schema.registry.basic.auth.user.info", "name:p@ss"), (user, "other:x")]),
         (registry.url(), &[("request.header.Authorization", "Basic bmFtZTpwQHNz")]),
         (with_user.clone(), &[]),
+        (with_user.replace("p@ss", "%70%40ss"), &[]),
     ] {
         let mut converter = build(&url, more).expect("valid");
         assert_eq!(convert(&mut *converter, 1), a(), "{more:?}");
         assert!(!format!("{converter:?}").contains("bmFtZTpw") && !format!("{converter:?}").contains("p@ss"), "{converter:?}");
+    }
+    for (url, shown) in [
+        ("http://name:p/ss@host:8081", "http://host:8081 for configuration schema.registry.url: write / as %2F"),
+        ("name:p/ss@host:8081", "host:8081 for configuration schema.registry.url: it is no URL"),
+    ] {
+        let faults = build(url, &[]).expect_err(url).to_string();
+        assert!(faults.starts_with(&format!("Invalid value {shown}")) && !faults.contains("ss@"), "{faults}");
     }
     registry.down(true);
     let error = convert(&mut *build(&with_user, &[("max.retries", "0")]).expect("valid"), 1).expect_err("unavailable");
