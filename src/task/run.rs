@@ -3,12 +3,13 @@
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Faults, Offset, Properties, Refused, SinkTask, Stage, TaskContext, TaskError, TaskMetrics, TopicId,
-    TopicPartition, Unavailable,
+    Batch, Committed, Faults, Offset, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError,
+    TaskMetrics, TopicId, TopicPartition, Unavailable,
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -114,6 +115,8 @@ struct Partition {
     retry: Option<Instant>,
     /// The tries to convert the first of what is parked.
     attempts: Option<Attempts>,
+    /// The offset before which all that was refused has its letter, once it is open.
+    told: i64,
 }
 
 impl Runner {
@@ -248,7 +251,7 @@ impl Runner {
         }
         match self.sink.open(origin, partition.committed.as_ref(), first) {
             Ok(opened) => {
-                partition.next = Some(opened.resume);
+                (partition.next, partition.told) = (Some(opened.resume), first);
                 self.unanswering = None;
                 // What the last file shows has gone through the transforms.
                 if let Some(learned) = opened.learned.filter(|_| self.chain.keeps_values()) {
@@ -310,23 +313,20 @@ impl Runner {
     /// Converts, transforms and puts records; gives them back if a converter has to wait for something.
     fn put(&mut self, fetched: Fetched) -> Result<Option<Fetched>, TaskError> {
         let Fetched { batch: raw, end } = &fetched;
-        let Some(partition) = self.partitions.get_mut(&raw.origin) else { return Ok(None) };
-        let Some(next) = partition.next.filter(|next| next < end) else { return Ok(None) };
+        let Some(next) = self.partitions.get(&raw.origin).and_then(|p| p.next) else { return Ok(None) };
         let landed = raw.row_of(next);
+        if landed > 0 && !self.tell_of_landed(&Arc::new(raw.slice(&(0..landed))), next.min(*end))? {
+            return Ok(Some(fetched));
+        }
+        if next >= *end {
+            return Ok(None);
+        }
         let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw.clone() });
         let begun = cpu_time();
-        let Converted { batches, mut refused } = match self.converters.convert(&raw, next..*end) {
-            Ok(converted) => converted,
-            Err(Unavailable(why)) => {
-                let delay = self.tolerance.put_off(&mut partition.attempts, &why)?;
-                tracing::warn!("{} from offset {next} on: {why}; trying again in {} ms", raw.origin, delay.as_millis());
-                (partition.retry, self.waits) = (Some(Instant::now() + delay), true);
-                return Ok(Some(fetched));
-            }
-        };
-        (partition.next, partition.attempts) = (Some(*end), None);
-        let mut batches: Vec<_> = batches.into_iter().flat_map(|batch| self.chain.apply(batch, &mut refused)).collect();
-        refused.sort_by_key(|refused| refused.offset);
+        let Some((mut batches, mut refused)) = self.converted(&raw, next..*end)? else { return Ok(Some(fetched)) };
+        if let Some(partition) = self.partitions.get_mut(&raw.origin) {
+            (partition.next, partition.told) = (Some(*end), *end);
+        }
         let all = self.tolerance.all;
         if let (false, Some(first)) = (all, refused.first().map(|first| first.offset)) {
             // what is before it lands
@@ -338,7 +338,7 @@ impl Runner {
         self.metrics.records_sent.add(batches.iter().map(|b| b.len() as u64).sum());
         let mut of_sink = Vec::new();
         let put = self.sink.put(batches, &mut |offset, error| {
-            let refused = Refused { offset, stage: Stage::TaskPut, class: SINK_TASK.to_owned(), error };
+            let refused = of_sink_task(offset, error);
             of_sink.push(refused.clone());
             if all { Ok(()) } else { Err(refused.not_tolerated(&raw.origin)) }
         });
@@ -351,6 +351,41 @@ impl Runner {
             Some(refused) => Err(refused.not_tolerated(&raw.origin)),
             None => Ok(None),
         }
+    }
+
+    /// Converts and transforms records that cover the offsets `covers`: what is left of them, and what was refused, in offset order.
+    /// None if a converter has to wait for something.
+    fn converted(&mut self, raw: &Arc<RawBatch>, covers: Range<i64>) -> Result<Option<(Vec<Batch>, Vec<Refused>)>, TaskError> {
+        let Some(partition) = self.partitions.get_mut(&raw.origin) else { return Ok(None) };
+        let first = covers.start;
+        let Converted { batches, mut refused } = match self.converters.convert(raw, covers) {
+            Ok(converted) => converted,
+            Err(Unavailable(why)) => {
+                let delay = self.tolerance.put_off(&mut partition.attempts, &why)?;
+                tracing::warn!("{} from offset {first} on: {why}; trying again in {} ms", raw.origin, delay.as_millis());
+                (partition.retry, self.waits) = (Some(Instant::now() + delay), true);
+                return Ok(None);
+            }
+        };
+        partition.attempts = None;
+        let batches = batches.into_iter().flat_map(|batch| self.chain.apply(batch, &mut refused)).collect();
+        refused.sort_by_key(|refused| refused.offset);
+        Ok(Some((batches, refused)))
+    }
+
+    /// Sends the letters of what is refused of records before offset `end` that have landed before: a file may be visible whose
+    /// letters were not acknowledged when its task ended, and then its records are not put again. False if a converter has to wait.
+    fn tell_of_landed(&mut self, raw: &Arc<RawBatch>, end: i64) -> Result<bool, TaskError> {
+        if self.tolerance.all && self.tolerance.letters.is_some() {
+            let Some((batches, mut refused)) = self.converted(raw, raw.offset.value(0)..end)? else { return Ok(false) };
+            self.sink.refused(&batches, &mut |offset, error| refused.push(of_sink_task(offset, error)))?;
+            refused.sort_by_key(|refused| refused.offset);
+            self.tolerance.report(raw, &refused)?;
+        }
+        if let Some(partition) = self.partitions.get_mut(&raw.origin) {
+            partition.told = end;
+        }
+        Ok(true)
     }
 
     fn event(&mut self, event: Event) -> Result<(), TaskError> {
@@ -431,7 +466,9 @@ impl Runner {
     /// Takes what was offered for commits, up to the first record of each partition whose letter was not acknowledged.
     fn release(&mut self) {
         for (tp, offers) in &mut self.offered {
-            let most = self.tolerance.letters.as_ref().and_then(|letters| letters.first(tp)).unwrap_or(i64::MAX);
+            let letters = self.tolerance.letters.as_ref();
+            let told = self.partitions.get(tp).filter(|_| letters.is_some()).map_or(i64::MAX, |p| p.told);
+            let most = letters.and_then(|letters| letters.first(tp)).map_or(told, |first| first.min(told));
             let free = offers.iter().rposition(|offer| offer.offset <= most).map_or(0, |last| last + 1);
             if let Some(offset) = offers.drain(..free).next_back() {
                 self.uncommitted.insert(tp.clone(), offset);
@@ -534,6 +571,11 @@ fn kafka(error: KafkaError) -> TaskError {
 
 fn part(of: Duration, percent: u32) -> Duration {
     of * percent / 100
+}
+
+/// A record that the sink refuses.
+fn of_sink_task(offset: i64, error: RecordError) -> Refused {
+    Refused { offset, stage: Stage::TaskPut, class: SINK_TASK.to_owned(), error }
 }
 
 /// The CPU time of this thread, in nanoseconds.

@@ -5,7 +5,7 @@
 //! `errors.retry.timeout` is over, whatever is tolerated: an outage would empty a topic into the dead letter queue. And a record
 //! that the dead letter queue does not take fails the task, where Java logs it and loses the record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,7 +31,30 @@ pub(super) struct Tolerance {
     /// The dead letter queue, if there is one.
     pub(super) letters: Option<DeadLetters>,
     /// The records that were reported and are not committed yet: after a rewind they come again.
-    reported: BTreeMap<TopicPartition, BTreeSet<i64>>,
+    reported: BTreeMap<TopicPartition, Offsets>,
+}
+
+/// A set of offsets, as ranges: a partition may have nothing but records that are refused, for as long as a file is open.
+#[derive(Default)]
+struct Offsets(BTreeMap<i64, i64>);
+
+impl Offsets {
+    /// Adds one; whether it is new.
+    fn insert(&mut self, offset: i64) -> bool {
+        match self.0.range_mut(..=offset).next_back() {
+            Some((_, end)) if offset < *end => return false,
+            Some((_, end)) if offset == *end => *end += 1,
+            _ => drop(self.0.insert(offset, offset + 1)),
+        }
+        true
+    }
+
+    fn forget_before(&mut self, offset: i64) {
+        let from = self.0.split_off(&offset);
+        let within = self.0.last_key_value().map(|(_, end)| *end).filter(|end| *end > offset);
+        self.0 = from;
+        self.0.extend(within.map(|end| (offset, end)));
+    }
 }
 
 /// How long and how often something is tried again.
@@ -137,7 +160,7 @@ impl Tolerance {
     pub(super) fn committed(&mut self, offsets: &BTreeMap<TopicPartition, Offset>) {
         for (origin, offset) in offsets {
             if let Some(reported) = self.reported.get_mut(origin) {
-                *reported = reported.split_off(&offset.offset);
+                reported.forget_before(offset.offset);
             }
         }
     }
@@ -197,6 +220,20 @@ mod tests {
 
     const fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
+    }
+
+    #[test]
+    fn offsets_one_after_the_other_are_one_range() {
+        let mut offsets = Offsets::default();
+        let new = [5, 6, 7, 9, 8, 6, 9, 5, 20, 4].map(|offset| offsets.insert(offset));
+        assert_eq!(new, [true, true, true, true, true, false, false, false, true, true]);
+        assert!((10..1000).filter(|offset| *offset != 20).all(|offset| offsets.insert(offset)) && offsets.0.len() < 6);
+        offsets.forget_before(7);
+        assert!(offsets.insert(6) && !offsets.insert(7) && !offsets.insert(999) && offsets.insert(1000));
+        offsets.forget_before(20);
+        assert!(!offsets.insert(20) && offsets.insert(19));
+        offsets.forget_before(2000);
+        assert!(offsets.0.is_empty());
     }
 
     #[test]

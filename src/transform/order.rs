@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array, UInt32Array};
-use arrow_schema::ArrowError;
+use arrow_array::{Array, ListArray, UInt32Array, new_empty_array};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{ArrowError, DataType};
 use arrow_select::concat::concat;
 use arrow_select::take::take;
 use landfall_api::{Batch, Column};
@@ -18,7 +19,7 @@ pub(super) fn in_order(mut batches: Vec<Batch>) -> Result<Vec<Batch>, ArrowError
     }
     let mut groups: Vec<Vec<Batch>> = Vec::new();
     for batch in batches {
-        match groups.iter_mut().find(|group| alike(&group[0], &batch)) {
+        match groups.iter_mut().find(|group| alike(&group[0], &batch) && same_headers(group, &batch)) {
             Some(group) => group.push(batch),
             None => groups.push(vec![batch]),
         }
@@ -48,10 +49,14 @@ fn last(batch: &Batch) -> i64 {
 }
 
 fn alike(a: &Batch, b: &Batch) -> bool {
-    a.topic == b.topic
-        && a.key.field == b.key.field
-        && a.value.field == b.value.field
-        && a.headers.as_ref().map(Array::data_type) == b.headers.as_ref().map(Array::data_type)
+    a.topic == b.topic && a.key.field == b.key.field && a.value.field == b.value.field
+}
+
+/// Whether the headers of a batch are of the type of the group's. None is as good as none in any row: what transforms add to some
+/// of the rows does not cut the others.
+fn same_headers(group: &[Batch], batch: &Batch) -> bool {
+    let types = || group.iter().filter_map(|b| b.headers.as_ref()).map(Array::data_type);
+    batch.headers.as_ref().is_none_or(|headers| types().next().is_none_or(|other| other == headers.data_type()))
 }
 
 /// One batch of all rows of batches that are alike.
@@ -67,13 +72,23 @@ fn merged(group: &[Batch]) -> Result<Batch, ArrowError> {
         let column = |of: &dyn Fn(&Batch) -> &Column| {
             Ok::<_, ArrowError>(Column { field: of(&group[0]).field.clone(), array: ordered(&join(&|b| &*of(b).array)?)? })
         };
-        let headers = group.iter().map(|b| b.headers.as_ref().map(|h| h as &dyn Array)).collect::<Option<Vec<_>>>();
+        let headers = group.iter().find_map(|b| b.headers.as_ref()).map(|some| {
+            let none = |b: &Batch| {
+                let offsets = OffsetBuffer::new_zeroed(b.len());
+                let nothing = new_empty_array(&some.value_type());
+                let DataType::List(entry) = some.data_type() else { return some.slice(0, 0) };
+                ListArray::new(entry.clone(), offsets, nothing, None)
+            };
+            let all: Vec<_> = group.iter().map(|b| b.headers.clone().unwrap_or_else(|| none(b))).collect();
+            let all: Vec<_> = all.iter().map(|headers| headers as &dyn Array).collect();
+            Ok::<_, ArrowError>(ordered(&concat(&all)?)?.as_list().clone())
+        });
         return Ok(Batch {
             key: column(&|b| &b.key)?,
             value: column(&|b| &b.value)?,
             offset: ordered(&offset)?.as_primitive().clone(),
             timestamp: ordered(&join(&|b| &b.timestamp)?)?.as_primitive().clone(),
-            headers: headers.map(|h| Ok::<_, ArrowError>(ordered(&concat(&h)?)?.as_list().clone())).transpose()?,
+            headers: headers.transpose()?,
             ..group[0].clone()
         });
     };
@@ -110,5 +125,17 @@ mod tests {
         let mixed = mixed.map(|keep| batch.filter(&BooleanArray::from(keep.to_vec())).expect("rows"));
         let joined = in_order(mixed.to_vec()).expect("ordered");
         assert_eq!(crate::transform::fixtures::headers_of(&joined[0]), crate::transform::fixtures::headers_of(&batch));
+    }
+
+    #[test]
+    fn rows_without_headers_do_not_cut_those_with() {
+        let batch = with_headers(&[&[("a", "1")], &[], &[("b", "2")], &[]]);
+        let part = |keep: [bool; 4]| batch.filter(&BooleanArray::from(keep.to_vec())).expect("rows");
+        let without = Batch { headers: None, ..part([false, true, false, true]) };
+        for mixed in [[without.clone(), part([true, false, true, false])], [part([true, false, true, false]), without]] {
+            let joined = in_order(mixed.to_vec()).expect("ordered");
+            assert_eq!(joined.len(), 1);
+            assert_eq!(crate::transform::fixtures::headers_of(&joined[0]), crate::transform::fixtures::headers_of(&batch));
+        }
     }
 }

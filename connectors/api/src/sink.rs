@@ -71,6 +71,16 @@ pub trait SinkTask: Send + fmt::Debug {
     /// The task fails; or a record was refused and is not tolerated.
     fn put(&mut self, batches: Vec<Batch>, refuse: &mut Refuse<'_>) -> Result<(), TaskError>;
 
+    /// Refuses what [`put`](Self::put) would refuse of batches that have landed before, and does nothing else with them: whoever
+    /// landed them may not have told of all that was refused.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn refused(&mut self, batches: &[Batch], refuse: &mut dyn FnMut(i64, RecordError)) -> Result<(), TaskError> {
+        let _ = (batches, refuse);
+        Ok(())
+    }
+
     /// Waits up to `timeout` until more may be put; false if it is still too much. Called at every turn of the loop, some times a
     /// second also while no record comes or the connector is paused: what is to happen by the clock happens here.
     ///

@@ -292,7 +292,8 @@ impl LakeTask {
     fn covered(&mut self, batch: &Batch) {
         if let Some(partition) = self.partitions.get_mut(&batch.origin) {
             partition.ledger.advance(batch.covers.end);
-            if *batch.value.field.data_type() != DataType::Null {
+            // Where transforms have dropped every row, the schema is that of before them.
+            if !batch.is_empty() && *batch.value.field.data_type() != DataType::Null {
                 partition.value = Some(batch.value.field.clone());
             }
         }
@@ -444,6 +445,20 @@ impl SinkTask for LakeTask {
             self.put_batch(batch, now, refuse)?;
         }
         self.context.metrics.buffered_bytes.set(self.shared.backlog.bytes() as u64);
+        Ok(())
+    }
+
+    fn refused(&mut self, batches: &[Batch], refuse: &mut dyn FnMut(i64, RecordError)) -> Result<(), TaskError> {
+        for batch in batches {
+            // One that fails the task is not in a file, or was not to fail it then.
+            let (batch, _) = self.without_nulls(batch, &mut |offset, error| {
+                refuse(offset, error);
+                Ok(())
+            })?;
+            for (row, error) in self.rows(&batch).err().unwrap_or_default() {
+                refuse(batch.offset.value(row), error);
+            }
+        }
         Ok(())
     }
 

@@ -265,3 +265,20 @@ fn random(n: u64) -> u64 {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::from(since.subsec_nanos()));
     nanos.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32) % n.max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_shows_a_password_of_a_url() {
+        for url in
+            ["http://u:secret@", "ftp://u:secret@host", "http://u:sec/ret@host:8081", "u:secret@host", "http://u:sec#ret@host"]
+        {
+            let mut faults = Faults::default();
+            assert_eq!(Base::parse("schema.registry.url", url, &mut faults), None, "{url}");
+            let text = faults.to_string();
+            assert!(text.contains("schema.registry.url") && !text.contains("sec"), "{text}");
+        }
+    }
+}

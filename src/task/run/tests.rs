@@ -171,7 +171,7 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
     let control = Control::new(false);
     let mut runner = Runner::new(spec, &control).expect("a task");
     let (tp, other) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
-    let raw = Arc::new(landfall_api::RawBatch {
+    let raw = Arc::new(RawBatch {
         origin: tp.clone(),
         key: BinaryArray::from_iter(vec![None::<&[u8]>; 30]),
         value: BinaryArray::from_iter(vec![Some(b"x"); 30]),
@@ -179,12 +179,7 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
         timestamp: arrow_array::TimestampMillisecondArray::from(vec![None; 30]),
         headers: None,
     });
-    let refused = |offset| Refused {
-        offset,
-        stage: Stage::ValueConverter,
-        class: "c".into(),
-        error: landfall_api::RecordError::data("bad"),
-    };
+    let refused = |offset| Refused { offset, stage: Stage::ValueConverter, class: "c".into(), error: RecordError::data("bad") };
     runner.tolerance.report(&raw, &[refused(12), refused(20)]).expect("taken");
     let offer = |offset| Offset { offset, metadata: String::new() };
     for (given, released) in [(5, Some(5)), (12, Some(12)), (15, Some(12)), (25, Some(12))] {
@@ -200,6 +195,62 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
     runner.release();
     assert_eq!((runner.uncommitted.get(&tp), runner.tolerance.letters.as_ref().and_then(|l| l.first(&tp))), (None, None));
     // What waits for the brokers in the background gives up.
+    drop(runner);
+    runtime.shutdown_background();
+}
+
+#[test]
+fn what_is_refused_of_records_that_have_landed_has_its_letter_before_they_are_committed() {
+    let runtime = Runtime::new().expect("a runtime");
+    let properties = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let spec = TaskSpec {
+        id: super::super::TaskId { connector: "c".into(), task: 0 },
+        sink: &FakeSink,
+        worker: Arc::new(properties(&[("bootstrap.servers", "127.0.0.1:1")])),
+        properties: properties(&[
+            ("topics", "t"),
+            ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
+            ("value.converter", "org.apache.kafka.connect.converters.IntegerConverter"),
+            ("errors.tolerance", "all"),
+            ("errors.deadletterqueue.topic.name", "dlq"),
+        ]),
+        paused: false,
+        runtime: runtime.handle().clone(),
+        memory: 64 << 20,
+        metrics: Arc::new(TaskMetrics::default()),
+        report: Arc::new(|_, _| ()),
+    };
+    let mut runner = Runner::new(spec, &Control::new(false)).expect("a task");
+    let keeper = Keeper::default();
+    runner.sink = Box::new(keeper.clone());
+    let tp = TopicPartition::new("t", 0);
+    let fetched = |offsets: Range<i64>| Fetched {
+        end: offsets.end,
+        batch: RawBatch {
+            origin: tp.clone(),
+            key: BinaryArray::from_iter(offsets.clone().map(|_| None::<&[u8]>)),
+            // No integer has three bytes.
+            value: BinaryArray::from_iter_values(offsets.clone().map(|o| if o == 12 { &b"bad"[..] } else { b"good" })),
+            timestamp: arrow_array::TimestampMillisecondArray::from_iter(offsets.clone().map(|_| None::<i64>)),
+            offset: arrow_array::Int64Array::from_iter_values(offsets),
+            headers: None,
+        },
+    };
+    // A file up to offset 19 is there, and the group's offset is 0.
+    runner.partitions.insert(tp.clone(), Partition { next: Some(20), told: 0, ..Partition::default() });
+    runner.offer(BTreeMap::from([(tp.clone(), Offset { offset: 20, metadata: String::new() })]));
+    for (given, first) in [(0..10, None), (10..18, Some(12)), (18..25, Some(12))] {
+        runner.release();
+        assert!(runner.uncommitted.is_empty(), "before {given:?}");
+        assert!(runner.put(fetched(given)).expect("put").is_none());
+        assert_eq!(runner.tolerance.letters.as_ref().and_then(|letters| letters.first(&tp)), first);
+    }
+    runner.release();
+    assert!(runner.uncommitted.is_empty(), "the letter is not acknowledged");
+    assert_eq!(keeper.kept().iter().map(|(_, offset, _)| *offset).collect::<Vec<_>>(), [20, 21, 22, 23, 24]);
+    runner.tolerance.letters.as_mut().expect("a queue").forget(std::slice::from_ref(&tp));
+    runner.release();
+    assert_eq!(runner.uncommitted[&tp].offset, 20);
     drop(runner);
     runtime.shutdown_background();
 }

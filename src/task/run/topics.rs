@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use landfall_api::{Committed, Offset, TaskError, TopicId, TopicPartition};
 
-use super::{COMMITTED, PUBLISHING, Partition, Runner, kafka, part};
+use super::{ACKNOWLEDGING, COMMITTED, PUBLISHING, Partition, Runner, kafka, part};
 use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, KafkaError, Start};
 
@@ -173,6 +173,12 @@ impl Runner {
         // What is not visible yet cannot be read again. The offsets are the old topic's: committed, they would hide new records.
         if let Err(error) = self.sink.close(&partitions, false, part(self.graceful, PUBLISHING)) {
             tracing::warn!("task {}: {error}", self.spec.id);
+        }
+        // Nor can the records of letters that were not sent yet.
+        if let Some(letters) = &mut self.tolerance.letters
+            && !letters.flush(part(self.graceful, ACKNOWLEDGING - PUBLISHING))?
+        {
+            tracing::warn!("task {}: not all dead letters of {topic} were acknowledged", self.spec.id);
         }
         self.forget(&partitions);
         for tp in &partitions {

@@ -675,6 +675,37 @@ fn null_values_that_are_written_are_rows_of_their_keys() {
     assert_eq!(bench.landed_names().len(), 6);
 }
 
+#[test]
+fn null_values_that_are_written_join_the_rows_before_them_whatever_was_dropped_between() {
+    let bench = Bench::new();
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+        (layout.rotation.flush_size, layout.nulls) = (Some(4), NullValues::Write);
+    });
+    task.open(&tp(), None, 0).expect("open");
+    // What transforms have dropped has the schema of before them.
+    let dropped = Batch { covers: 2..5, ..batch(&[2, 3, 4], "an envelope").slice(&(0..0)) };
+    task.put(vec![range(0..2), dropped, tombstones(range(5..7))], &mut strict).expect("put");
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(7));
+    assert_eq!(bench.landed_names(), ["t+0+0000000000.snappy.parquet"]);
+}
+
+#[test]
+fn null_values_that_are_written_may_have_fields_with_fields_that_are_required() {
+    let bench = Bench::new();
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| {
+        (layout.rotation.flush_size, layout.nulls) = (Some(4), NullValues::Write);
+    });
+    task.open(&tp(), None, 0).expect("open");
+    let nest = |batch: Batch| {
+        let fields = Fields::from(vec![Field::new("inner", batch.value.field.data_type().clone(), false)]);
+        let array = Arc::new(StructArray::new(fields.clone(), vec![batch.value.array.clone()], None));
+        Batch { value: Column { field: Arc::new(Field::new("v", DataType::Struct(fields), false)), array }, ..batch }
+    };
+    task.put(vec![nest(range(0..2)), tombstones(range(2..4))], &mut strict).expect("put");
+    assert_eq!(settled(&mut task).map(|o| o.offset), Some(4));
+    assert_eq!(bench.landed_names(), ["t+0+0000000000.snappy.parquet"]);
+}
+
 /// The files that have landed once none is on its way, in offset order.
 fn files(task: &mut LakeTask, bench: &Bench) -> Vec<Vec<i64>> {
     settled(task);
@@ -1098,4 +1129,16 @@ fn whatever_two_owners_do_each_record_lands_once_and_no_commit_is_ahead() {
         let expected: Vec<i64> = (0..END).filter(lands).collect();
         assert_eq!(landed, expected, "seed {seed}");
     }
+}
+
+#[test]
+fn what_was_refused_of_landed_records_is_refused_again_and_nothing_lands() {
+    let bench = Bench::new();
+    let mut task = bench.task_of(Arc::new(LocalStorage::new(bench.root.path())), |layout| layout.nulls = NullValues::Report);
+    task.open(&tp(), None, 10).expect("open");
+    let mut refused = Vec::new();
+    task.refused(&[nulled(range(0..5), &[1, 3])], &mut |offset, _| refused.push(offset)).expect("no failure");
+    assert_eq!(refused, [1, 3]);
+    assert!(task.partitions[&tp()].open.is_none());
+    assert_eq!(task.partitions[&tp()].ledger.position(), 10);
 }

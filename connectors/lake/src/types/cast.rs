@@ -11,7 +11,7 @@ use arrow_array::types::{
     Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, ListArray, MapArray, PrimitiveArray, StringArray, StructArray, new_null_array,
+    Array, ArrayRef, Decimal128Array, ListArray, MapArray, PrimitiveArray, StringArray, StructArray, make_array, new_null_array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_cast::cast as arrow_cast;
@@ -294,6 +294,9 @@ fn checked(array: &ArrayRef, to: &DataType, unfit: &mut Vec<Unfit>) -> Result<Ar
     if cast.null_count() != array.null_count() {
         let lost = (0..array.len()).filter(|row| cast.is_null(*row) && array.is_valid(*row));
         unfit.extend(lost.map(|row| Unfit::new(row, format!("the value does not fit {to}"))));
+        // A null where a value is required would cost all rows.
+        let values = cast.to_data().into_builder().nulls(array.logical_nulls());
+        return Ok(make_array(values.build()?));
     }
     Ok(cast)
 }

@@ -1,7 +1,8 @@
 use super::*;
 
 use arrow_array::builder::{Int8Builder, MapBuilder};
-use arrow_array::types::Int32Type;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Decimal128Type, Int32Type};
 use arrow_array::{
     Array as _, ArrayRef, BinaryArray, Date32Array, Decimal128Array, Decimal256Array, Int16Array, Int32Array, Int64Array,
     ListArray, RecordBatch, StringArray, StructArray, Time32MillisecondArray, Time64MicrosecondArray, Time64NanosecondArray,
@@ -359,4 +360,18 @@ fn columns_of_a_file_are_what_they_are() {
             assert_eq!(types.field(&column), Ok(column));
         }
     }
+}
+
+#[test]
+fn a_value_that_does_not_fit_below_costs_only_its_row_though_it_is_required() {
+    let tens = DataType::Decimal128(38, -2);
+    let inner = Fields::from(vec![Field::new("d", tens.clone(), false)]);
+    let field = Arc::new(Field::new("f", DataType::Struct(inner.clone()), false));
+    let most = 10_i128.pow(37);
+    let values = Decimal128Array::from(vec![7, most, -3]).with_data_type(tens);
+    let array = StructArray::new(inner, vec![Arc::new(values)], None);
+    let (_, landed, unfit) = land(&Types::default(), &field, array);
+    assert_eq!(unfit.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [1], "{unfit:?}");
+    let landed = landed.as_struct().column(0).as_primitive::<Decimal128Type>().clone();
+    assert_eq!((landed.value(0), landed.value(2)), (700, -300));
 }
