@@ -23,9 +23,12 @@ pub(super) fn value(column: &Column, row: usize) -> Value {
 
 /// A value of Java's in the same form: where the two worlds are one, one of the ways to say it.
 ///
-/// That is: a null with or without a schema; whether the schema of a whole value, or of the keys of a map, is optional; fields of
+/// That is: a null with or without a schema, were it one that requires a value; whether the schema of a whole value, or of the keys of a map, is optional; fields of
 /// schemaless values that are absent or null.
 pub(super) fn canonical(java: &Value) -> Value {
+    if java["unwritable"] == "Conversion error: null value for field that is required and has no default value" {
+        return Value::Null;
+    }
     let (Some(payload), Some(schema)) = (java.get("payload"), java.get("schema")) else { return java.clone() };
     if payload.is_null() {
         return Value::Null;
@@ -54,9 +57,12 @@ fn canonical_schema(schema: &Value) -> Value {
         };
         (key.clone(), member)
     };
-    let mut schema: Map<_, _> = members.iter().map(member).collect();
-    schema.entry("optional").or_insert(json!(false));
-    Value::Object(schema)
+    let mut canonical: Map<_, _> = members.iter().map(member).collect();
+    canonical.entry("optional").or_insert(json!(false));
+    if let Some(default) = members.get("default") {
+        canonical.insert("default".into(), canonical_payload(schema, default));
+    }
+    Value::Object(canonical)
 }
 
 /// A payload whose numbers with a fraction are those of their type, however many digits Java wrote.
