@@ -155,13 +155,16 @@ fn schema(field: &Field) -> Value {
     schema.extend(metadata.get(NAME).map(|name| ("name".into(), json!(name))));
     schema.extend(metadata.get(VERSION).map(|version| ("version".into(), number(version))));
     schema.extend(metadata.get(DOC).map(|doc| ("doc".into(), json!(doc))));
-    schema.extend(metadata.get(DEFAULT).map(|text| ("default".into(), number(text))));
     let parameters = metadata.iter().filter_map(|(key, value)| Some((key.strip_prefix(PARAMETER)?.to_owned(), json!(value))));
     let parameters: Map<_, _> = parameters.collect();
     if !parameters.is_empty() {
         schema.insert("parameters".into(), Value::Object(parameters));
     }
-    Value::Object(schema)
+    let mut schema = Value::Object(schema);
+    if let Some(text) = metadata.get(DEFAULT) {
+        schema["default"] = canonical_payload(&schema, &number(text));
+    }
+    schema
 }
 
 fn payload(field: &Field, array: &ArrayRef, row: usize, schemaless: bool) -> Value {

@@ -375,9 +375,12 @@ def timestamps():
     schemaless = kind in ("int64", "string") and chance(0.4)
     whole = chance(0.3)
 
+    # Differs: a day that no date can hold is refused here, and something else in Java.
+    most = 10**12 if config.get("unix.precision") == "seconds" else 10**15
+
     def point():
         if kind == "int64":
-            return R.choice([0, 1, -1, 999, -999, 1_700_000_000, R.randint(-10**10, 10**10), R.randint(-10**15, 10**15)])
+            return R.choice([0, 1, -1, 999, -999, 1_700_000_000, R.randint(-10**10, 10**10), R.randint(-most, most)])
         if kind == "string":
             moment = time.gmtime(R.randint(-10**9, 4 * 10**9))
             python = {"yyyy-MM-dd": "%Y-%m-%d", "yyyy-MM-dd HH:mm:ss.SSS": "%Y-%m-%d %H:%M:%S.123", "dd/MM/yy": "%d/%m/%y",
