@@ -2,6 +2,10 @@
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/landfall/target
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
+# Java's transforms, to run over files of cases. JARS="…:…" has more jars than those of Kafka and Debezium.
+CACHE = $(or $(LANDFALL_TEST_CACHE),$(HOME)/.cache/landfall)
+TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java
+
 .NOTPARALLEL:
 .PHONY: setup test test-long lint run reference transforms-golden converters-golden avro-golden bench bench-convert release
 
@@ -13,10 +17,15 @@ setup:
 test: setup lint
 	cargo test --workspace
 
-# What takes too long for every change: files of gigabytes, thousands of new records and schemas, Spark.
+# What takes too long for every change: files of gigabytes, thousands of new records and schemas, Spark. RECORDS and SEED say how many
+# records each class of transform gets, and which.
 test-long: setup
 	scripts/setup.sh long
 	cargo test --profile demo --test long
+	set -e; cases=$$(mktemp -d); trap 'rm -rf "$$cases"' EXIT; \
+	python3 tests/support/transforms/generate.py "$$cases" $(or $(RECORDS),10000) $(SEED); \
+	$(TRANSFORM_HARNESS) "$$cases"/*.json; \
+	LANDFALL_TRANSFORM_CASES=$$cases cargo test --lib transform::golden::transforms_make
 
 lint:
 	cargo fmt --all --check
@@ -51,7 +60,7 @@ release:
 # What Java's transforms make of the records in tests/data/transforms anew, and the list of differences. FILES="…" does some of them,
 # JARS="…:…" has more jars than those of Kafka and Debezium.
 transforms-golden: setup
-	cache=$${LANDFALL_TEST_CACHE:-$$HOME/.cache/landfall}; java -cp "$$cache/java-worker/*:$$cache/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java $(or $(FILES),$(wildcard tests/data/transforms/*.json))
+	$(TRANSFORM_HARNESS) $(or $(FILES),$(wildcard tests/data/transforms/*.json))
 	UPDATE=1 cargo test --lib transform::golden
 
 # What Java makes of the Avro in tests/data/avro anew, by Avro's library and Apicurio's copy of Confluent's AvroData.

@@ -4,8 +4,7 @@
 #   setup.sh build   the Debian packages that a build needs
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
 #                   Azurite, a schema registry, Python readers of Parquet
-#   setup.sh long    these, and Spark, for `make test-long`
-#   setup.sh long    these, and Spark, for `make test-long`
+#   setup.sh long    these, and Spark and a Java compiler, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -76,6 +75,7 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
   if [ "${1:-}" != build ]; then
     tool java openjdk-17-jre-headless
     tool mvn maven
+    [ "${1:-}" != long ] || tool javac default-jdk-headless
     tool node nodejs
     tool npm npm
     tool curl curl

@@ -22,6 +22,9 @@ mod render;
 /// Classes that have cases and are not here yet.
 const MISSING: &[&str] = &[];
 
+/// The environment variable with another folder of cases: those of `make test-long`, by chance.
+const FOLDER: &str = "LANDFALL_TRANSFORM_CASES";
+
 /// How the expected values are made anew.
 const UPDATE: &str = "make transforms-golden";
 
@@ -34,8 +37,12 @@ struct Case {
     json: Value,
 }
 
+/// The cases of `tests/data/transforms`.
 fn cases() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transforms");
+    cases_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transforms"))
+}
+
+fn cases_in(folder: &Path) -> Vec<Case> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
@@ -267,7 +274,9 @@ fn shown_headers(batch: &Batch, row: usize) -> Vec<Value> {
 #[test]
 fn transforms_make_what_javas_make() {
     let mut failures = String::new();
-    for case in cases().iter().filter(|case| case.is_here()) {
+    let cases = std::env::var_os(FOLDER).map_or_else(cases, |folder| cases_in(Path::new(&folder)));
+    assert!(!cases.is_empty(), "no cases");
+    for case in cases.iter().filter(|case| case.is_here()) {
         let expected = case.expected();
         let wanted = expected.get("configError").map(|message| message.as_str().expect("text").to_owned());
         let refused = case.refused();

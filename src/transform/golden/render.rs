@@ -23,9 +23,12 @@ pub(super) fn value(column: &Column, row: usize) -> Value {
 
 /// A value of Java's in the same form: where the two worlds are one, one of the ways to say it.
 ///
-/// That is: a null with or without a schema; whether the schema of a whole value, or of the keys of a map, is optional; fields of
+/// That is: a null with or without a schema, were it one that requires a value; whether the schema of a whole value, or of the keys of a map, is optional; fields of
 /// schemaless values that are absent or null.
 pub(super) fn canonical(java: &Value) -> Value {
+    if java["unwritable"] == "Conversion error: null value for field that is required and has no default value" {
+        return Value::Null;
+    }
     let (Some(payload), Some(schema)) = (java.get("payload"), java.get("schema")) else { return java.clone() };
     if payload.is_null() {
         return Value::Null;
@@ -54,9 +57,12 @@ fn canonical_schema(schema: &Value) -> Value {
         };
         (key.clone(), member)
     };
-    let mut schema: Map<_, _> = members.iter().map(member).collect();
-    schema.entry("optional").or_insert(json!(false));
-    Value::Object(schema)
+    let mut canonical: Map<_, _> = members.iter().map(member).collect();
+    canonical.entry("optional").or_insert(json!(false));
+    if let Some(default) = members.get("default") {
+        canonical.insert("default".into(), canonical_payload(schema, default));
+    }
+    Value::Object(canonical)
 }
 
 /// A payload whose numbers with a fraction are those of their type, however many digits Java wrote.
@@ -149,13 +155,16 @@ fn schema(field: &Field) -> Value {
     schema.extend(metadata.get(NAME).map(|name| ("name".into(), json!(name))));
     schema.extend(metadata.get(VERSION).map(|version| ("version".into(), number(version))));
     schema.extend(metadata.get(DOC).map(|doc| ("doc".into(), json!(doc))));
-    schema.extend(metadata.get(DEFAULT).map(|text| ("default".into(), number(text))));
     let parameters = metadata.iter().filter_map(|(key, value)| Some((key.strip_prefix(PARAMETER)?.to_owned(), json!(value))));
     let parameters: Map<_, _> = parameters.collect();
     if !parameters.is_empty() {
         schema.insert("parameters".into(), Value::Object(parameters));
     }
-    Value::Object(schema)
+    let mut schema = Value::Object(schema);
+    if let Some(text) = metadata.get(DEFAULT) {
+        schema["default"] = canonical_payload(&schema, &number(text));
+    }
+    schema
 }
 
 fn payload(field: &Field, array: &ArrayRef, row: usize, schemaless: bool) -> Value {
