@@ -320,6 +320,9 @@ impl ProtobufText {
             } else {
                 "optional"
             };
+            // Readers take lists of numbers in either form, whatever the schema says.
+            let number_like = !own && !kind.starts_with('M') && !matches!(&*kind, "string" | "bytes");
+            let apart = !self.registered && text(field, "type") == "array" && number_like && choice(field, 2) == 0;
             // prost leaves out -0.0 too where it leaves out nought; Google's libraries do not.
             let explicit = if !self.registered && matches!(&*kind, "float" | "double") { "optional" } else { "" };
             let label = if label.is_empty() { explicit } else { label };
@@ -332,7 +335,11 @@ impl ProtobufText {
                         "message E{at} {{ {key} key = 1; {explicit} {kind} value = 2; }} repeated E{at} {name} = {number}; "
                     )
                 }
-                _ => write!(body, "{label} {kind} {name} = {number}{}; ", self.options(part)),
+                _ => write!(
+                    body,
+                    "{label} {kind} {name} = {number}{}; ",
+                    if apart { " [packed = false]".to_owned() } else { self.options(part) }
+                ),
             };
         }
         format!("message {name} {{ {body} }} ")
@@ -340,7 +347,7 @@ impl ProtobufText {
 
     /// The type of what is not nested, and whether it is a message.
     fn kind(self, schema: &Value) -> (String, bool) {
-        let way = choice(schema, 3);
+        let of = |kinds: &[&'static str]| kinds[choice(schema, kinds.len())];
         let message = |package: &str, name: &str| if self.registered { format!("{package}.{name}") } else { name.to_owned() };
         let own = match text(schema, "name") {
             DECIMAL => message("confluent.type", "Decimal"),
@@ -354,8 +361,8 @@ impl ProtobufText {
             return (own, true);
         }
         let kind = match text(schema, "type") {
-            "int8" | "int16" | "int32" => ["int32", "sint32", "sfixed32"][way],
-            "int64" => ["int64", "sint64", "sfixed64"][way],
+            "int8" | "int16" | "int32" => of(&["int32", "sint32", "sfixed32"]),
+            "int64" => of(&["int64", "sint64", "sfixed64", "uint64", "fixed64"]),
             "boolean" => "bool",
             kind => kind,
         };
@@ -483,6 +490,7 @@ fn proto(field: &FieldDescriptor, schema: &Value, json: &Value) -> Proto {
         Kind::Double => Proto::F64(float(json)),
         Kind::String => Proto::String(string(json)),
         Kind::Bytes => Proto::Bytes(bytes(json).into()),
+        Kind::Uint64 | Kind::Fixed64 => Proto::U64(integer(json) as u64),
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Proto::I64(integer(json)),
         _ => Proto::I32(integer(json) as i32),
     }
