@@ -80,7 +80,7 @@ impl Format {
             }
             Self::Protobuf | Self::ProtobufWrapped => {
                 let of = |registered| ProtobufText { wrapped: matches!(self, Self::ProtobufWrapped), registered }.file(schema);
-                let by = compiled(of(false));
+                let by = compiled(&of(false));
                 let record = |json: &&Value| [vec![0], message(&by, schema, json).encode_to_vec()].concat();
                 (of(true), payloads.iter().map(record).collect())
             }
@@ -402,7 +402,7 @@ impl ProtobufText {
 }
 
 /// The first message of a file.
-fn compiled(text: String) -> MessageDescriptor {
+fn compiled(text: &str) -> MessageDescriptor {
     struct Given(String);
     impl FileResolver for Given {
         fn open_file(&self, name: &str) -> Result<File, protox::Error> {
@@ -411,7 +411,7 @@ fn compiled(text: String) -> MessageDescriptor {
     }
     let mut resolver = ChainFileResolver::new();
     resolver.add(GoogleFileResolver::new());
-    resolver.add(Given(text.clone()));
+    resolver.add(Given(text.to_owned()));
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.open_file("schema.proto").unwrap_or_else(|error| panic!("{text}: {error}"));
     compiler.descriptor_pool().get_message_by_name("Root").expect("a message")
@@ -577,9 +577,10 @@ fn json_text(schema: &Value, json: &Value) -> String {
         "map" => {
             let value = |value| json_text(&schema["values"], value);
             let pairs = entries(json);
-            match schema["keys"]["type"] == "string" {
-                true => list(pairs.iter().map(|(k, v)| format!("{k}:{}", value(v))).collect(), ['{', '}']),
-                false => list(pairs.iter().map(|(k, v)| format!("{{\"key\":{k},\"value\":{}}}", value(v))).collect(), ['[', ']']),
+            if schema["keys"]["type"] == "string" {
+                list(pairs.iter().map(|(k, v)| format!("{k}:{}", value(v))).collect(), ['{', '}'])
+            } else {
+                list(pairs.iter().map(|(k, v)| format!("{{\"key\":{k},\"value\":{}}}", value(v))).collect(), ['[', ']'])
             }
         }
         _ => json.to_string(),
