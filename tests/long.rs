@@ -45,6 +45,11 @@ fn readers_see_the_rows_of_thousands_of_random_schemas() {
     types::readers_see_random_rows(17, 3000);
 }
 
+#[test]
+fn readers_see_the_rows_of_thousands_of_random_schemas_in_wire_formats() {
+    types::readers_see_random_rows_of_wire_formats(19, 1000);
+}
+
 /// Spark writes what it has read of each file; what is in the files that it wrote is compared.
 #[test]
 fn spark_sees_the_rows_of_random_schemas() {

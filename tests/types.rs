@@ -4,6 +4,7 @@
 mod page;
 mod random;
 mod sources;
+mod wire;
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +32,7 @@ use crate::support::read::{self, python};
 use crate::support::records::Random;
 use crate::support::registry::Registry;
 use crate::support::secs;
-use random::{Range, SCALARS, SPARKS, Spec};
+use random::{Range, SCALARS, SPARKS, Scalar, Shown, Spec};
 use sources::Source;
 
 const CONFLUENT: Types = types(Mode::Confluent);
@@ -116,48 +117,120 @@ fn parquet_schema(file: &Path) -> SchemaDescPtr {
     reader.metadata().file_metadata().schema_descr_ptr()
 }
 
+/// Files with what readers are to see in them.
+struct Files<'a> {
+    folder: &'a Path,
+    expected: Map<String, Value>,
+    rows: usize,
+    duckdb: usize,
+}
+
+impl<'a> Files<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self { folder, expected: Map::new(), rows: 0, duckdb: 0 }
+    }
+
+    /// Lands `column`, whose rows are `values`, once in each mode.
+    fn add(&mut self, name: &str, column: &Column, values: &[Shown], range: Range) {
+        for (mode, types) in [("confluent", CONFLUENT), ("native", NATIVE)] {
+            let name = format!("{name}-{mode}.parquet");
+            land(&self.folder.join(&name), types, column.clone());
+            let shown: Vec<_> = values.iter().map(|v| if types == NATIVE { &v.native } else { &v.confluent }).collect();
+            self.expected.insert(name, json!({"rows": shown, "duckdb": range == Range::Usual}));
+            self.rows += values.len();
+            self.duckdb += if range == Range::Usual { values.len() } else { 0 };
+        }
+    }
+
+    /// Writes what is expected; the number of rows, and of those for DuckDB.
+    fn finish(self) -> (usize, usize) {
+        fs::write(self.folder.join("expected.json"), Value::Object(self.expected).to_string()).expect("a file");
+        (self.rows, self.duckdb)
+    }
+}
+
 /// Writes `schemas` files of random rows for each mode, if `spark` only such as Spark reads, and what readers are to see; the number of
 /// rows, and of those for DuckDB.
 pub(crate) fn random_files(folder: &Path, seed: u64, schemas: usize, spark: bool) -> (usize, usize) {
     let scalars = if spark { SPARKS } else { &SCALARS };
     let mut r = Random::new(seed);
-    let mut expected = Map::new();
-    let (mut rows, mut duckdb) = (0, 0);
+    let mut files = Files::new(folder);
     for n in 0..schemas {
         let range = if spark || n.is_multiple_of(2) { Range::Usual } else { Range::Full };
         let spec = match n {
-            0 => Spec::deep(14),
+            0 => Spec::deep(14, Scalar::MicroTimestamp),
             1 => Spec::huge(3 << 20),
             _ => Spec::random(&mut r, 3, scalars),
         };
         let schema = spec.schema();
         let values: Vec<_> = (0..=r.below(12)).map(|_| spec.value(&mut r, range)).collect();
         let records: Vec<_> = values.iter().map(|v| json!({"schema": schema, "payload": v.json}).to_string()).collect();
-        let column = converted(&records);
-        for (mode, types) in [("confluent", CONFLUENT), ("native", NATIVE)] {
-            let name = format!("{n}-{mode}.parquet");
-            land(&folder.join(&name), types, column.clone());
-            let shown: Vec<_> = values.iter().map(|v| if types == NATIVE { &v.native } else { &v.confluent }).collect();
-            expected.insert(name, json!({"rows": shown, "duckdb": range == Range::Usual}));
-            rows += values.len();
-            duckdb += if range == Range::Usual { values.len() } else { 0 };
+        files.add(&n.to_string(), &converted(&records), &values, range);
+    }
+    files.finish()
+}
+
+/// The same through the wire formats whose schemas are in a registry, so many schemas each.
+fn random_wire_files(folder: &Path, seed: u64, schemas: usize) -> (usize, usize) {
+    let mut r = Random::new(seed);
+    let (mut files, registry) = (Files::new(folder), Registry::start());
+    let url = registry.url();
+    for (number, format) in wire::Format::ALL.into_iter().enumerate() {
+        let (kind, class, more) = format.converter();
+        let properties: Properties =
+            [("schema.registry.url", &*url)].iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut converter = convert::build(class, &properties, Role::Value).expect("a converter");
+        for n in 0..schemas {
+            let range = format.range(if n.is_multiple_of(2) { Range::Usual } else { Range::Full });
+            let spec = match n {
+                0 => Spec::deep(14, Scalar::ConnectTimestamp),
+                1 => Spec::huge(3 << 20),
+                _ => Spec::random(&mut r, 3, format.scalars()),
+            };
+            let spec = format.fitted(spec);
+            let values: Vec<_> = (0..=r.below(12)).map(|_| spec.value(&mut r, range)).collect();
+            let payloads: Vec<_> = values.iter().map(|v| &v.json).collect();
+            let (schema, payloads) = format.written(&spec.schema(), &payloads);
+            let id = (number * schemas + n) as i32;
+            registry.answer(&format!("/schemas/ids/{id}"), json!({"schema": schema, "schemaType": kind}));
+            let records = payloads.iter().map(|payload| [&[0][..], &id.to_be_bytes(), payload].concat());
+            let bytes = BinaryArray::from_iter_values(records);
+            let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: None }).expect("the registry answers");
+            let failed = |error: &RecordError| panic!("seed {seed}: {error}: {schema}");
+            runs.iter().filter_map(|run| run.column.as_ref().err()).for_each(failed);
+            let [run] = <[_; 1]>::try_from(runs).expect("one schema");
+            files.add(&format!("{n}-{format:?}"), &run.column.expect("values of their schema"), &values, range);
         }
     }
-    fs::write(folder.join("expected.json"), Value::Object(expected).to_string()).expect("a file");
-    (rows, duckdb)
+    files.finish()
+}
+
+/// Compares what pyarrow and DuckDB see with the rows of so many random schemas in each wire format.
+pub(crate) fn readers_see_random_rows_of_wire_formats(seed: u64, schemas: usize) {
+    let folder = TempDir::with_prefix("landfall-types-").expect("a folder");
+    readers_see(folder.path(), random_wire_files(folder.path(), seed, schemas), seed);
 }
 
 /// Compares what pyarrow and DuckDB see with the rows of so many random schemas.
 pub(crate) fn readers_see_random_rows(seed: u64, schemas: usize) {
     let folder = TempDir::with_prefix("landfall-types-").expect("a folder");
-    let (rows, duckdb) = random_files(folder.path(), seed, schemas, false);
-    let found = python("values.py", &[folder.path().to_str().expect("a path of text")]);
+    readers_see(folder.path(), random_files(folder.path(), seed, schemas, false), seed);
+}
+
+/// Compares what pyarrow and DuckDB see in `folder` with what is expected there.
+fn readers_see(folder: &Path, (rows, duckdb): (usize, usize), seed: u64) {
+    let found = python("values.py", &[folder.to_str().expect("a path of text")]);
     assert_eq!(found, json!({"seen": {"pyarrow": rows, "duckdb": duckdb}, "otherwise": []}), "seed {seed}");
 }
 
 #[test]
 fn readers_see_the_rows_of_random_schemas() {
     readers_see_random_rows(5, 200);
+}
+
+#[test]
+fn readers_see_the_rows_of_random_schemas_in_each_wire_format() {
+    readers_see_random_rows_of_wire_formats(7, 60);
 }
 
 #[test]

@@ -126,12 +126,13 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
         let Some((status, body, slow)) = respond(&head, &mut state.lock().expect("no panic")) else { return };
         thread::sleep(slow);
         let body = body.to_string();
-        let head = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: application/vnd.schemaregistry.v1+json\r\ncontent-length: {}\r\n\r\n",
+        // At once: what comes in parts waits for the other side to confirm the first.
+        let answer = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/vnd.schemaregistry.v1+json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         let mut stream = stream;
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }

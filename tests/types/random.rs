@@ -99,6 +99,26 @@ pub(super) const SCALARS: [Scalar; 30] = [
     Scalar::IsoTime,
 ];
 
+/// Those that Protobuf has types for.
+pub(super) const PROTOBUFS: [Scalar; 13] = [
+    Scalar::Int8,
+    Scalar::Int16,
+    Scalar::Int32,
+    Scalar::Int64,
+    Scalar::Float,
+    Scalar::Double,
+    Scalar::Boolean,
+    Scalar::Text,
+    Scalar::Bytes,
+    Scalar::ConnectDate,
+    Scalar::ConnectTime,
+    Scalar::ConnectTimestamp,
+    Scalar::Enum,
+];
+
+/// The values of enumerations.
+pub(super) const SYMBOLS: [&str; 3] = ["NONE", "b_2", "Zz"];
+
 /// A value: the JSON of the record, and what is seen under `landfall.types=confluent` and `native`.
 #[derive(Debug)]
 pub(super) struct Shown {
@@ -146,9 +166,9 @@ impl Spec {
         Self { kind: Kind::Struct(vec![("text".to_owned(), text)]), optional: false }
     }
 
-    /// A struct of one list of maps of structs of …, `depth` deep.
-    pub(super) fn deep(depth: usize) -> Self {
-        let leaf = Self { kind: Kind::Scalar(Scalar::MicroTimestamp), optional: true };
+    /// A struct of one list of maps of structs of … of `leaf`, `depth` deep.
+    pub(super) fn deep(depth: usize, leaf: Scalar) -> Self {
+        let leaf = Self { kind: Kind::Scalar(leaf), optional: true };
         let around = |inner: Self, level: usize| {
             let kind = match level % 3 {
                 0 => Kind::List(Box::new(inner)),
@@ -174,6 +194,42 @@ impl Spec {
             _ => Kind::Struct(fields(r, depth - 1, types)),
         };
         Self { kind, optional }
+    }
+
+    /// With names that are words, as Avro and Protobuf have them.
+    pub(super) fn with_words_as_names(mut self) -> Self {
+        self.each(&mut |spec| {
+            if let Kind::Struct(fields) = &mut spec.kind {
+                fields.iter_mut().for_each(|(name, _)| name.retain(|c| c.is_ascii_alphanumeric() || c == '_'));
+            }
+        });
+        self
+    }
+
+    /// As Protobuf has lists and maps: not null, without nulls, and those in others, and decimals in maps, in messages.
+    pub(super) fn without_nulls_in_lists(mut self) -> Self {
+        self.each(&mut |spec| {
+            let map = matches!(spec.kind, Kind::Map(..));
+            if let Kind::List(item) | Kind::Map(_, item) = &mut spec.kind {
+                if matches!(item.kind, Kind::List(_) | Kind::Map(..)) || map && matches!(item.kind, Kind::Decimal(..)) {
+                    let inner = std::mem::replace(&mut item.kind, Kind::Struct(Vec::new()));
+                    let inner = Self { kind: inner, optional: item.optional };
+                    item.kind = Kind::Struct(vec![("inner".to_owned(), inner)]);
+                }
+                (spec.optional, item.optional) = (false, false);
+            }
+        });
+        self
+    }
+
+    /// Changes this and then what is in it.
+    fn each(&mut self, change: &mut dyn FnMut(&mut Self)) {
+        change(self);
+        match &mut self.kind {
+            Kind::List(item) | Kind::Map(_, item) => item.each(change),
+            Kind::Struct(fields) => fields.iter_mut().for_each(|(_, field)| field.each(change)),
+            Kind::Scalar(_) | Kind::Huge(_) | Kind::Decimal(..) => {}
+        }
     }
 
     /// As `JsonConverter` has it.
@@ -324,7 +380,8 @@ impl Scalar {
                 Shown::logical(json, &bits(value))
             }
             Self::Boolean => Shown::same((r.below(2) == 0).into()),
-            Self::Text | Self::Enum => Shown::same(text(r).into()),
+            Self::Enum => Shown::same(SYMBOLS[r.below(3) as usize].into()),
+            Self::Text => Shown::same(text(r).into()),
             Self::Json => Shown::same(json!({"a": text(r), "b": [1, null]}).to_string().into()),
             Self::Uuid => Shown::same(format!("{:08x}-0000-4000-8000-{:012x}", r.below(1 << 32), r.below(1 << 48)).into()),
             Self::Bytes | Self::Bits => {
@@ -482,8 +539,14 @@ fn minimal(number: i128) -> Vec<u8> {
     bytes[spare..].to_vec()
 }
 
+/// The two's complement number of at most 16 bytes, highest first.
+pub(super) fn number_of(bytes: &[u8]) -> i128 {
+    let sign = if bytes.first().is_some_and(|b| b & 0x80 != 0) { -1 } else { 0 };
+    bytes.iter().fold(sign, |number, byte| number << 8 | i128::from(*byte))
+}
+
 /// A number without an exponent, as Java's `BigDecimal.toPlainString` has it; nought has its zeros behind the point.
-fn plain(number: i128, scale: i32) -> String {
+pub(super) fn plain(number: i128, scale: i32) -> String {
     let (sign, digits) = (if number < 0 { "-" } else { "" }, number.unsigned_abs().to_string());
     let Ok(scale) = usize::try_from(scale) else {
         let zeros = if number == 0 { 0 } else { scale.unsigned_abs() as usize };
