@@ -327,8 +327,8 @@ def header_from_any():
 
 
 def mask(of, schemaless):
-    # Differs: a decimal with a scale becomes a zero without one.
-    good = [f["field"] for f in of["fields"] if f.get("parameters", {}).get("scale", "0") == "0"]
+    # Differs: a decimal becomes a zero without a scale, or a number of another scale.
+    good = [f["field"] for f in of["fields"] if "scale" not in f.get("parameters", {})]
     config = {"fields": ",".join(R.sample(good, min(len(good), R.randint(1, 3)))) or "nope"}
     # Differs: which of several schemaless fields that cannot be masked the message is about; Java takes them in the order of its hash set.
     if chance(0.4) and not (schemaless and "," in config["fields"]):
@@ -400,7 +400,7 @@ def timestamps():
         if chance(0.5):
             of["optional"] = True
         if kind != "string" and not schemaless and chance(0.2):
-            of["default"] = value(of, 0)
+            of["default"] = R.randint(-most, most) if kind == "int64" else value(of, 0)
         of = {"type": "struct", "fields": [{**of, "field": "a"}, {"type": "string", "optional": True, "field": "b"}]}
     else:
         of["optional"] = True
