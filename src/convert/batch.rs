@@ -11,7 +11,8 @@ use landfall_api::{Batch, Column, Converter, RawBatch, RecordError, Records, Ref
 
 use crate::transform::{header_values, with_values};
 
-/// The header converters whose values stay the bytes that they were: these are what `SimpleHeaderConverter` would write for them.
+/// The header converters whose values stay the bytes that they were, as far as that goes what `SimpleHeaderConverter` would write for
+/// them: see [`super::simple_header`] for what it changes.
 const KEEP_BYTES: [&str; 3] = [
     "org.apache.kafka.connect.storage.SimpleHeaderConverter",
     "org.apache.kafka.connect.storage.StringConverter",

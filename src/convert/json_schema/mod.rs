@@ -10,7 +10,8 @@
 //! - an enumeration without a string has the JSON of its values; Java takes null;
 //! - a singleton union that is flattened stays optional where its property is;
 //! - a recursive schema is refused with its path: a column has no place for it;
-//! - bytes after the JSON, and the words `NaN` and `Infinity` without quotes, are refused; Java drops the former and takes the latter;
+//! - bytes after the JSON, and the words `NaN` and `Infinity` without quotes, are refused; Java drops the former and takes the latter.
+//!   Texts that say them are taken as floats;
 //! - the parameter `io.confluent.connect.json.Id`, by which Java marks a struct that comes twice, is not set.
 
 mod connect;
