@@ -12,7 +12,7 @@ use arrow_array::{Array as _, ArrayRef, BooleanArray, PrimitiveArray, StringArra
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, Field};
 use arrow_select::nullif::nullif;
-use landfall_api::schema::{DEFAULT, JSON, SCHEMALESS, is_schemaless};
+use landfall_api::schema::{DEFAULT, is_json, is_schemaless};
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config};
 
 use super::default::default;
@@ -344,10 +344,6 @@ fn unsupported(field: &Field, array: &ArrayRef) -> Errors {
         }
         _ => Vec::new(),
     }
-}
-
-fn is_json(field: &Field) -> bool {
-    field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON)
 }
 
 fn refuse(array: &ArrayRef, error: impl Fn(usize) -> RecordError) -> Errors {

@@ -23,7 +23,7 @@ static HEADER: LazyLock<FieldRef> = LazyLock::new(|| {
 /// The values as headers hold them (`Values.convertToString`): text as it is, bytes in Base64, dates and times in UTC, the JSON of
 /// lists, maps and structs. Nulls stay; so they do, all, of an Arrow type that no Connect value has.
 pub(crate) fn header_values(column: &Column) -> BinaryArray {
-    if let (DataType::Utf8, false) = (column.field.data_type(), is_json(&column.field)) {
+    if let (DataType::Utf8, false) = (column.field.data_type(), schema::is_json(&column.field)) {
         let (offsets, bytes, nulls) = column.array.as_string::<i32>().clone().into_parts();
         return BinaryArray::new(offsets, bytes, nulls);
     }
@@ -42,10 +42,6 @@ pub(crate) fn header_values(column: &Column) -> BinaryArray {
         }
     }
     values.finish()
-}
-
-fn is_json(field: &Field) -> bool {
-    field.metadata().get(schema::SCHEMALESS).is_some_and(|mark| mark == schema::JSON)
 }
 
 /// `batch` with one more header at the end of each row: its name, and its values by row.

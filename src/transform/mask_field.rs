@@ -8,7 +8,7 @@ use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Typ
 use arrow_array::{Array as _, ArrayRef, BooleanArray, PrimitiveArray, Scalar, StringArray, new_null_array};
 use arrow_schema::{ArrowError, DataType, Field};
 use arrow_select::zip::zip;
-use landfall_api::schema::{DEFAULT, JSON, PARAMETER, SCHEMALESS, is_schemaless};
+use landfall_api::schema::{DEFAULT, PARAMETER, is_json, is_schemaless};
 use landfall_api::{Batch, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config};
 
 use super::default::default;
@@ -105,7 +105,7 @@ impl MaskField {
         if *array.data_type() == DataType::Null || array.null_count() == array.len() {
             return Ok(array.clone());
         }
-        if field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON) {
+        if is_json(field) {
             return self.masked_json(array);
         }
         let one = match &self.replacement {

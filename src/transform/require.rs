@@ -59,7 +59,7 @@ pub(crate) fn java_class(field: &Field, array: &ArrayRef, row: usize) -> &'stati
         DataType::Int64 => "java.lang.Long",
         DataType::Float32 => "java.lang.Float",
         DataType::Float64 => "java.lang.Double",
-        DataType::Utf8 if field.metadata().get(schema::SCHEMALESS).is_some_and(|mark| mark == schema::JSON) => {
+        DataType::Utf8 if schema::is_json(field) => {
             let text = array.as_string::<i32>().value(row).trim_start();
             match text.as_bytes().first() {
                 Some(b'{') => "java.util.HashMap",

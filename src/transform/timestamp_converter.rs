@@ -10,7 +10,7 @@ use arrow_array::{
     Array as _, ArrayRef, Date32Array, Int64Array, StringArray, Time32MillisecondArray, TimestampMillisecondArray,
 };
 use arrow_schema::{DataType, Field, TimeUnit};
-use landfall_api::schema::{DATE, DEFAULT, JSON, NAME, SCHEMALESS, TIME, TIMESTAMP, VERSION, is_schemaless, name};
+use landfall_api::schema::{DATE, DEFAULT, NAME, TIME, TIMESTAMP, VERSION, is_json, is_schemaless, name};
 use landfall_api::{Batch, Column, Faults, Key, Output, Properties, RecordError, Transform, TransformClass, Width, config};
 
 use super::cast::{connect_type, json, within};
@@ -263,7 +263,7 @@ impl TimestampConverter {
     }
 
     fn of_texts(&self, field: &Field, texts: &StringArray, errors: &mut Errors) -> Int64Array {
-        let mixed = field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON);
+        let mixed = is_json(field);
         let mut of = |row| {
             if texts.is_null(row) {
                 return 0;

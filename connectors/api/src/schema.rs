@@ -39,3 +39,9 @@ pub fn name(field: &Field) -> Option<&str> {
 pub fn is_schemaless(field: &Field) -> bool {
     field.metadata().contains_key(SCHEMALESS)
 }
+
+/// Whether `field` holds JSON: values of several types, without a schema.
+#[must_use]
+pub fn is_json(field: &Field) -> bool {
+    field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON)
+}

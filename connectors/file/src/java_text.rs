@@ -33,14 +33,13 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_api::Column;
+use landfall_api::schema::SCHEMALESS;
 
 use date::{DAY, date, iso};
 use hash_map::{Entries, Order, hash_of};
 use json::json;
 use number::{decimal, decimal256, double, float};
 
-/// Marks fields of values without a schema: `true`, or `json` for a string that is the JSON of a value of any type.
-const SCHEMALESS: &str = "connect.schemaless";
 /// Where a decimal's schema says how many of its digits are behind the point.
 const SCALE: &str = "connect.parameter.scale";
 

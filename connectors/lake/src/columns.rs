@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow_select::nullif::nullif;
-use landfall_api::schema::{JSON, SCHEMALESS, is_schemaless};
+use landfall_api::schema::is_schemaless;
 use landfall_api::{Batch, RecordError};
 
 use crate::encode::Format;
@@ -184,11 +184,6 @@ pub(crate) fn is_plain(schema: &Schema) -> bool {
     schema.metadata().contains_key(PLAIN)
 }
 
-/// Whether `field` holds JSON: schemaless values of several types.
-pub(crate) fn is_json(field: &Field) -> bool {
-    field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON)
-}
-
 /// Whether it is the type of values of which nothing is known: nulls, or lists without an item.
 fn is_hollow(data_type: &DataType) -> bool {
     match data_type {
@@ -237,6 +232,7 @@ mod tests {
         BinaryArray, Int8Array, Int32Array, Int64Array, ListArray, NullArray, StringArray, TimestampMillisecondArray,
     };
     use arrow_buffer::OffsetBuffer;
+    use landfall_api::schema::SCHEMALESS;
     use landfall_api::{Column, RawBatch, TopicPartition};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, FieldRef, Fields, TimeUnit};
 use landfall_api::RecordError;
-use landfall_api::schema::{JSON, SCHEMALESS};
+use landfall_api::schema;
 
 use names::Naming;
 
@@ -232,7 +232,7 @@ impl Types {
 
 /// Whether `field` holds JSON as text: a database's JSON, or schemaless values of several types.
 fn is_json(field: &Field) -> bool {
-    table::is_json(field) || field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON)
+    table::is_json(field) || schema::is_json(field)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_schema::{DataType, Field, FieldRef};
 
-use landfall_api::schema::{JSON, SCHEMALESS};
+use landfall_api::schema::{JSON, SCHEMALESS, is_json};
 
 use super::super::node::{ITEM, Member, Members, Node, Offsets, Text, Values};
 use super::read::double;
@@ -65,7 +65,7 @@ impl Node {
             DataType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
             DataType::Int64 => Values::Int64(Vec::new()),
             DataType::Float64 => Values::Float64(Vec::new()),
-            DataType::Utf8 if field.metadata().get(SCHEMALESS).is_some_and(|m| m == JSON) => Values::Json(Text::new()),
+            DataType::Utf8 if is_json(field) => Values::Json(Text::new()),
             DataType::Utf8 => Values::String(Text::new()),
             DataType::List(item) => {
                 if let Values::Unknown = self.values {

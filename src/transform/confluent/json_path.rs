@@ -11,7 +11,7 @@ use arrow_array::types::{
 use arrow_array::{Array as _, ArrayRef};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, FieldRef};
-use landfall_api::schema::{JSON, SCHEMALESS};
+use landfall_api::schema::is_json;
 use landfall_api::{Column, RecordError};
 
 use crate::transform::field_path::FieldPath;
@@ -206,7 +206,7 @@ impl Comparison {
                 let (values, unit) = (array.as_primitive::<Decimal128Type>().values(), 10f64.powi(i32::from(*scale)));
                 numbers(&|row| values[row] as f64 / unit)
             }
-            DataType::Utf8 if field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON) => {
+            DataType::Utf8 if is_json(field) => {
                 let values = array.as_string::<i32>();
                 (0..rows).map(|row| self.holds_of_json(values.value(row).trim(), literal)).collect()
             }

@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_api::Column;
-use landfall_api::schema::{DEFAULT, DOC, JSON, NAME, PARAMETER, SCHEMALESS, VERSION, is_schemaless};
+use landfall_api::schema::{DEFAULT, DOC, NAME, PARAMETER, VERSION, is_json, is_schemaless};
 use serde_json::{Map, Value, json};
 
 /// The value of a record: null, or `{"schema": …, "payload": …}`.
@@ -188,9 +188,7 @@ fn payload(field: &Field, array: &ArrayRef, row: usize, schemaless: bool) -> Val
             let value = array.as_primitive::<Float64Type>().value(row);
             special(value).unwrap_or_else(|| number_of_double(value))
         }
-        DataType::Utf8 if field.metadata().get(SCHEMALESS).is_some_and(|mark| mark == JSON) => {
-            number(array.as_string::<i32>().value(row))
-        }
+        DataType::Utf8 if is_json(field) => number(array.as_string::<i32>().value(row)),
         DataType::Utf8 => json!(array.as_string::<i32>().value(row)),
         DataType::Binary if schemaless => json!({ "$bytes": STANDARD.encode(array.as_binary::<i32>().value(row)) }),
         DataType::Binary => json!(STANDARD.encode(array.as_binary::<i32>().value(row))),

@@ -1,3 +1,5 @@
+use landfall_api::schema::{JSON, SCHEMALESS};
+
 use super::*;
 
 use arrow_array::builder::{Int8Builder, MapBuilder};

@@ -10,10 +10,10 @@ use arrow_schema::{DataType, Field, TimeUnit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use landfall_api::schema::is_schemaless;
+use landfall_api::schema::{is_json, is_schemaless};
 
 use super::failed;
-use crate::columns::{self, is_json};
+use crate::columns;
 use crate::encode::EncodeError;
 use crate::system::SystemColumn;
 
