@@ -75,6 +75,14 @@ pub struct TaskMetrics {
     pub bytes_landed: Counter,
     /// Files that ended and are or will be published, by why they did.
     pub files_ended: FilesEnded,
+    /// Files that were taken for published because what was staged of them is gone (downstream had moved them away).
+    pub publish_assumed: Counter,
+    /// Records that were deleted from their topic before they landed (`landfall.offset.gap=skip`).
+    pub records_skipped_gap: Counter,
+    /// Commits: pointers that were written with new files.
+    pub pointer_commits: Counter,
+    /// Times that a partition was found to have another owner.
+    pub fenced: Counter,
     /// Files that receive rows now.
     pub open_files: Gauge,
     /// Bytes handed to the sink that are not yet staged.
