@@ -105,11 +105,29 @@ pub enum StorageError {
     Taken(String),
 }
 
+/// How often one operation of a store was asked for since the worker has it, each try counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// The store's name for it, such as `Put Block`.
+    pub operation: &'static str,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Of these the ones that were answered with a refusal: a condition that does not hold, something that is not there.
+    pub refused: u64,
+    /// Of these the ones that had no answer, or one that asks for another try.
+    pub failed: u64,
+}
+
 /// A place for files and pointers. A failed call may have been applied, or be applied later, unless its answer says otherwise.
 #[async_trait]
 pub trait Storage: Send + Sync + Debug {
     /// The place as users name it, for messages: a URL without secrets.
     fn url(&self) -> String;
+
+    /// What was asked of the store, by operation; nothing for a store whose calls cost nothing.
+    fn calls(&self) -> Vec<Calls> {
+        Vec::new()
+    }
 
     /// Asks the store once, with as little as it takes to see that files can be put there.
     async fn check(&self) -> Result<(), StorageError>;
@@ -183,6 +201,28 @@ pub fn checked_path(path: &str) -> Result<&str, StorageError> {
     Ok(path)
 }
 
+/// `path` if it is one that readers may see: a [`checked_path`] outside of [`HIDDEN`].
+///
+/// # Errors
+/// Which part is wrong.
+pub fn visible_path(path: &str) -> Result<&str, StorageError> {
+    if path.split('/').next() == Some(HIDDEN) {
+        return Err(StorageError::Fatal(format!("the path {path:?} cannot be used: {HIDDEN} is where unfinished files are")));
+    }
+    checked_path(path)
+}
+
+/// `path` if it is one of a small object: a [`checked_path`] below [`HIDDEN`].
+///
+/// # Errors
+/// Which part is wrong.
+pub fn hidden_path(path: &str) -> Result<&str, StorageError> {
+    match path.split_once('/') {
+        Some((HIDDEN, _)) => checked_path(path),
+        _ => Err(StorageError::Fatal(format!("the path {path:?} cannot be used: small objects are below {HIDDEN}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +234,20 @@ mod tests {
         }
         for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a\\b", "a\nb"] {
             assert!(checked_path(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn files_and_small_objects_do_not_meet() {
+        for (path, visible, hidden) in [
+            ("topics/t/0/x.parquet", true, false),
+            ("topics/_landfall/x", true, false),
+            ("_landfalls/x", true, false),
+            ("_landfall/v1/t/0.json", false, true),
+            ("_landfall", false, false),
+            ("_landfall/../x", false, false),
+        ] {
+            assert_eq!((visible_path(path).is_ok(), hidden_path(path).is_ok()), (visible, hidden), "{path}");
         }
     }
 }
