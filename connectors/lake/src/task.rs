@@ -20,7 +20,7 @@ use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
 use crate::landed;
 use crate::name::Names;
 use crate::nulls::{self, NullValues};
-use crate::roll::{self, Reason, Rotation, Step, Timers};
+use crate::roll::{self, Filled, Reason, Rotation, Step, Timers};
 use crate::storage::{Storage, StorageError, checked_path};
 
 /// How files are laid out and when they end.
@@ -269,8 +269,9 @@ impl LakeTask {
             self.end_file(&batch.origin, Reason::Topic);
             before = None;
         }
-        let (in_file, fits) = (before.map(|(rows, ..)| rows), before.is_some_and(|(_, fits, _)| fits));
-        for step in roll::steps(in_file, fits, batch.len(), self.layout.rotation.flush_size) {
+        let mut filled = Filled { rows: before.map_or(0, |(rows, ..)| rows), base: None };
+        let fits = before.is_some_and(|(_, fits, _)| fits);
+        for step in roll::steps(&self.layout.rotation, &mut filled, fits, batch.len(), None) {
             match step {
                 Step::Close(reason) => self.end_file(&batch.origin, reason),
                 Step::Rows(range) => {
