@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod config;
 pub mod convert;
+pub mod default;
 pub mod error;
 pub mod metrics;
 pub mod schema;

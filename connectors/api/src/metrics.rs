@@ -104,10 +104,24 @@ pub struct FilesEnded {
     pub open: Counter,
     /// They had no row for `landfall.rotate.idle.ms`.
     pub idle: Counter,
+    /// The next row was `rotate.interval.ms` later in record time.
+    pub interval: Counter,
+    /// A time of `rotate.schedule.interval.ms` had come.
+    pub schedule: Counter,
+    /// The next row went to another folder (`rotate.file.on.partition.change`).
+    pub partition: Counter,
     /// The next row had another schema.
     pub schema: Counter,
+    /// The next row would have opened one file more than `partitioner.max.open.files`.
+    pub max_open_files: Counter,
     /// The next row goes to another topic's folder.
     pub topic: Counter,
     /// Their partition was let go.
     pub stop: Counter,
+    /// The memory for open files was spent.
+    pub memory: Counter,
+    /// What had landed after their first record was as much as a pointer holds.
+    pub span: Counter,
+    /// Another file of their partition ended, and all did.
+    pub commit: Counter,
 }
