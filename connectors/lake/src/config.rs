@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use landfall_api::config::Class;
 use landfall_api::{Effect, Faults, Key, Kind, Properties, Value as _, Width, config};
 
 use crate::Layout;
@@ -15,20 +14,17 @@ use crate::encode::json::Compression;
 use crate::encode::parquet::Codec;
 use crate::name::Names;
 use crate::nulls::NullValues;
+use crate::partition::PartitionerKeys;
 use crate::roll::Rotation;
 use crate::storage::checked_path;
 use crate::system::SystemColumn;
 use crate::types::names::Naming;
 use crate::types::{Iso, Mode, Types, Variable, Wide};
 
-const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
 const LEVEL: &str = "landfall.parquet.compression.level";
 /// The keys that say how types become those of columns.
 const TYPES: &[&str] =
     &["landfall.types", "landfall.types.iso", "landfall.types.variable.decimal", "landfall.types.wide.decimal", "landfall.names"];
-const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
-/// The keys that some partitioners read.
-const PARTITIONING: &[&str] = &["partition.field.name", "partition.duration.ms", "path.format", "locale", "timezone"];
 
 config! {
     /// What every lake sink is told.
@@ -54,9 +50,6 @@ config! {
         file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Width::Long, display: "File Delimiter", valid: By(file_delimiter) };
         /// The number of digits that offsets in file names are filled up to with zeros, so that names sort by offset. 0 for none.
         filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Width::Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
-        /// The class that chooses a record's folder below its topic. There is DefaultPartitioner: the records of one Kafka partition go to
-        /// one folder, `partition=<n>`.
-        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class", recommended: &[DEFAULT_PARTITIONER], dependents: PARTITIONING };
         /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli. No effect in
         /// other formats.
         parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec), dependents: &[LEVEL] };
@@ -139,24 +132,8 @@ config! {
         max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit", effect: Nothing("the file that has the name is read") };
         /// Whether a time-based partitioner publishes its file when the folder changes.
         rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner", width: Width::Short, display: "Rotate File on Partition Change", effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The fields whose values FieldPartitioner makes folders of.
-        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Partition Field Name", visible: |given| partitioned_by(given, &["Field"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The milliseconds of record time that one folder of TimeBasedPartitioner holds.
-        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner", width: Width::Medium, display: "Partition Duration (ms)", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The pattern of the folders of TimeBasedPartitioner.
-        path_format: String = "path.format" { default: Some(""), group: "Partitioner", width: Width::Long, display: "Path Format", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The locale that time-based partitioners print dates in.
-        locale: String = "locale" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Locale", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The time zone that time-based partitioners print dates in.
-        timezone: String = "timezone" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Timezone", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// Where time-based partitioners take the time from: Wallclock, Record, RecordField or a Java class.
-        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner", width: Width::Long, display: "Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The field that RecordField takes the time from.
-        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner", width: Width::Long, display: "Record Field for Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
         /// Whether tables are made in Hive.
         hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive", width: Width::Short, display: "Hive Integration", effect: Nothing("no tables are made") };
-        /// The Java class that makes schemas of partition fields.
-        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner", width: Width::Long, display: "Schema Generator Class", effect: Nothing("the partitioner is DefaultPartitioner") };
     }
 }
 
@@ -166,14 +143,14 @@ impl LakeConfig {
         let lake = Self::parse_as(declared, properties, faults);
         NotYet::parse(properties, faults);
         NoEffect::parse(properties, faults);
+        PartitionerKeys::read(declared, properties, faults);
         refuse_changed(NotYet::KEYS, properties, faults);
         let lake = lake?;
-        let partitioner = &lake.partitioner_class.0;
-        let simple = partitioner.rsplit('.').next().and_then(|name| name.strip_suffix("Partitioner"));
-        if simple.is_some_and(|name| PARTITIONERS.contains(&name)) {
-            refuse("partitioner.class", partitioner, faults);
-        } else if partitioner != DEFAULT_PARTITIONER {
-            faults.push("partitioner.class", class_not_found("partitioner.class", partitioner));
+        // The engine asks no partitioner yet.
+        if let Some(class) = properties.get("partitioner.class").filter(|class| !class.trim().ends_with(".DefaultPartitioner"))
+            && !faults.0.iter().any(|fault| fault.key == "partitioner.class")
+        {
+            refuse("partitioner.class", class, faults);
         }
         if lake.schema_compatibility != "NONE" {
             refuse("schema.compatibility", &lake.schema_compatibility, faults);
@@ -260,7 +237,8 @@ impl LakeConfig {
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        Self::KEYS.iter().copied().chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
+        let own = Self::KEYS.iter().chain(PartitionerKeys::KEYS).copied();
+        own.chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
     }
 
     /// Warnings about shared keys that are set and have no effect.
@@ -273,6 +251,7 @@ impl LakeConfig {
         let others: Vec<Key> = Self::KEYS.iter().filter(other).copied().collect();
         no_effect(NoEffect::KEYS, properties)
             .chain(no_effect(&others, properties))
+            .chain(PartitionerKeys::warnings(properties))
             .chain(licence.map(|key| format!("{key} has no effect in Landfall")))
             .collect()
     }
@@ -309,12 +288,6 @@ pub fn refuse(key: &str, value: &str, faults: &mut Faults) {
 #[must_use]
 pub fn class_not_found(key: &str, class: &str) -> String {
     format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
-}
-
-/// Whether the partitioner is one of those whose names begin with one of `names`.
-fn partitioned_by(given: &Properties, names: &[&str]) -> bool {
-    let simple = given.get("partitioner.class").and_then(|class| class.trim().rsplit('.').next()?.strip_suffix("Partitioner"));
-    simple.is_some_and(|name| names.contains(&name))
 }
 
 fn changed<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = (&'a Key, &'a str)> {
@@ -406,7 +379,6 @@ mod tests {
             ("partitioner.max.open.files", "5"),
             ("allow.optional.map.keys", "true"),
             ("credentials.provider.class", "com.acme.Provider"),
-            ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
             ("schema.compatibility", "FULL"),
         ];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
@@ -465,7 +437,6 @@ mod tests {
                 "\"offset\" is none of __topic, __partition, __offset, __timestamp, __key, __headers",
             ),
             ("landfall.columns", "__key, __key", "__key is there twice"),
-            ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
             ("rotate.interval.ms", "soon", "Not a number of type LONG"),
             ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
             ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
@@ -544,13 +515,11 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_warned_about_by_name() {
-        let set = given(&[("confluent.license", "x"), ("locale", "en"), ("timezone", ""), ("shutdown.timeout.ms", "1")]);
+        let set = given(&[("confluent.license", "x"), ("shutdown.timeout.ms", "1")]);
         let warned = [
             "shutdown.timeout.ms has no effect in Landfall: task.shutdown.graceful.timeout.ms of the worker counts",
-            "locale has no effect in Landfall: the partitioner is DefaultPartitioner",
             "confluent.license has no effect in Landfall",
         ];
         assert_eq!(LakeConfig::warnings(&set), warned);
-        assert_eq!(LakeConfig::keys().filter(|key| key.name == "locale").count(), 1);
     }
 }

@@ -18,7 +18,7 @@ use crate::columns::{self, Columns, Refusals, Shape};
 use crate::commit::{self, Ledger, Named};
 use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
 use crate::landed;
-use crate::name::Names;
+use crate::name::{File, Names};
 use crate::nulls::{self, NullValues};
 use crate::roll::{self, Reason, Rotation, Step, Timers};
 use crate::storage::{Storage, StorageError, checked_path};
@@ -130,8 +130,15 @@ impl LakeTask {
     }
 
     fn path(&self, topic: &str, origin: &TopicPartition, first: i64) -> String {
-        let folder = Names::encoded_partition(origin);
-        self.layout.names.path(topic, &folder, origin, first, self.layout.columns.format.extension())
+        let folder = &format!("partition={}", origin.partition);
+        self.layout.names.path(&File {
+            topic,
+            folder,
+            origin,
+            first,
+            suffix: "",
+            extension: self.layout.columns.format.extension(),
+        })
     }
 
     /// Takes in what files have reported, and ends those whose time has come.
