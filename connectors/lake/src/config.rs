@@ -11,8 +11,7 @@ use landfall_api::{Effect, Faults, Key, Kind, Properties, Value as _, Width, con
 use crate::Layout;
 use crate::columns::Columns;
 use crate::encode::Format;
-use crate::encode::json::Compression;
-use crate::encode::parquet::Codec;
+use crate::encode::keys::FormatKeys;
 use crate::name::Names;
 use crate::nulls::NullValues;
 use crate::roll::Rotation;
@@ -22,7 +21,6 @@ use crate::types::names::Naming;
 use crate::types::{Iso, Mode, Types, Variable, Wide};
 
 const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
-const LEVEL: &str = "landfall.parquet.compression.level";
 /// The keys that say how types become those of columns.
 const TYPES: &[&str] =
     &["landfall.types", "landfall.types.iso", "landfall.types.variable.decimal", "landfall.types.wide.decimal", "landfall.names"];
@@ -57,14 +55,6 @@ config! {
         /// The class that chooses a record's folder below its topic. There is DefaultPartitioner: the records of one Kafka partition go to
         /// one folder, `partition=<n>`.
         partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class", recommended: &[DEFAULT_PARTITIONER], dependents: PARTITIONING };
-        /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli. No effect in
-        /// other formats.
-        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec), dependents: &[LEVEL] };
-        /// The level of the Parquet compression codec: 0 to 9 for gzip, 1 to 22 for zstd, 0 to 11 for brotli; the others have none. If it is
-        /// not given: 6 for gzip, 1 for zstd and brotli.
-        parquet_compression_level: Option<i32> = "landfall.parquet.compression.level" { importance: Low, group: "Connector", width: Width::Short, display: "Parquet Compression Level" };
-        /// The compression of files of JSON: none or gzip. No effect in other formats.
-        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type", valid: By(compression) };
         /// Columns that are added to those of the value, in the order given: `__topic` and `__partition` (where the record was read
         /// from, also if a transform sends it elsewhere), `__offset`, `__timestamp`, `__key` (as the key converter made it) and
         /// `__headers` (a list of keys and values as bytes). A record whose value has a field of the same name is refused.
@@ -111,8 +101,6 @@ config! {
         rotate_schedule_interval_ms: i64 = "rotate.schedule.interval.ms" { default: Some("-1"), group: "Connector", width: Width::Medium, display: "Rotate Schedule Interval (ms)" };
         /// The number of files that a partition may have open before all are published; -1 for any.
         partitioner_max_open_files: i32 = "partitioner.max.open.files" { default: Some("-1"), group: "Partitioner", width: Width::Long, display: "Maximum Open Files" };
-        /// Whether maps whose keys may be null become maps.
-        allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema", width: Width::Short, display: "Allow Optional Map Keys" };
         /// A Java class that gives credentials.
         credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Credentials Provider Class" };
     }
@@ -121,20 +109,8 @@ config! {
 config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// The number of schemas that Java's Avro converter keeps.
-        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema", width: Width::Long, display: "Schema Cache Size", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// Whether Java keeps package names and enums in Avro files.
-        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Enhanced Avro Support", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// Whether Java puts Connect's metadata into the schema of Avro files.
-        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Connect Metadata", effect: Nothing("files are neither Avro nor raw bytes") };
         /// Milliseconds that Java waits for a task to stop.
         shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector", width: Width::Medium, display: "Shutdown Timeout (ms)", effect: Nothing("task.shutdown.graceful.timeout.ms of the worker counts") };
-        /// The compression of Avro files.
-        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector", width: Width::Long, display: "Avro Compression Codec", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// The extension of the names of raw files.
-        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector", width: Width::Long, display: "Output file extension for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// What is between the records of raw files.
-        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
         /// The number of names that Java tries when one is taken.
         max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit", effect: Nothing("the file that has the name is read") };
         /// Whether a time-based partitioner publishes its file when the folder changes.
@@ -185,11 +161,6 @@ impl LakeConfig {
                 format!("behavior.on.null.values=write needs {key} in landfall.columns: a row without a value says nothing but its key"),
             );
         }
-        if let Some(level) = lake.parquet_compression_level
-            && let Err(why) = Codec::named(&lake.parquet_codec).and_then(|codec| codec.at(level))
-        {
-            faults.push(LEVEL, format!("Invalid value {level} for configuration {LEVEL}: {why}"));
-        }
         let Rotation { flush_size, size, open, .. } = lake.rotation();
         if (flush_size, size, open) == (None, None, None) {
             faults.push(
@@ -198,23 +169,6 @@ impl LakeConfig {
             );
         }
         Some(lake)
-    }
-
-    /// Parquet as the keys say.
-    ///
-    /// # Errors
-    /// The codec is not known, or not at its level; reading the keys would have refused it.
-    pub fn parquet(&self) -> Result<Format, String> {
-        let codec = Codec::named(&self.parquet_codec)?;
-        Ok(Format::Parquet(self.parquet_compression_level.map_or(Ok(codec), |level| codec.at(level))?))
-    }
-
-    /// JSON lines as the keys say.
-    ///
-    /// # Errors
-    /// The compression is not known; reading the keys would have refused it.
-    pub fn json(&self) -> Result<Format, String> {
-        Compression::named(&self.az_compression_type).map(Format::Json)
     }
 
     /// How the engine lays out files of `format` below `prefix`, the folder of all topics.
@@ -232,6 +186,7 @@ impl LakeConfig {
             names,
             columns: Columns {
                 format,
+                envelope: None,
                 system: SystemColumn::list(self.columns.iter().map(String::as_str))?,
                 types: Types {
                     mode: Mode::named(&self.types)?,
@@ -260,19 +215,18 @@ impl LakeConfig {
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        Self::KEYS.iter().copied().chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
+        Self::KEYS.iter().chain(FormatKeys::KEYS).copied().chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
     }
 
     /// Warnings about shared keys that are set and have no effect.
     #[must_use]
     pub fn warnings(properties: &Properties) -> Vec<String> {
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
-        let json = properties.get("format.class").is_some_and(|class| class.trim().ends_with(".JsonFormat"));
-        let parquet = |name| ["parquet.codec", LEVEL].contains(&name) || TYPES.contains(&name);
-        let other = |key: &&Key| if json { parquet(key.name) } else { key.name == "az.compression.type" };
-        let others: Vec<Key> = Self::KEYS.iter().filter(other).copied().collect();
+        let parquet = properties.get("format.class").is_none_or(|class| class.trim().ends_with(".ParquetFormat"));
+        let types: Vec<Key> = Self::KEYS.iter().filter(|key| !parquet && TYPES.contains(&key.name)).copied().collect();
         no_effect(NoEffect::KEYS, properties)
-            .chain(no_effect(&others, properties))
+            .chain(no_effect(&types, properties))
+            .chain(FormatKeys::warnings(properties))
             .chain(licence.map(|key| format!("{key} has no effect in Landfall")))
             .collect()
     }
@@ -360,14 +314,6 @@ fn off_or_positive(number: &str) -> Result<(), String> {
     }
 }
 
-fn codec(name: &str) -> Result<(), String> {
-    Codec::named(name.trim()).map(drop)
-}
-
-fn compression(name: &str) -> Result<(), String> {
-    Compression::named(name.trim()).map(drop)
-}
-
 fn system_columns(names: &str) -> Result<(), String> {
     let names = Vec::<String>::parse(names)?;
     SystemColumn::list(names.iter().map(String::as_str)).map(drop)
@@ -376,6 +322,7 @@ fn system_columns(names: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::json;
 
     fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
         let mut faults = Faults::default();
@@ -392,7 +339,7 @@ mod tests {
         let (lake, faults) = read(&[("flush.size", "1000")]);
         let lake = lake.expect("good");
         assert_eq!((&*lake.topics_dir, &*lake.directory_delim, &*lake.file_delim), ("topics", "/", "+"));
-        assert_eq!((lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (10, "snappy"));
+        assert_eq!(lake.filename_offset_zero_pad_width, 10);
         assert_eq!(lake.rotation(), Rotation { flush_size: Some(1000), ..Rotation::default() });
         assert_eq!((lake.flush_on_stop, faults), (false, vec![]));
         assert_eq!(read(&[]).1, ["Missing required configuration \"flush.size\" which has no default value."]);
@@ -404,7 +351,6 @@ mod tests {
             ("rotate.interval.ms", "60000"),
             ("rotate.schedule.interval.ms", "1"),
             ("partitioner.max.open.files", "5"),
-            ("allow.optional.map.keys", "true"),
             ("credentials.provider.class", "com.acme.Provider"),
             ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
             ("schema.compatibility", "FULL"),
@@ -456,9 +402,6 @@ mod tests {
             ("directory.delim", "/../", "it must not have a slash, a backslash or a control character"),
             ("file.delim", "/", "it must not have a slash, a backslash or a control character"),
             ("file.delim", " ", "it must not be blank"),
-            ("parquet.codec", "lzo", "lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw"),
-            ("landfall.parquet.compression.level", "1", "only gzip, zstd and brotli have levels"),
-            ("az.compression.type", "lz4", "String must be one of: none, gzip"),
             (
                 "landfall.columns",
                 "__offset,offset",
@@ -487,24 +430,10 @@ mod tests {
     }
 
     #[test]
-    fn a_format_has_its_own_keys() {
-        let set = [
-            ("flush.size", "1"),
-            ("parquet.codec", "ZSTD"),
-            ("landfall.parquet.compression.level", "9"),
-            ("az.compression.type", "GZIP"),
-            ("landfall.columns", "__offset, __key"),
-            ("landfall.types", "native"),
-            ("landfall.names", "spark"),
-        ];
-        let lake = read(&set).0.expect("good");
-        let zstd = Codec::named("zstd").and_then(|codec| codec.at(9)).map(Format::Parquet);
-        assert_eq!((lake.parquet(), lake.json()), (zstd, Ok(Format::Json(Compression::Gzip))));
-        let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
-        assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
-        let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat()));
-        assert_eq!(warned("x.json.JsonFormat").len(), 4);
-        assert_eq!(warned("x.parquet.ParquetFormat"), ["az.compression.type has no effect in Landfall"]);
+    fn types_have_no_effect_but_in_parquet() {
+        let set = [("landfall.types", "native"), ("landfall.names", "spark"), ("parquet.codec", "zstd")];
+        let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat())).len();
+        assert_eq!(["x.ParquetFormat", "x.JsonFormat", "x.AvroFormat"].map(warned), [0, 3, 3]);
     }
 
     #[test]
@@ -529,9 +458,9 @@ mod tests {
             ("landfall.flush.on.stop", "true"),
         ];
         let lake = read(&set).0.expect("good");
-        let format = Format::Json(Compression::None);
+        let format = Format::Json(json::Options::default());
         let Layout { names, columns, rotation, nulls, retry_backoff, flush_on_stop } =
-            lake.layout(format, lake.topics_dir.clone()).expect("good");
+            lake.layout(format.clone(), lake.topics_dir.clone()).expect("good");
         let (directory_delim, file_delim) = ("_".to_owned(), "-".to_owned());
         assert_eq!(names, Names { prefix: "a/b".into(), directory_delim, file_delim, offset_width: 3 });
         let (iso, variable) = (Iso::Nanos, Variable::Decimal(30, 10));

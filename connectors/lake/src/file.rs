@@ -12,14 +12,12 @@ use landfall_api::{TaskError, TaskMetrics, TopicId, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::columns;
-use crate::encode::{EncodeError, Encoder, Format};
+use crate::encode::{EncodeError, Encoder, Facts, Format};
 use crate::encoders::Place;
 use crate::landed::{self, facts};
 use crate::roll::Times;
 use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
 
-/// The row group that a file aims at, in encoded bytes, where memory allows.
-const ROW_GROUP: usize = 32 << 20;
 /// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
 const ENDED: usize = 64 << 10;
 /// Below this a row group would cost more than it saves.
@@ -46,7 +44,7 @@ impl Shared {
     /// The encoded bytes that one file may hold, so that all open ones stay inside half of the task's memory.
     fn row_group(&self) -> usize {
         let open = self.open.load(Ordering::Relaxed).max(1);
-        (self.memory / 2 / open).clamp(SMALLEST_ROW_GROUP, ROW_GROUP)
+        (self.memory / 2 / open).max(SMALLEST_ROW_GROUP).min(self.format.row_group())
     }
 
     /// Waits until a call that failed may be tried again; `doing` says to the log what was tried with the file at `path`.
@@ -287,7 +285,8 @@ async fn land(
     mut queue: mpsc::UnboundedReceiver<Work>,
     turn: Option<oneshot::Receiver<()>>,
 ) -> Option<Outcome> {
-    let mut encoder = shared.format.encoder(&id.schema, &id.origin, id.topic, id.first);
+    let facts = Facts { topic: id.topic, ..Facts::new(id.origin.clone(), id.first) };
+    let mut encoder = shared.format.encoder(&id.schema, &facts);
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut size = 0;
@@ -476,7 +475,7 @@ mod tests {
 
     use arrow_array::Int64Array;
 
-    use crate::encode::parquet::Codec;
+    use crate::encode::parquet;
     use crate::storage::local::LocalStorage;
 
     #[test]
@@ -485,7 +484,7 @@ mod tests {
         let root = tempfile::tempdir().expect("a directory");
         let shared = Arc::new(Shared {
             storage: Arc::new(LocalStorage::new(root.path())),
-            format: Format::Parquet(Codec::named("none").expect("a codec")),
+            format: Format::Parquet(parquet::Options::default()),
             full: None,
             retry_backoff: Duration::from_millis(5),
             memory: 1 << 20,

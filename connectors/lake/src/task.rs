@@ -104,7 +104,7 @@ impl LakeTask {
     pub fn new(layout: Layout, storage: Arc<dyn Storage>, context: TaskContext) -> Self {
         let shared = Arc::new(Shared {
             storage,
-            format: layout.columns.format,
+            format: layout.columns.format.clone(),
             full: layout.rotation.size,
             retry_backoff: layout.retry_backoff,
             memory: context.memory,
@@ -131,7 +131,7 @@ impl LakeTask {
 
     fn path(&self, topic: &str, origin: &TopicPartition, first: i64) -> String {
         let folder = Names::encoded_partition(origin);
-        self.layout.names.path(topic, &folder, origin, first, self.layout.columns.format.extension())
+        self.layout.names.path(topic, &folder, origin, first, &self.layout.columns.format.extension())
     }
 
     /// Takes in what files have reported, and ends those whose time has come.
