@@ -7,9 +7,10 @@ use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, T
 use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused};
 use landfall_lake::encode::keys::FormatKeys;
 
+use crate::cloud;
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, invalid, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
 
 const ACCOUNT: &str = "azblob.account.name";
 const KEY: &str = "azblob.account.key";
@@ -81,13 +82,8 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        BlobConfig::KEYS
-            .iter()
-            .copied()
-            .chain(LakeConfig::keys())
-            .chain(refused(NotYet::KEYS))
-            .chain(NoEffect::KEYS.iter().copied())
-            .collect()
+        let own = BlobConfig::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
+        own.chain(refused(NotYet::KEYS)).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -97,7 +93,9 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
-        LakeConfig::warnings(identity, properties).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+        let given = cloud::BLOB.self_managed(properties, &mut Faults::default());
+        let shared = LakeConfig::warnings(identity, &given).into_iter();
+        shared.chain(no_effect(NoEffect::KEYS, properties)).chain(cloud::warnings(properties)).collect()
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
@@ -106,7 +104,7 @@ impl SinkConnector for AzureBlobStorageSink {
 }
 
 fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
-    check_not_cloud(properties, faults);
+    let properties = &*cloud::BLOB.self_managed(properties, faults);
     NotYet::parse(properties, faults);
     refuse_changed(NotYet::KEYS, properties, faults);
     NoEffect::parse(properties, faults);
@@ -121,9 +119,10 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
         Some(StoreUrl::Account(account)) => container(&blob, Some(account), faults),
         None => container(&blob, None, faults),
     };
+    let state = landing::state(place.as_ref(), properties, faults);
     let lake = lake?;
     let prefix = lake.topics_dir.clone();
-    Some(Landing { lake, format: format?, place: place?, prefix })
+    Some(Landing { lake, format: format?, place: place?, prefix, state })
 }
 
 fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {

@@ -48,7 +48,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys().map(declared)).collect()
+        SinkConfig::KEYS.iter().chain(landing::STATE).copied().chain(LakeConfig::keys().map(declared)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -97,10 +97,11 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
         Some(StoreUrl::Account(account)) => container(&sink, Some(account), faults),
         None => container(&sink, None, faults),
     };
+    let state = landing::state(placed.as_ref().map(|(place, _)| place), properties, faults);
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, format: format?, place, prefix })
+    Some(Landing { lake, format: format?, place, prefix, state })
 }
 
 /// The container, and the folder in it that `store.url` names.

@@ -159,6 +159,7 @@ impl LakeConfig {
             offset_width: self.filename_offset_zero_pad_width as usize,
         };
         Ok(Layout {
+            pointers: names.prefix.clone(),
             names,
             columns: Columns {
                 format,
