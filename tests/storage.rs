@@ -417,16 +417,10 @@ fn every_class_lands_rows_and_goes_on_after_them() {
         properties.insert("flush.size".into(), "100".into());
         assert!(class.validate(&properties).is_empty(), "{}", class.validate(&properties));
         for resume in [0, 200] {
-            let context = TaskContext {
-                connector: prefix.into(),
-                task: 0,
-                runtime: runtime.handle().clone(),
-                memory: 64 << 20,
-                metrics: Arc::default(),
-            };
+            let context = TaskContext::new(prefix, 0, runtime.handle().clone(), 64 << 20);
             let mut task = class.task(&properties, context).expect("a task");
             let partition = TopicPartition::new("t", 3);
-            assert_eq!(task.open(&partition, None, 0).expect("opened").resume, resume, "{prefix}");
+            assert_eq!(opened(&mut *task, &partition).resume, resume, "{prefix}");
             task.put(vec![batch(&partition, resume..250)], &mut |_, error| panic!("{error}")).expect("taken");
             let committed = task.close(std::slice::from_ref(&partition), false, Duration::from_secs(20)).expect("closed");
             assert_eq!(committed.get(&partition).map_or(200, |committed| committed.offset), 200, "{prefix}");
@@ -438,6 +432,12 @@ fn every_class_lands_rows_and_goes_on_after_them() {
         let expected = ["0000000000", "0000000100"].map(|first| format!("{prefix}/t/partition=3/t+3+{first}.{codec}.parquet"));
         assert_eq!(paths, expected);
     }
+}
+
+/// Opens a partition that the group has no offset of.
+pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
+    let ask = || task.open(partition, &Opening::default()).expect("asked");
+    wait_until("the partition to open", secs(20), ask)
 }
 
 /// Rows whose only field is their offset.

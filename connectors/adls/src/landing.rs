@@ -57,7 +57,7 @@ pub(crate) enum Place {
 
 /// The stores of a connector.
 #[derive(Debug)]
-pub struct Stores {
+pub(crate) struct Stores {
     /// Where its files are.
     pub files: Arc<dyn Storage>,
     /// Where its pointers are.
