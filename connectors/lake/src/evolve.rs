@@ -167,7 +167,7 @@ impl Evolution {
             Some(known) => match next(Rule::Widen, known, rows) {
                 Ok(Next::Same | Next::Project(_)) => known.clone(),
                 Ok(Next::Widen(field)) => field,
-                _ => widen::bare(rows),
+                _ => widen::renewed(known, rows),
             },
             None => widen::bare(rows),
         };

@@ -378,7 +378,12 @@ fn a_partition_remembers_what_its_files_knew() {
     assert_eq!(evolution.take(Some(&v1), &v1), Ok(Take::In(v1.clone())));
     assert_eq!(evolution.take(None, &v1), Ok(Take::In(both.clone())));
     assert_eq!(Evolution::new(Rule::Widen, evolution.known().cloned()).take(None, &v1), Ok(Take::In(both.clone())));
-    assert_eq!(evolution.take(Some(&both), &v3), Ok(Take::End(v3.clone(), Fits::No)));
+    // What clashes is as it comes, and nothing else is forgotten.
+    let renewed = Arc::new(record([required("x", DataType::Utf8), optional("y", DataType::Utf8)]));
+    assert_eq!(evolution.take(Some(&both), &v3), Ok(Take::End(renewed.clone(), Fits::No)));
+    assert_eq!(next(Rule::Widen, &renewed, &v3), Ok(Next::Project(renewed)));
+    let plain = Arc::new(required("", DataType::Utf8));
+    assert_eq!(evolution.take(Some(&both), &plain), Ok(Take::End(plain, Fits::No)));
     // A file that is left behind takes what fits it, and what does not ends it once for all that is known.
     let (x, z) = (required("x", DataType::Int64), required("z", DataType::Int8));
     let mut evolution = Evolution::new(Rule::Widen, Some(Arc::new(record([x.clone(), optional("y", DataType::Utf8)]))));
