@@ -1,6 +1,11 @@
 //! Storage calls that go wrong in every way cost time: each record lands once all the same.
 
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::broker::Broker;
 use crate::support::once::{Numbered, assert_once, confluent, ours, through};
@@ -28,7 +33,7 @@ fn lands_once_despite(name: &str, faults: &[(&str, Vec<Rule>)]) {
         let proxy = Proxy::before(&azurite.blob_endpoint(), seed);
         proxy.set(&rules[..]);
         let class = if seed % 2 == 0 { confluent } else { ours };
-        let mut config = class(&store, &topic, 400);
+        let mut config = class(&store, &topic, 200);
         through(&mut config, azurite, &proxy);
         worker.create(&topic, &config);
         all.push((topic, records, proxy));
@@ -48,7 +53,65 @@ fn lands_once_despite(name: &str, faults: &[(&str, Vec<Rule>)]) {
 
 /// A rule for the calls that a fault can do most harm to, and one for all.
 fn rules(fault: Fault) -> Vec<Rule> {
-    vec![Rule::new(&[PutBlob, PutBlockList], fault, 80), Rule::new(&[], fault, 30)]
+    vec![Rule::new(&[PutBlob, PutBlockList], fault, 100), Rule::new(&[], fault, 50)]
+}
+
+/// A service that answers every request alike; its endpoint and how many it has seen.
+fn service() -> (String, Arc<AtomicUsize>) {
+    let (listener, seen) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(AtomicUsize::new(0)));
+    let endpoint = format!("http://{}/account", listener.local_addr().unwrap());
+    let count = seen.clone();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut lines = BufReader::new(client.unwrap());
+            let mut line = String::new();
+            while lines.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+            lines
+                .get_mut()
+                .write_all(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ndone\r\n0\r\n\r\n")
+                .unwrap();
+        }
+    });
+    (endpoint, seen)
+}
+
+#[test]
+fn the_proxy_breaks_the_calls_that_it_is_told_to_break() {
+    let (endpoint, seen) = service();
+    let proxy = Proxy::before(&endpoint, 1);
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let ask = |path: &str| {
+        let mut answer = agent.get(format!("{}/{path}", proxy.endpoint())).call().ok()?;
+        Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))
+    };
+    let done = || Some((201, "done".to_owned()));
+    assert_eq!((ask("lake/a"), seen.swap(0, Ordering::Relaxed)), (done(), 1));
+    let long = Duration::from_millis(300);
+    for (fault, answer, seen_at_once, seen_later, time) in [
+        (Fault::Lost, None, 0, 0, Duration::ZERO),
+        (Fault::Unanswered, None, 1, 1, Duration::ZERO),
+        (Fault::Torn, None, 1, 1, Duration::ZERO),
+        (Fault::HeldRequest(long), done(), 1, 1, long),
+        (Fault::HeldAnswer(long), done(), 1, 1, long),
+        (Fault::Late(long), None, 0, 1, Duration::ZERO),
+    ] {
+        proxy.set([Rule::new(&[GetBlob], fault, 1000)]);
+        let start = Instant::now();
+        assert_eq!((ask("lake/a"), seen.load(Ordering::Relaxed)), (answer, seen_at_once), "{fault:?}");
+        assert!(start.elapsed() >= time, "{fault:?}");
+        wait_until("late calls", secs(30), || proxy.is_quiet().then_some(()));
+        assert_eq!(seen.swap(0, Ordering::Relaxed), seen_later, "{fault:?}");
+        assert_eq!((ask("lake/a?comp=blocklist"), seen.swap(0, Ordering::Relaxed)), (done(), 1), "only what the rule is for");
+    }
+    proxy.set([Rule::new(&[], Fault::Busy, 1000)]);
+    let (status, text) = ask("lake?comp=list").expect("an answer");
+    assert!(status == 503 && text.contains("<Code>ServerBusy</Code>") && seen.load(Ordering::Relaxed) == 0, "{status} {text}");
+    let counts = proxy.counts();
+    assert_eq!((counts.calls[&GetBlob], counts.calls[&GetBlockList], counts.calls[&Call::ListBlobs]), (7, 6, 1));
+    assert_eq!((counts.faults[&(GetBlob, "late")], counts.faults[&(Call::ListBlobs, "busy")]), (1, 1));
 }
 
 #[test]

@@ -186,8 +186,7 @@ fn a_second_connector_on_one_place_fails_and_names_both() {
     stopped.start();
     stopped.lands();
     let other = "intruder";
-    let (status, body) =
-        stopped.worker.post("/connectors", &json!({"name": other, "config": stopped.config}));
+    let (status, body) = stopped.worker.post("/connectors", &json!({"name": other, "config": stopped.config}));
     assert_eq!(status, 201, "{body:#}");
     let trace = stopped.worker.await_failure(other);
     for name in [other, stopped.topic, "connect-intruder", &stopped.group] {

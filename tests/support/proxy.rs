@@ -158,9 +158,8 @@ impl Shared {
     fn fault(&self, call: Call) -> Option<Fault> {
         let hit = {
             let (rules, random) = &mut *self.rules.lock().expect("rules");
-            let hits = |rule: &&Rule| {
-                (rule.calls.is_empty() || rule.calls.contains(&call)) && random.below(1000) < rule.per_mille
-            };
+            let hits =
+                |rule: &&Rule| (rule.calls.is_empty() || rule.calls.contains(&call)) && random.below(1000) < rule.per_mille;
             rules.iter().find(hits).map(|rule| rule.fault)
         };
         let mut counts = self.counts.lock().expect("counts");
@@ -364,7 +363,8 @@ async fn forward(shared: &Shared, request: &Message) -> Result<Message> {
 
 /// What the service answers when it has too much to do.
 fn busy(request: &Message) -> Message {
-    let text = "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>ServerBusy</Code><Message>The server is busy.</Message></Error>";
+    let text =
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>ServerBusy</Code><Message>The server is busy.</Message></Error>";
     let head = format!(
         "HTTP/1.1 503 Server Busy\r\nx-ms-error-code: ServerBusy\r\nRetry-After: 1\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n",
         text.len()

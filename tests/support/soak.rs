@@ -25,7 +25,7 @@ const TOPIC: &str = "soaked";
 const PARTITIONS: usize = 6;
 const WORKERS: usize = 3;
 /// Records that are produced at a time, up to four times a second.
-const SLICE: usize = 100;
+const SLICE: usize = 200;
 /// The connectors: one lands in Azurite with the class that commits all open files of a partition at once, the other one in a directory,
 /// where each file ends by itself.
 const CONNECTORS: [&str; 2] = ["soak-azure", "soak-directory"];
@@ -136,7 +136,14 @@ pub(crate) fn soak(time: Duration, seed: u64) -> Report {
     });
     soak.settle();
     let landed = soak.count(&records);
-    Report { time, seed, landed, did: soak.did, taken: soak.downstream.iter().map(Downstream::taken).sum(), calls: soak.proxy.counts() }
+    Report {
+        time,
+        seed,
+        landed,
+        did: soak.did,
+        taken: soak.downstream.iter().map(Downstream::taken).sum(),
+        calls: soak.proxy.counts(),
+    }
 }
 
 /// Ends the load when dropped, also by a panic.
@@ -207,7 +214,7 @@ impl Soak {
             proxy,
             faulty: None,
             paused: None,
-            flush_size: 300,
+            flush_size: 100,
             did: BTreeMap::new(),
         };
         for worker in 0..WORKERS {
@@ -348,7 +355,7 @@ impl Soak {
                 self.tell_all();
             }
             Action::FlushSize => {
-                self.flush_size = 50 + other % 500;
+                self.flush_size = 20 + other % 300;
                 self.tell_all();
             }
         }
