@@ -7,9 +7,11 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use crate::support::broker::Broker;
-use crate::support::once::{Landed, Numbered, Produced, landed_of, ours};
+use crate::support::once::{Landed, Numbered, Produced, landed_of, ours, through};
+use crate::support::proxy::{Call, Fault, Proxy, Rule};
 use crate::support::store::{Store, with};
 use crate::support::worker::Worker;
+use crate::support::{secs, wait_until};
 
 const PARTITIONS: usize = 4;
 /// The files of the first incarnation.
@@ -112,6 +114,49 @@ fn offsets_that_others_have_set_are_obeyed() {
     stopped.start();
     stopped.lands();
     stopped.assert_holds(SECOND, [(0, 100..stopped.records.ends()[&0])]);
+}
+
+/// A worker is stopped between the group's offset, which was set back, and the pointer. Another one goes back there and lands all; the
+/// first one then finds its offset far behind the pointer, and must not go back once more.
+#[test]
+fn an_offset_that_was_set_back_is_obeyed_once() {
+    let (broker, store, topic) = (Broker::shared(), Store::azurite(), "obeyed-once");
+    let Store::Azurite(azurite, _) = &store else { unreachable!("made in Azurite") };
+    let mut records = Numbered::create(broker, topic, 1, 1);
+    records.produce(600);
+    let mut config = ours(&store, topic, 100);
+    with(&mut config, &json!({"landfall.rotate.idle.ms": "300"}));
+    let worker = || Worker::start(&broker.bootstrap(), &[("offset.flush.interval.ms", "200")]);
+    let mut second = worker();
+    second.create(topic, &config);
+    second.await_landed(broker, topic, topic);
+    assert!(second.terminate().success(), "{}", second.log_text());
+    broker.commit(&format!("connect-{topic}"), topic, &[(0, 100, "")]);
+
+    let proxy = Proxy::before(&azurite.blob_endpoint(), 1);
+    let mut slow = config.clone();
+    through(&mut slow, azurite, &proxy);
+    let first = worker();
+    // The store is tried before the pointer is read.
+    proxy.set([Rule::new(&[Call::PutBlock], Fault::Kept, 1000)]);
+    first.create(topic, &slow);
+    wait_until("the store to be tried", secs(30), || (proxy.counts().calls.contains_key(&Call::PutBlock)).then_some(()));
+    proxy.set([]);
+    first.sigstop();
+    second.start_again();
+    second.create(topic, &config);
+    records.produce(100);
+    second.await_landed(broker, topic, topic);
+    proxy.release();
+    first.sigcont();
+    records.produce(100);
+    second.await_landed(broker, topic, topic);
+    first.await_landed(broker, topic, topic);
+
+    let asked = |files, range: Range<i64>| landed_of(&[store.landed()], files, &[(topic, [(0, range)].into())].into());
+    assert!(asked(FIRST, 0..600)[topic].is_once(), "{:#?}", asked(FIRST, 0..600));
+    assert!(asked(SECOND, 100..800)[topic].is_once(), "{:#?}\n{}", asked(SECOND, 100..800), first.log_text());
+    assert_eq!(asked(r"\.r2\.", 0..800)[topic].files, 0, "{}", first.log_text());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use super::records::Random;
@@ -45,6 +46,8 @@ pub(crate) enum Fault {
     Torn,
     /// The service sees the request this much later, also when the client has given up by then.
     HeldRequest(Duration),
+    /// The service sees the request once it is [released](Proxy::release).
+    Kept,
     /// The client sees the answer this much later.
     HeldAnswer(Duration),
     /// The connection is reset at once, and the service sees the request this much later.
@@ -83,6 +86,8 @@ struct Shared {
     counts: Mutex<Counts>,
     /// Requests that the service has yet to see or to answer.
     under_way: AtomicUsize,
+    /// Has no permits until what is kept is released.
+    kept: Semaphore,
 }
 
 /// What a proxy has seen.
@@ -122,6 +127,7 @@ impl Proxy {
             rules: Mutex::new((Vec::new(), Random::new(seed))),
             counts: Mutex::default(),
             under_way: AtomicUsize::new(0),
+            kept: Semaphore::new(0),
         });
         let for_all = shared.clone();
         runtime.spawn(async move {
@@ -141,6 +147,11 @@ impl Proxy {
     /// From now on these rules hold, and no others. The first one that hits a call counts.
     pub(crate) fn set(&self, rules: impl Into<Vec<Rule>>) {
         self.shared.rules.lock().expect("rules").0 = rules.into();
+    }
+
+    /// Lets all requests through that are kept, and those that will be.
+    pub(crate) fn release(&self) {
+        self.shared.kept.add_permits(Semaphore::MAX_PERMITS);
     }
 
     /// Whether no request is on its way any more, late ones neither.
@@ -179,6 +190,7 @@ impl Fault {
             Self::Unanswered => "unanswered",
             Self::Torn => "torn",
             Self::HeldRequest(_) => "held request",
+            Self::Kept => "kept",
             Self::HeldAnswer(_) => "held answer",
             Self::Late(_) => "late",
         }
@@ -309,6 +321,11 @@ async fn serve(client: TcpStream, shared: Arc<Shared>) -> Result<()> {
             }
             Some(Fault::HeldRequest(time)) => {
                 sleep(time).await;
+                forward(&shared, &request).await?.write(&mut client).await?;
+            }
+            Some(Fault::Kept) => {
+                // It ends only with the proxy.
+                let _free = shared.kept.acquire().await;
                 forward(&shared, &request).await?.write(&mut client).await?;
             }
             Some(Fault::HeldAnswer(time)) => {

@@ -313,12 +313,7 @@ impl Drop for Running {
 }
 
 /// Encodes, stages and seals one file; None if it was dropped.
-async fn land(
-    id: &Identity,
-    shared: &Arc<Shared>,
-    report: &Report,
-    mut queue: mpsc::UnboundedReceiver<Work>,
-) -> Option<Outcome> {
+async fn land(id: &Identity, shared: &Arc<Shared>, report: &Report, mut queue: mpsc::UnboundedReceiver<Work>) -> Option<Outcome> {
     let mut encoder = shared.format.encoder(&id.schema, &id.origin, id.topic, id.first);
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;

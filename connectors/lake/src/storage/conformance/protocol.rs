@@ -94,7 +94,8 @@ async fn the_first_of_two_wins(a: &dyn Storage, b: &dyn Storage) {
         let path = format!("two/{round}.parquet");
         let (one, two) = (sealed(a, &path, &[b"1", b"1", b"1"]).await, sealed(b, &path, &[b"2", b"2"]).await);
         assert_ne!(one.token, two.token);
-        let (first, last, expected) = if second_is_published_first { (&two, &one, &b"22"[..]) } else { (&one, &two, &b"111"[..]) };
+        let (first, last, expected) =
+            if second_is_published_first { (&two, &one, &b"22"[..]) } else { (&one, &two, &b"111"[..]) };
         assert_eq!(publish(a, first).await, Published::Landed);
         for storage in [a, b] {
             let ended = publish(storage, last).await;
@@ -130,7 +131,9 @@ async fn taken_names_are_told(a: &dyn Storage, b: &dyn Storage, others: &dyn Oth
 
 async fn sweeping_frees_what_is_older(a: &dyn Storage, b: &dyn Storage) {
     let mut files = Vec::new();
-    for (partition, epoch) in [("topics/s/0", 3), ("topics/s/0", 4), ("topics/s/0", 5), ("topics/s/1", 3), ("topics/s/0/deeper", 3)] {
+    for (partition, epoch) in
+        [("topics/s/0", 3), ("topics/s/0", 4), ("topics/s/0", 5), ("topics/s/1", 3), ("topics/s/0/deeper", 3)]
+    {
         let area = super::Area { partition: partition.into(), epoch };
         let mut staged = a.stage(&format!("swept/{}.parquet", files.len()), &area).await.expect("staged");
         block(&mut *staged, b"x").await;
