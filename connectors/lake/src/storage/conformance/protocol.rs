@@ -20,13 +20,13 @@ pub(super) async fn all(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
 }
 
 async fn staged_files_are_nowhere(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
-    let (before, path) = (others.walk().await, "nowhere/x/a.parquet");
+    let (before, path) = (others.walk(), "nowhere/x/a.parquet");
     let mut staged = stage(a, path).await;
     block(&mut *staged, b"x").await;
-    assert_eq!(others.walk().await, before, "other programs do not see a staged file");
+    assert_eq!(others.walk(), before, "other programs do not see a staged file");
     staged.seal().await.expect("sealed");
     drop(staged);
-    assert_eq!(others.walk().await, before, "nor one that is sealed");
+    assert_eq!(others.walk(), before, "nor one that is sealed");
     assert_eq!((b.head(path).await.expect("asked"), paths(b, "nowhere").await), (None, Vec::new()));
 }
 
@@ -59,7 +59,7 @@ async fn publishing_again_says_the_same(a: &dyn Storage, b: &dyn Storage) {
 async fn files_become_visible_once(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
     let file = sealed(a, "once/a.parquet", &[b"one", b"two"]).await;
     assert_eq!(publish(a, &file).await, Published::Landed);
-    others.delete(&file.path).await;
+    others.delete(&file.path);
     for storage in [a, b, a] {
         let Published::Gone { age, .. } = publish(storage, &file).await else { panic!("what was removed is gone") };
         assert!(age < Duration::from_secs(60), "it was staged just now, not {} seconds ago", age.as_secs());
@@ -75,7 +75,7 @@ async fn files_become_visible_once(a: &dyn Storage, b: &dyn Storage, others: &dy
 
 async fn foreign_files_are_left_alone(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
     let path = "foreign/a.parquet";
-    others.write("foreign/b.parquet", b"theirs too").await;
+    others.write("foreign/b.parquet", b"theirs too");
     let file = sealed(a, path, &[b"ours"]).await;
     // On Azure a whole new blob of that name would take away what is staged; here only its name is taken.
     let theirs = sealed(b, path, &[b"theirs"]).await;
@@ -122,7 +122,7 @@ async fn one_of_many_wins(a: &dyn Storage, b: &dyn Storage) {
 }
 
 async fn taken_names_are_told(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
-    others.write("taken/theirs.parquet", b"theirs").await;
+    others.write("taken/theirs.parquet", b"theirs");
     publish(a, &sealed(a, "taken/ours.parquet", &[b"ours"]).await).await;
     for path in ["taken/theirs.parquet", "taken/ours.parquet"] {
         assert!(matches!(b.stage(path, &area(1)).await, Err(StorageError::Taken(_))), "{path} is there");
