@@ -312,12 +312,7 @@ impl Drop for Running {
 }
 
 /// Encodes, stages and seals one file; None if it was dropped.
-async fn land(
-    id: &Identity,
-    shared: &Arc<Shared>,
-    report: &Report,
-    mut queue: mpsc::UnboundedReceiver<Work>,
-) -> Option<Outcome> {
+async fn land(id: &Identity, shared: &Arc<Shared>, report: &Report, mut queue: mpsc::UnboundedReceiver<Work>) -> Option<Outcome> {
     let name = format!("{}.{}.{}", id.incarnation, id.area.epoch, id.file);
     let facts = Facts { topic: id.topic, id: name, ..Facts::new(id.origin.clone(), id.first) };
     let mut encoder = shared.format.encoder(&id.schema, &facts);
