@@ -20,6 +20,7 @@ mod landing;
 mod memory;
 mod options;
 mod outage;
+mod readers;
 mod reference;
 mod rotation;
 mod storage;
