@@ -313,8 +313,7 @@ fn sink(class: &dyn SinkConnector, runtime: &Runtime, folder: &Path, more: &[(&s
     ];
     let properties: Properties = given.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     assert!(class.validate(&properties).is_empty(), "{}", class.validate(&properties));
-    let (runtime, metrics) = (runtime.handle().clone(), Arc::default());
-    class.task(&properties, TaskContext { connector: "c".into(), task: 0, runtime, memory: 64 << 20, metrics }).expect("a task")
+    class.task(&properties, TaskContext::new("c", 0, runtime.handle().clone(), 64 << 20)).expect("a task")
 }
 
 #[test]

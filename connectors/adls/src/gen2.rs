@@ -75,7 +75,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
-        LakeConfig::warnings(properties).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+        LakeConfig::warnings(identity, properties).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {

@@ -56,7 +56,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
-        LakeConfig::warnings(properties)
+        LakeConfig::warnings(declared, properties)
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
@@ -70,7 +70,8 @@ fn declared(key: Key) -> Key {
         "flush.size" => return Key { required: false, ..key },
         "landfall.rotate.size.bytes" => "134217728",
         "landfall.rotate.open.ms" => "300000",
-        "landfall.flush.on.stop" => "true",
+        "landfall.flush.on.stop" | "landfall.rotate.apart" => "true",
+        "landfall.schema" => "widen",
         "parquet.codec" => "zstd",
         "landfall.types" => "native",
         _ => return key,
@@ -160,6 +161,7 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
 mod tests {
     use std::time::Duration;
 
+    use landfall_lake::evolve::Rule;
     use landfall_lake::roll::Rotation;
     use landfall_lake::types::{Mode, Types};
 
@@ -212,15 +214,18 @@ mod tests {
         let url = ("store.url", "file:///tmp/x");
         let mut none = Faults::default();
         let landing = read(&given(&[], &[url]), &mut none).unwrap_or_else(|| panic!("{none}"));
+        let rule = landing.lake.schema.rule();
         let layout = landing.lake.layout(landing.format, landing.prefix).expect("good");
         let (size, open) = (Some(128 << 20), Some(Duration::from_secs(300)));
-        assert_eq!(layout.rotation, Rotation { size, open, ..Rotation::default() });
+        assert_eq!(layout.rotation, Rotation { apart: true, folder_change: true, size, open, ..Rotation::default() });
+        assert_eq!(rule, Rule::Widen);
         assert_eq!((layout.flush_on_stop, layout.columns.format.extension()), (true, ".zstd.parquet"));
         assert_eq!(layout.columns.types, Types { mode: Mode::Native, ..Types::default() });
         let shown = AzureDataLakeSink.keys().into_iter().find(|key| key.name == "landfall.rotate.open.ms");
         assert_eq!(shown.and_then(|key| key.default), Some("300000"));
         let off = [url, ("landfall.rotate.size.bytes", "-1"), ("landfall.rotate.open.ms", "-1")];
-        let never = "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms";
+        let never = "files would stay open for 72 hours: give flush.size, landfall.rotate.size.bytes, landfall.rotate.open.ms or \
+                     rotate.schedule.interval.ms";
         assert_eq!(faults(&AzureDataLakeSink, &[], &off), [never]);
         assert_eq!(faults(&AzureDataLakeSink, &[("flush.size", "5")], &off), [""; 0]);
     }

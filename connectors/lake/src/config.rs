@@ -3,6 +3,7 @@
 //! Names, types and defaults are those of `io.confluent.connect.storage.StorageSinkConnectorConfig` and of the Azure sinks that
 //! build on it.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use landfall_api::config::Class;
@@ -13,9 +14,10 @@ use crate::columns::Columns;
 use crate::encode::Format;
 use crate::encode::json::Compression;
 use crate::encode::parquet::Codec;
+use crate::evolve::SchemaKeys;
 use crate::name::Names;
 use crate::nulls::NullValues;
-use crate::roll::Rotation;
+use crate::roll::RotationKeys;
 use crate::storage::checked_path;
 use crate::system::SystemColumn;
 use crate::types::names::Naming;
@@ -30,20 +32,27 @@ const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
 /// The keys that some partitioners read.
 const PARTITIONING: &[&str] = &["partition.field.name", "partition.duration.ms", "path.format", "locale", "timezone"];
 
+/// What every lake sink is told.
+#[derive(Clone, Debug)]
+pub struct LakeConfig {
+    keys: LakeKeys,
+    /// When files end.
+    pub rotation: RotationKeys,
+    /// What a changed schema does.
+    pub schema: SchemaKeys,
+}
+
+impl Deref for LakeConfig {
+    type Target = LakeKeys;
+
+    fn deref(&self) -> &LakeKeys {
+        &self.keys
+    }
+}
+
 config! {
-    /// What every lake sink is told.
-    pub struct LakeConfig {
-        /// The number of records of a partition in a file: the file is published when it has so many.
-        flush_size: Option<i32> = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
-        /// A file ends when its encoded bytes reach this; -1 for no such limit. It is about so many: what the encoder still fills counts
-        /// before compression (up to 1 MiB a column), so that a small limit gives files that are smaller yet; and rows that wait for
-        /// the encoder when the limit is reached (at most 16 MiB a task, and one fetch) come on top.
-        rotate_size_bytes: i64 = "landfall.rotate.size.bytes" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at size (bytes)", valid: By(off_or_positive) };
-        /// A file ends this many milliseconds after its first record was put into it, by the clock, also when no new record comes; -1 for no
-        /// such limit.
-        rotate_open_ms: i64 = "landfall.rotate.open.ms" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at age (ms)", valid: By(off_or_positive) };
-        /// A file ends when no record was put into it for this many milliseconds, by the clock; -1 for no such limit.
-        rotate_idle_ms: i64 = "landfall.rotate.idle.ms" { default: Some("-1"), group: "Connector", width: Width::Long, display: "Rotate when idle (ms)", valid: By(off_or_positive) };
+    /// The keys that no other module has.
+    pub struct LakeKeys {
         /// The folder that all topics land in, below the container or the directory. Names in it are parted by `/`; blank for none.
         topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(check_folder) };
         /// What is between the names of folders in a path: `/`, or another text without a slash, a backslash and control characters; then
@@ -88,9 +97,6 @@ config! {
         /// parentheses, equals signs, points, backquotes and control characters become `_` at every depth, and records with two fields
         /// whose names are then the same but for case are refused.
         names: String = "landfall.names" { default: Some("keep"), group: "Schema", width: Width::Short, display: "Names of columns", valid: OneOf(&["keep", "spark"]) };
-        /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
-        /// schema.
-        schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
         /// What happens to a record whose value is null: fail fails the task, also if `errors.tolerance` is all; ignore leaves it out;
         /// report refuses it, so that `errors.tolerance` decides and it goes to the dead letter queue; write makes it a row whose value
         /// columns are null (every column may then be null in a file's schema), which needs `__key` in `landfall.columns`.
@@ -105,14 +111,6 @@ config! {
 config! {
     /// Keys that would change what lands, and are refused when they ask for it.
     struct NotYet {
-        /// Milliseconds of record time after which a file is published; -1 for never.
-        rotate_interval_ms: i64 = "rotate.interval.ms" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate Interval (ms)" };
-        /// Milliseconds of the clock after which files are published, counted from midnight; -1 for never.
-        rotate_schedule_interval_ms: i64 = "rotate.schedule.interval.ms" { default: Some("-1"), group: "Connector", width: Width::Medium, display: "Rotate Schedule Interval (ms)" };
-        /// The number of files that a partition may have open before all are published; -1 for any.
-        partitioner_max_open_files: i32 = "partitioner.max.open.files" { default: Some("-1"), group: "Partitioner", width: Width::Long, display: "Maximum Open Files" };
-        /// Whether maps whose keys may be null become maps.
-        allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema", width: Width::Short, display: "Allow Optional Map Keys" };
         /// A Java class that gives credentials.
         credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Credentials Provider Class" };
     }
@@ -137,8 +135,6 @@ config! {
         format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
         /// The number of names that Java tries when one is taken.
         max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit", effect: Nothing("the file that has the name is read") };
-        /// Whether a time-based partitioner publishes its file when the folder changes.
-        rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner", width: Width::Short, display: "Rotate File on Partition Change", effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The fields whose values FieldPartitioner makes folders of.
         partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Partition Field Name", visible: |given| partitioned_by(given, &["Field"]), effect: Nothing("the partitioner is DefaultPartitioner") };
         /// The milliseconds of record time that one folder of TimeBasedPartitioner holds.
@@ -163,20 +159,19 @@ config! {
 impl LakeConfig {
     /// Reads the keys as `declared` changes them, and refuses what cannot be done yet, would leave the store or never end a file.
     pub fn read(declared: fn(Key) -> Key, properties: &Properties, faults: &mut Faults) -> Option<Self> {
-        let lake = Self::parse_as(declared, properties, faults);
+        let keys = LakeKeys::parse_as(declared, properties, faults);
+        let rotation = RotationKeys::read(declared, properties, faults);
+        let schema = SchemaKeys::read(declared, properties, faults);
         NotYet::parse(properties, faults);
         NoEffect::parse(properties, faults);
         refuse_changed(NotYet::KEYS, properties, faults);
-        let lake = lake?;
+        let lake = Self { keys: keys?, rotation: rotation?, schema: schema? };
         let partitioner = &lake.partitioner_class.0;
         let simple = partitioner.rsplit('.').next().and_then(|name| name.strip_suffix("Partitioner"));
         if simple.is_some_and(|name| PARTITIONERS.contains(&name)) {
             refuse("partitioner.class", partitioner, faults);
         } else if partitioner != DEFAULT_PARTITIONER {
             faults.push("partitioner.class", class_not_found("partitioner.class", partitioner));
-        }
-        if lake.schema_compatibility != "NONE" {
-            refuse("schema.compatibility", &lake.schema_compatibility, faults);
         }
         let key = SystemColumn::Key.name();
         if lake.behavior_on_null_values.eq_ignore_ascii_case("write") && !lake.columns.iter().any(|column| column == key) {
@@ -189,13 +184,6 @@ impl LakeConfig {
             && let Err(why) = Codec::named(&lake.parquet_codec).and_then(|codec| codec.at(level))
         {
             faults.push(LEVEL, format!("Invalid value {level} for configuration {LEVEL}: {why}"));
-        }
-        let Rotation { flush_size, size, open, .. } = lake.rotation();
-        if (flush_size, size, open) == (None, None, None) {
-            faults.push(
-                "flush.size",
-                "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms",
-            );
         }
         Some(lake)
     }
@@ -241,38 +229,36 @@ impl LakeConfig {
                     names: Naming::named(&self.names)?,
                 },
             },
-            rotation: self.rotation(),
+            rotation: self.rotation.rotation(None),
             nulls: NullValues::named(&self.behavior_on_null_values)?,
             retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
             flush_on_stop: self.flush_on_stop,
         })
     }
 
-    fn rotation(&self) -> Rotation {
-        let limit = |n: i64| u64::try_from(n).ok();
-        Rotation {
-            flush_size: self.flush_size.and_then(|n| limit(n.into())),
-            size: limit(self.rotate_size_bytes),
-            open: limit(self.rotate_open_ms).map(Duration::from_millis),
-            idle: limit(self.rotate_idle_ms).map(Duration::from_millis),
-        }
-    }
-
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        Self::KEYS.iter().copied().chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
+        let own = [RotationKeys::KEYS, LakeKeys::KEYS, SchemaKeys::KEYS].into_iter().flatten().copied();
+        own.chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
     }
 
-    /// Warnings about shared keys that are set and have no effect.
+    /// Warnings about shared keys that are set, as `declared` changes them, and have no effect.
     #[must_use]
-    pub fn warnings(properties: &Properties) -> Vec<String> {
+    pub fn warnings(declared: fn(Key) -> Key, properties: &Properties) -> Vec<String> {
+        let rotation = RotationKeys::parse_as(declared, properties, &mut Faults::default());
+        let schema = SchemaKeys::parse_as(declared, properties, &mut Faults::default());
+        let time_based = partitioned_by(properties, &["TimeBased", "Daily", "Hourly"]);
+        let rotation = rotation.map_or_else(Vec::new, |keys| keys.warnings(time_based));
+        let schema = schema.map_or_else(Vec::new, |keys| keys.warnings(properties));
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
         let json = properties.get("format.class").is_some_and(|class| class.trim().ends_with(".JsonFormat"));
         let parquet = |name| ["parquet.codec", LEVEL].contains(&name) || TYPES.contains(&name);
         let other = |key: &&Key| if json { parquet(key.name) } else { key.name == "az.compression.type" };
-        let others: Vec<Key> = Self::KEYS.iter().filter(other).copied().collect();
+        let others: Vec<Key> = LakeKeys::KEYS.iter().filter(other).copied().collect();
         no_effect(NoEffect::KEYS, properties)
             .chain(no_effect(&others, properties))
+            .chain(rotation)
+            .chain(schema)
             .chain(licence.map(|key| format!("{key} has no effect in Landfall")))
             .collect()
     }
@@ -353,13 +339,6 @@ fn file_delimiter(delimiter: &str) -> Result<(), String> {
     }
 }
 
-fn off_or_positive(number: &str) -> Result<(), String> {
-    match number.trim().parse::<i64>() {
-        Ok(n) if n == -1 || n > 0 => Ok(()),
-        _ => Err("Value must be at least 1, or -1 for none".into()),
-    }
-}
-
 fn codec(name: &str) -> Result<(), String> {
     Codec::named(name.trim()).map(drop)
 }
@@ -376,6 +355,7 @@ fn system_columns(names: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evolve::Rule;
 
     fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
         let mut faults = Faults::default();
@@ -393,7 +373,7 @@ mod tests {
         let lake = lake.expect("good");
         assert_eq!((&*lake.topics_dir, &*lake.directory_delim, &*lake.file_delim), ("topics", "/", "+"));
         assert_eq!((lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (10, "snappy"));
-        assert_eq!(lake.rotation(), Rotation { flush_size: Some(1000), ..Rotation::default() });
+        assert_eq!((lake.rotation.flush_size, lake.schema.rule()), (Some(1000), Rule::None));
         assert_eq!((lake.flush_on_stop, faults), (false, vec![]));
         assert_eq!(read(&[]).1, ["Missing required configuration \"flush.size\" which has no default value."]);
     }
@@ -401,13 +381,8 @@ mod tests {
     #[test]
     fn what_would_land_otherwise_is_refused_by_name() {
         let set = [
-            ("rotate.interval.ms", "60000"),
-            ("rotate.schedule.interval.ms", "1"),
-            ("partitioner.max.open.files", "5"),
-            ("allow.optional.map.keys", "true"),
             ("credentials.provider.class", "com.acme.Provider"),
             ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
-            ("schema.compatibility", "FULL"),
         ];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
@@ -426,24 +401,6 @@ mod tests {
         assert_eq!(faults, [why]);
         let (lake, faults) = read(&[&write[..], &[("landfall.columns", "__offset, __key")]].concat());
         assert!(lake.is_some() && faults.is_empty(), "{faults:?}");
-    }
-
-    #[test]
-    fn a_file_has_to_end() {
-        let optional = |key: Key| if key.name == "flush.size" { Key { required: false, ..key } } else { key };
-        let read = |pairs: &[(&str, &str)]| {
-            let mut faults = Faults::default();
-            let lake = LakeConfig::read(optional, &given(pairs), &mut faults);
-            (lake.map(|lake| lake.rotation()), faults.to_string())
-        };
-        let never = "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms";
-        assert_eq!(read(&[]).1, never);
-        assert_eq!(read(&[("landfall.rotate.idle.ms", "1000")]).1, never, "rows may never stop");
-        let (rotation, faults) = read(&[("landfall.rotate.size.bytes", "7"), ("landfall.rotate.idle.ms", "1000")]);
-        let idle = Some(Duration::from_secs(1));
-        assert_eq!((rotation, &*faults), (Some(Rotation { size: Some(7), idle, ..Rotation::default() }), ""));
-        assert_eq!(read(&[("landfall.rotate.open.ms", "1")]).1, "");
-        assert_eq!(read(&[("flush.size", "1")]).1, "");
     }
 
     #[test]
@@ -466,10 +423,6 @@ mod tests {
             ),
             ("landfall.columns", "__key, __key", "__key is there twice"),
             ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
-            ("rotate.interval.ms", "soon", "Not a number of type LONG"),
-            ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
-            ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
-            ("landfall.rotate.idle.ms", "soon", "Not a number of type LONG"),
             ("landfall.types", "spark", "String must be one of: confluent, native"),
             ("landfall.types.iso", "millis", "String must be one of: micros, nanos, text"),
             ("landfall.types.wide.decimal", "TEXT", "String must be one of: refuse, text"),
@@ -502,7 +455,9 @@ mod tests {
         assert_eq!((lake.parquet(), lake.json()), (zstd, Ok(Format::Json(Compression::Gzip))));
         let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
         assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
-        let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat()));
+        let warned = |format: &str| {
+            LakeConfig::warnings(std::convert::identity, &given(&[&set[..], &[("format.class", format)]].concat()))
+        };
         assert_eq!(warned("x.json.JsonFormat").len(), 4);
         assert_eq!(warned("x.parquet.ParquetFormat"), ["az.compression.type has no effect in Landfall"]);
     }
@@ -512,8 +467,6 @@ mod tests {
         let set = [
             ("flush.size", "7"),
             ("landfall.rotate.size.bytes", "8"),
-            ("landfall.rotate.open.ms", "9"),
-            ("landfall.rotate.idle.ms", "10"),
             ("topics.dir", "a/b"),
             ("directory.delim", "_"),
             ("file.delim", "-"),
@@ -537,9 +490,8 @@ mod tests {
         let (iso, variable) = (Iso::Nanos, Variable::Decimal(30, 10));
         let types = Types { mode: Mode::Native, iso, variable, wide: Wide::Text, names: Naming::Spark };
         assert_eq!((columns.format, &columns.system[..], columns.types), (format, &[SystemColumn::Key][..], types));
-        let ms = |n| Some(Duration::from_millis(n));
-        assert_eq!(rotation, Rotation { flush_size: Some(7), size: Some(8), open: ms(9), idle: ms(10) });
-        assert_eq!((nulls, Some(retry_backoff), flush_on_stop), (NullValues::Write, ms(11), true));
+        assert_eq!((rotation.flush_size, rotation.size), (Some(7), Some(8)));
+        assert_eq!((nulls, retry_backoff, flush_on_stop), (NullValues::Write, Duration::from_millis(11), true));
     }
 
     #[test]
@@ -550,7 +502,7 @@ mod tests {
             "locale has no effect in Landfall: the partitioner is DefaultPartitioner",
             "confluent.license has no effect in Landfall",
         ];
-        assert_eq!(LakeConfig::warnings(&set), warned);
+        assert_eq!(LakeConfig::warnings(std::convert::identity, &set), warned);
         assert_eq!(LakeConfig::keys().filter(|key| key.name == "locale").count(), 1);
     }
 }
