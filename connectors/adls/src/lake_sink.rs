@@ -74,6 +74,10 @@ fn declared(key: Key) -> Key {
         "landfall.schema" => "widen",
         "parquet.codec" => "zstd",
         "landfall.types" => "native",
+        "landfall.timestamp.unit" => "auto",
+        "landfall.partition.schemaless" => "true",
+        "locale" => "en",
+        "timezone" => "UTC",
         _ => return key,
     };
     Key { default: Some(default), ..key }

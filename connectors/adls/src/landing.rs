@@ -169,7 +169,9 @@ pub(crate) mod tests {
 
     /// The keys of both classes that are acted upon, in part by refusing values.
     const HONOURED: &str = "format.class az.compression.type flush.size rotate.schedule.interval.ms partitioner.max.open.files retry.backoff.ms \
-        filename.offset.zero.pad.width parquet.codec schema.compatibility behavior.on.null.values partitioner.class topics.dir directory.delim file.delim store.url storage.class";
+        filename.offset.zero.pad.width parquet.codec schema.compatibility behavior.on.null.values partitioner.class partition.field.name \
+        partition.duration.ms path.format locale timezone timestamp.extractor timestamp.field topics.dir directory.delim file.delim store.url \
+        storage.class";
 
     /// Checks that a class declares the keys of both Confluent classes, its own that it acts upon (`honoured`) and its `other`
     /// ones, each once; and that none of those it does not act upon takes another value in silence.

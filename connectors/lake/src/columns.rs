@@ -10,6 +10,7 @@ use landfall_api::schema::is_schemaless;
 use landfall_api::{Batch, RecordError};
 
 use crate::encode::Format;
+use crate::evolve::Rule;
 use crate::system::SystemColumn;
 use crate::types::cast::{Unfit, cast};
 use crate::types::{Types, names};
@@ -54,17 +55,21 @@ impl Columns {
         Shape { value: batch.value.field.clone(), key }
     }
 
-    /// Whether rows of the shape `next` go on in a file whose last rows have the shape `open`. Where files do not have one schema,
-    /// values without one do, whatever their fields.
+    /// Whether values of `field` go to any file as they are: files do not have one schema, and the values have none or may have any.
     #[must_use]
-    pub fn takes(&self, open: &Shape, next: &Shape) -> bool {
+    pub fn is_free(&self, field: &FieldRef, rule: Rule) -> bool {
+        !self.format.has_schema() && (rule == Rule::Widen || is_schemaless(field))
+    }
+
+    /// Whether keys of the shape `next` go on in a file whose last rows have the shape `open`. Where files do not have one schema, keys
+    /// without one do, whatever their fields.
+    #[must_use]
+    pub fn takes_key(&self, open: &Shape, next: &Shape) -> bool {
         let free = |a: &FieldRef| !self.format.has_schema() && is_schemaless(a);
-        let same = |a: &FieldRef, b: &FieldRef| a == b || free(a) && free(b);
-        same(&open.value, &next.value)
-            && match (&open.key, &next.key) {
-                (Some(a), Some(b)) => same(a, b),
-                (a, b) => a == b,
-            }
+        match (&open.key, &next.key) {
+            (Some(a), Some(b)) => a == b || free(a) && free(b),
+            (a, b) => a == b,
+        }
     }
 
     /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], and the system columns. In Parquet, [`Types`]

@@ -4,9 +4,10 @@
 //! build on it.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_api::config::Class;
+use jiff::tz::TimeZone;
 use landfall_api::{Effect, Faults, Key, Kind, Properties, Value as _, Width, config};
 
 use crate::Layout;
@@ -17,20 +18,19 @@ use crate::encode::parquet::Codec;
 use crate::evolve::SchemaKeys;
 use crate::name::Names;
 use crate::nulls::NullValues;
+use crate::commit::keys::CommitKeys;
+use crate::partition::zone::Zone;
+use crate::partition::{Partitioner, PartitionerKeys};
 use crate::roll::RotationKeys;
 use crate::storage::checked_path;
 use crate::system::SystemColumn;
 use crate::types::names::Naming;
 use crate::types::{Iso, Mode, Types, Variable, Wide};
 
-const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
 const LEVEL: &str = "landfall.parquet.compression.level";
 /// The keys that say how types become those of columns.
 const TYPES: &[&str] =
     &["landfall.types", "landfall.types.iso", "landfall.types.variable.decimal", "landfall.types.wide.decimal", "landfall.names"];
-const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
-/// The keys that some partitioners read.
-const PARTITIONING: &[&str] = &["partition.field.name", "partition.duration.ms", "path.format", "locale", "timezone"];
 
 /// What every lake sink is told.
 #[derive(Clone, Debug)]
@@ -40,6 +40,12 @@ pub struct LakeConfig {
     pub rotation: RotationKeys,
     /// What a changed schema does.
     pub schema: SchemaKeys,
+    /// What counts where a partition is not as it was left.
+    pub commit: CommitKeys,
+    /// Which folder rows go to.
+    pub partitioner: Arc<dyn Partitioner>,
+    /// The zone that files end by (`timezone`).
+    zone: Option<TimeZone>,
 }
 
 impl Deref for LakeConfig {
@@ -63,9 +69,6 @@ config! {
         file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Width::Long, display: "File Delimiter", valid: By(file_delimiter) };
         /// The number of digits that offsets in file names are filled up to with zeros, so that names sort by offset. 0 for none.
         filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Width::Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
-        /// The class that chooses a record's folder below its topic. There is DefaultPartitioner: the records of one Kafka partition go to
-        /// one folder, `partition=<n>`.
-        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class", recommended: &[DEFAULT_PARTITIONER], dependents: PARTITIONING };
         /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli. No effect in
         /// other formats.
         parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec), dependents: &[LEVEL] };
@@ -135,24 +138,9 @@ config! {
         format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
         /// The number of names that Java tries when one is taken.
         max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit", effect: Nothing("the file that has the name is read") };
-        /// The fields whose values FieldPartitioner makes folders of.
-        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Partition Field Name", visible: |given| partitioned_by(given, &["Field"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The milliseconds of record time that one folder of TimeBasedPartitioner holds.
-        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner", width: Width::Medium, display: "Partition Duration (ms)", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The pattern of the folders of TimeBasedPartitioner.
-        path_format: String = "path.format" { default: Some(""), group: "Partitioner", width: Width::Long, display: "Path Format", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The locale that time-based partitioners print dates in.
-        locale: String = "locale" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Locale", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The time zone that time-based partitioners print dates in.
-        timezone: String = "timezone" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Timezone", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// Where time-based partitioners take the time from: Wallclock, Record, RecordField or a Java class.
-        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner", width: Width::Long, display: "Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The field that RecordField takes the time from.
-        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner", width: Width::Long, display: "Record Field for Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
+
         /// Whether tables are made in Hive.
         hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive", width: Width::Short, display: "Hive Integration", effect: Nothing("no tables are made") };
-        /// The Java class that makes schemas of partition fields.
-        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner", width: Width::Long, display: "Schema Generator Class", effect: Nothing("the partitioner is DefaultPartitioner") };
     }
 }
 
@@ -165,14 +153,12 @@ impl LakeConfig {
         NotYet::parse(properties, faults);
         NoEffect::parse(properties, faults);
         refuse_changed(NotYet::KEYS, properties, faults);
-        let lake = Self { keys: keys?, rotation: rotation?, schema: schema? };
-        let partitioner = &lake.partitioner_class.0;
-        let simple = partitioner.rsplit('.').next().and_then(|name| name.strip_suffix("Partitioner"));
-        if simple.is_some_and(|name| PARTITIONERS.contains(&name)) {
-            refuse("partitioner.class", partitioner, faults);
-        } else if partitioner != DEFAULT_PARTITIONER {
-            faults.push("partitioner.class", class_not_found("partitioner.class", partitioner));
-        }
+        let commit = CommitKeys::parse_as(declared, properties, faults);
+        let partitioner = PartitionerKeys::read(declared, properties, faults);
+        let zone = declared(Key { name: "timezone", ..Key::EMPTY }).default.map(str::to_owned);
+        let zone = properties.get("timezone").cloned().or(zone).filter(|zone| !zone.trim().is_empty());
+        let zone = zone.and_then(|zone| Zone::joda(zone.trim()).ok()).map(|zone| zone.time_zone());
+        let lake = Self { zone, keys: keys?, rotation: rotation?, schema: schema?, commit: commit?, partitioner: partitioner? };
         let key = SystemColumn::Key.name();
         if lake.behavior_on_null_values.eq_ignore_ascii_case("write") && !lake.columns.iter().any(|column| column == key) {
             faults.push(
@@ -229,7 +215,11 @@ impl LakeConfig {
                     names: Naming::named(&self.names)?,
                 },
             },
-            rotation: self.rotation.rotation(None),
+            partitioner: self.partitioner.clone(),
+            rotation: self.rotation.rotation(self.zone.clone()),
+            rule: self.schema.rule(),
+            rules: self.commit.rules()?,
+            commit_log: self.commit.logs(),
             nulls: NullValues::named(&self.behavior_on_null_values)?,
             retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
             flush_on_stop: self.flush_on_stop,
@@ -238,7 +228,8 @@ impl LakeConfig {
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        let own = [RotationKeys::KEYS, LakeKeys::KEYS, SchemaKeys::KEYS].into_iter().flatten().copied();
+        let own = [RotationKeys::KEYS, LakeKeys::KEYS, PartitionerKeys::KEYS, SchemaKeys::KEYS, CommitKeys::KEYS];
+        let own = own.into_iter().flatten().copied();
         own.chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
     }
 
@@ -247,7 +238,8 @@ impl LakeConfig {
     pub fn warnings(declared: fn(Key) -> Key, properties: &Properties) -> Vec<String> {
         let rotation = RotationKeys::parse_as(declared, properties, &mut Faults::default());
         let schema = SchemaKeys::parse_as(declared, properties, &mut Faults::default());
-        let time_based = partitioned_by(properties, &["TimeBased", "Daily", "Hourly"]);
+        let partitioner = PartitionerKeys::read(declared, properties, &mut Faults::default());
+        let time_based = partitioner.is_some_and(|partitioner| partitioner.time_based());
         let rotation = rotation.map_or_else(Vec::new, |keys| keys.warnings(time_based));
         let schema = schema.map_or_else(Vec::new, |keys| keys.warnings(properties));
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
@@ -259,6 +251,7 @@ impl LakeConfig {
             .chain(no_effect(&others, properties))
             .chain(rotation)
             .chain(schema)
+            .chain(PartitionerKeys::warnings(properties))
             .chain(licence.map(|key| format!("{key} has no effect in Landfall")))
             .collect()
     }
@@ -295,12 +288,6 @@ pub fn refuse(key: &str, value: &str, faults: &mut Faults) {
 #[must_use]
 pub fn class_not_found(key: &str, class: &str) -> String {
     format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
-}
-
-/// Whether the partitioner is one of those whose names begin with one of `names`.
-fn partitioned_by(given: &Properties, names: &[&str]) -> bool {
-    let simple = given.get("partitioner.class").and_then(|class| class.trim().rsplit('.').next()?.strip_suffix("Partitioner"));
-    simple.is_some_and(|name| names.contains(&name))
 }
 
 fn changed<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = (&'a Key, &'a str)> {
@@ -382,7 +369,7 @@ mod tests {
     fn what_would_land_otherwise_is_refused_by_name() {
         let set = [
             ("credentials.provider.class", "com.acme.Provider"),
-            ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
+
         ];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
@@ -422,7 +409,7 @@ mod tests {
                 "\"offset\" is none of __topic, __partition, __offset, __timestamp, __key, __headers",
             ),
             ("landfall.columns", "__key, __key", "__key is there twice"),
-            ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
+
             ("landfall.types", "spark", "String must be one of: confluent, native"),
             ("landfall.types.iso", "millis", "String must be one of: micros, nanos, text"),
             ("landfall.types.wide.decimal", "TEXT", "String must be one of: refuse, text"),
@@ -496,13 +483,11 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_warned_about_by_name() {
-        let set = given(&[("confluent.license", "x"), ("locale", "en"), ("timezone", ""), ("shutdown.timeout.ms", "1")]);
+        let set = given(&[("confluent.license", "x"), ("shutdown.timeout.ms", "1")]);
         let warned = [
             "shutdown.timeout.ms has no effect in Landfall: task.shutdown.graceful.timeout.ms of the worker counts",
-            "locale has no effect in Landfall: the partitioner is DefaultPartitioner",
             "confluent.license has no effect in Landfall",
         ];
         assert_eq!(LakeConfig::warnings(std::convert::identity, &set), warned);
-        assert_eq!(LakeConfig::keys().filter(|key| key.name == "locale").count(), 1);
     }
 }

@@ -17,6 +17,7 @@ use crate::commit::pointer::Pending;
 use crate::encode::{EncodeError, Encoder, Format};
 use crate::encoders::Place;
 use crate::roll::Times;
+use crate::task::Event;
 use crate::storage::{Area, Sealed, Staged, Storage, StorageError};
 
 /// The row group that a file aims at, in encoded bytes, where memory allows.
@@ -176,14 +177,14 @@ pub(crate) struct Done {
 
 /// Takes what happens in the background, and has the task look at it.
 #[derive(Clone, Debug)]
-pub(crate) struct Reports<T> {
-    pub(crate) sender: std::sync::mpsc::Sender<T>,
+pub(crate) struct Reports {
+    pub(crate) sender: std::sync::mpsc::Sender<Event>,
     pub(crate) wake: Wake,
 }
 
-impl<T> Reports<T> {
-    pub(crate) fn send(&self, report: T) {
-        let _ = self.sender.send(report);
+impl Reports {
+    pub(crate) fn send(&self, event: Event) {
+        let _ = self.sender.send(event);
         (self.wake.0)();
     }
 }
@@ -192,12 +193,12 @@ impl<T> Reports<T> {
 struct Report {
     origin: TopicPartition,
     file: u64,
-    reports: Reports<Done>,
+    reports: Reports,
 }
 
 impl Report {
     fn send(&self, outcome: Outcome) {
-        self.reports.send(Done { origin: self.origin.clone(), file: self.file, outcome });
+        self.reports.send(Event::File(Done { origin: self.origin.clone(), file: self.file, outcome }));
     }
 }
 
@@ -253,7 +254,7 @@ impl OpenFile {
         id: Identity,
         shared: Arc<Shared>,
         runtime: &tokio::runtime::Handle,
-        reports: Reports<Done>,
+        reports: Reports,
         now: Instant,
     ) -> (Self, Running) {
         let (work, queue) = mpsc::unbounded_channel();

@@ -15,6 +15,7 @@ mod file;
 pub mod landed;
 pub mod name;
 pub mod nulls;
+pub mod partition;
 pub mod roll;
 pub mod storage;
 pub mod system;

@@ -90,7 +90,7 @@ pub struct LakeTask {
     /// A number for what is next: a file, or a partition that is opened.
     next: u64,
     events: mpsc::Receiver<Event>,
-    reports: Reports<Event>,
+    reports: Reports,
     /// What came up while partitions were let go; the next call fails with it.
     failed: Option<TaskError>,
 }
@@ -393,24 +393,11 @@ impl SinkTask for LakeTask {
     }
 
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
-        let Shared { backlog, unpublished, .. } = &*self.shared;
-        let mut ready = backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout);
-        // What is unpublished becomes less only if the owners are asked to commit.
-        let begun = Instant::now();
-        while ready && unpublished.bytes() > self.most_unpublished() {
-            if begun.elapsed() >= timeout {
-                ready = false;
-            } else {
-                unpublished.wait(self.most_unpublished(), Duration::from_millis(10));
-                self.settle(Instant::now())?;
-            }
-            let Shared { unpublished: again, .. } = &*self.shared;
-            if again.bytes() <= self.most_unpublished() {
-                break;
-            }
-        }
-        self.context.metrics.buffered_bytes.set(self.shared.backlog.bytes() as u64);
-        self.settle(Instant::now())?;
+        let (shared, deadline) = (self.shared.clone(), Instant::now() + timeout);
+        let mut ready = shared.backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout);
+        // What is unpublished becomes less only if owners are asked to commit it.
+        ready &= self.wait(deadline, |task| shared.unpublished.bytes() <= task.most_unpublished())?;
+        self.context.metrics.buffered_bytes.set(shared.backlog.bytes() as u64);
         Ok(ready)
     }
 

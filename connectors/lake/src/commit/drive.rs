@@ -11,7 +11,7 @@ use super::crash_point;
 use super::owner::{Call, Owner};
 use super::pointer::{Pending, Pointer};
 use crate::landed::facts;
-use crate::storage::{Metadata, Published, Storage, StorageError, Version, Written};
+use crate::storage::{Metadata, Published, Storage, StorageError, Version};
 
 /// The files of a commit that are published side by side.
 const PUBLISHES: usize = 16;
@@ -60,11 +60,12 @@ impl Place {
                 }
                 Call::Publish(files) => {
                     let (files, commit) = (files.to_vec(), owner.commit_id());
-                    let publishing = files.iter().map(async |file| (file, self.publish(file, &commit).await));
+                    let publishing = files.into_iter().map(|file| self.clone().publish(file, commit.clone()));
                     let mut publishing = stream::iter(publishing).buffer_unordered(PUBLISHES);
-                    while let Some((file, published)) = publishing.next().await {
+                    while let Some(published) = publishing.next().await {
                         crash_point("commit::between-publishes");
-                        owner.published(&file.file.token, published?);
+                        let (token, published) = published?;
+                        owner.published(&token, published);
                     }
                     let assumed = owner.take_assumed();
                     if assumed > 0 {
@@ -93,17 +94,17 @@ impl Place {
         }
     }
 
-    /// Publishes `pending`; tries until it is known how that ended.
-    async fn publish(&self, pending: &Pending, commit: &str) -> Result<Published, TaskError> {
+    /// Publishes `pending`; tries until it is known how that ended, and gives that with its token.
+    async fn publish(self, pending: Pending, commit: String) -> Result<(String, Published), TaskError> {
         let metadata = Metadata::from([
-            (facts::COMMIT.into(), commit.to_owned()),
+            (facts::COMMIT.into(), commit),
             (facts::FIRST.into(), pending.first.to_string()),
             (facts::LAST.into(), pending.last.to_string()),
             (facts::ROWS.into(), pending.rows.to_string()),
         ]);
         loop {
             match self.storage.publish(&pending.file, &metadata).await {
-                Ok(published) => return Ok(published),
+                Ok(published) => return Ok((pending.file.token, published)),
                 Err(StorageError::Retriable(error)) => self.wait("publishing", &pending.file.path, &error).await,
                 Err(StorageError::Fatal(error) | StorageError::Taken(error)) => return Err(TaskError::Fatal(error)),
             }

@@ -120,3 +120,6 @@ impl<K: Clone + Eq + Hash> Recency<K> {
         self.files.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

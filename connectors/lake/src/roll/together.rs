@@ -172,3 +172,6 @@ impl Together {
         Some(Reason::Schedule)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,22 +4,20 @@ mod files;
 mod objects;
 mod protocol;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{Area, Metadata, Published, Sealed, Staged, Storage};
 
-/// What other programs do to the files of a store.
-#[async_trait]
+/// What other programs do to the files of a store. They may block.
 pub trait Others: Sync {
     /// Writes a file at `path`, which Landfall did not.
-    async fn write(&self, path: &str, content: &'static [u8]);
+    fn write(&self, path: &str, content: &'static [u8]);
 
     /// Deletes the visible file at `path`.
-    async fn delete(&self, path: &str);
+    fn delete(&self, path: &str);
 
     /// All that can be seen, except what is in folders whose names begin with `_`, which readers skip.
-    async fn walk(&self) -> Vec<String>;
+    fn walk(&self) -> Vec<String>;
 }
 
 /// Checks all that a [`Storage`] promises over an empty store, which `a` and `b` both are, as two workers have it.
@@ -28,12 +26,12 @@ pub trait Others: Sync {
 /// With the promise that is not kept.
 pub async fn suite(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
     a.check().await.expect("the store can be used");
-    assert_eq!(others.walk().await, [""; 0], "a check leaves nothing visible");
+    assert_eq!(others.walk(), [""; 0], "a check leaves nothing visible");
     assert_eq!(paths(a, "").await, [""; 0], "a check leaves nothing visible");
     files::all(a).await;
     protocol::all(a, b, others).await;
     objects::all(a, b).await;
-    let mut walked = others.walk().await;
+    let mut walked = others.walk();
     walked.sort_unstable();
     let listed: Vec<_> = paths(b, "").await.into_iter().filter(|path| !path.contains("/_")).collect();
     assert_eq!(listed, walked, "a list has what other programs see");

@@ -30,8 +30,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::{
-    Area, HIDDEN, Metadata, Object, Published, Sealed, Staged, Storage, StorageError, Version, Written, checked_path, hidden_path,
-    visible_path,
+    Area, HIDDEN, Metadata, Object, Published, Sealed, Staged, Storage, StorageError, Version, Written, checked_path,
+    hidden_path, visible_path,
 };
 use attributes::{TOKEN, keep, kept};
 use staged::{LocalStaged, publish, sweep};
@@ -202,7 +202,9 @@ impl LocalStorage {
 /// The path of a small object that may be written.
 fn object_path(path: &str) -> Result<&str, StorageError> {
     if object::is_beside(path) {
-        return Err(StorageError::Fatal(format!("the path {path:?} cannot be used: its ending is that of a lock or of an unfinished write")));
+        return Err(StorageError::Fatal(format!(
+            "the path {path:?} cannot be used: its ending is that of a lock or of an unfinished write"
+        )));
     }
     hidden_path(path)
 }

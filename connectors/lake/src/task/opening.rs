@@ -1,7 +1,6 @@
 //! Partitions are opened: their pointers are asked for, in the background and many side by side.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow_schema::FieldRef;

@@ -41,7 +41,7 @@ pub(super) struct Partition {
     pub(super) sealed: BTreeMap<u64, SealedFile>,
     /// The files that take rows.
     pub(super) open: BTreeMap<u64, Open>,
-    folders: HashMap<Folder, u64>,
+    pub(super) folders: HashMap<Folder, u64>,
     pub(super) roll: Roll,
     /// What is known of the schemas of each topic's rows.
     pub(super) evolutions: HashMap<Arc<str>, Evolution>,

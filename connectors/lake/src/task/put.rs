@@ -15,7 +15,7 @@ use arrow_array::cast::AsArray as _;
 use landfall_api::{Batch, Column, RecordError, Refuse, TaskError, TopicPartition};
 
 use super::partition::{Folder, Open, Roll};
-use super::{LakeTask, now_ms};
+use super::{LakeTask, Layout, now_ms};
 use crate::columns::{self, Refusals, Shape};
 use crate::evolve::{Evolution, Take, project};
 use crate::file::{Identity, OpenFile};
@@ -126,6 +126,12 @@ impl LakeTask {
     fn prepared(&mut self, batch: &Batch, now_ms: i64) -> Result<Prepared, Refusals> {
         let all = |error: RecordError| (0..batch.len()).map(|row| (row, error.clone())).collect::<Vec<_>>();
         let folders = self.layout.partitioner.folders(batch, now_ms)?;
+        if batch.topic != batch.origin.topic
+            && let Some(folder) = folders.names.first()
+            && let Err(why) = checked_path(&self.path(batch, folder))
+        {
+            return Err(all(RecordError::data(format!("no file can be in a folder of topic {:?}: {why}", batch.topic))));
+        }
         let (mut fields, mut form, mut fits) = (Vec::<FieldRef>::new(), Vec::new(), Vec::new());
         let columns = &self.layout.columns;
         let Some(partition) = self.partitions.get_mut(&batch.origin) else { return Err(Vec::new()) };
@@ -142,21 +148,29 @@ impl LakeTask {
         for name in &folders.names {
             let folder = Folder { topic: batch.topic.clone(), name: name.clone() };
             let open = partition.folders.get(&folder).and_then(|file| partition.open.get(file));
-            let key_fits = open.is_none_or(|open| open.shape.key_takes(&columns.shape(batch), columns));
+            let key_fits = open.is_none_or(|open| columns.takes_key(&open.shape, &columns.shape(batch)));
             let take = match open {
-                Some(open) if columns.is_free(&open.field, &batch.value.field) => Take::In(batch.value.field.clone()),
+                _ if columns.is_free(&batch.value.field, rule) => Take::In(batch.value.field.clone()),
                 open => evolution.take(open.map(|open| &open.field), &batch.value.field).map_err(all)?,
             };
             form.push(place(take.field()));
             fits.push(if key_fits { take.fits(false) } else { Fits::No });
         }
-        let fresh = place(evolution.take(None, &batch.value.field).map_err(all)?.field());
-        for (folder, fits) in fits.iter().enumerate().filter(|(_, fits)| **fits != Fits::Yes) {
-            debug_assert!(*fits != Fits::Yes);
-            form[folder] = fresh;
-        }
+        let fresh = match columns.is_free(&batch.value.field, rule) {
+            true => place(&batch.value.field),
+            false => place(evolution.take(None, &batch.value.field).map_err(all)?.field()),
+        };
+        // a new file takes what the open one does not
+        form.iter_mut().zip(&fits).filter(|(_, fits)| **fits != Fits::Yes).for_each(|(form, _)| *form = fresh);
         let forms = fields.into_iter().map(|field| self.form(batch, field)).collect::<Result<Vec<_>, _>>()?;
         Ok(Prepared { folders, forms, form, fresh, fits })
+    }
+
+    /// What a file of the first row of `batch` in `folder` is called.
+    fn path(&self, batch: &Batch, folder: &str) -> String {
+        let Layout { names, partitioner, columns, .. } = &self.layout;
+        let (first, extension) = (batch.offset.value(0), columns.format.extension());
+        partitioner.path(names, &File { topic: &batch.topic, folder, origin: &batch.origin, first, suffix: "", extension: &extension })
     }
 
     /// The rows of `batch` for files of values of `field`.

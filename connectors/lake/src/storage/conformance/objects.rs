@@ -65,7 +65,9 @@ async fn one_of_many_writers_wins(a: &dyn Storage, b: &dyn Storage) {
             (content.clone(), storage.put(path, content.into(), expected.as_ref()).await.expect("answered"))
         });
         let winners: Vec<_> = join_all(puts).await.into_iter().filter(|(_, written)| *written != Written::Refused).collect();
-        let [(content, Written::Done(version))] = &winners[..] else { panic!("one of those who write at once does: {winners:?}") };
+        let [(content, Written::Done(version))] = &winners[..] else {
+            panic!("one of those who write at once does: {winners:?}")
+        };
         assert_eq!(b.get(path).await.expect("asked").expect("there"), (Bytes::from(content.clone()), version.clone()));
         expected = Some(version.clone());
     }
@@ -94,7 +96,8 @@ async fn removal(a: &dyn Storage, b: &dyn Storage) {
 }
 
 async fn names(a: &dyn Storage, b: &dyn Storage) {
-    let mut expected = ["_landfall/v1/n/t/0.json", "_landfall/v1/n/t/10.json", "_landfall/v1/n/t-1/0.json", "_landfall/v1/n/ä b/%20.json"];
+    let mut expected =
+        ["_landfall/v1/n/t/0.json", "_landfall/v1/n/t/10.json", "_landfall/v1/n/t-1/0.json", "_landfall/v1/n/ä b/%20.json"];
     for path in expected {
         done(a, path, "{}", None).await;
     }
@@ -113,5 +116,8 @@ async fn bad_paths(storage: &dyn Storage) {
         assert!(storage.remove(path, &version).await.is_err(), "{path:?} is refused");
     }
     assert!(storage.names("topics/").await.is_err(), "visible files are not small objects");
-    assert!(storage.stage("a", &super::Area { partition: "../x".into(), ..area(1) }).await.is_err(), "an area stays below the root");
+    assert!(
+        storage.stage("a", &super::Area { partition: "../x".into(), ..area(1) }).await.is_err(),
+        "an area stays below the root"
+    );
 }

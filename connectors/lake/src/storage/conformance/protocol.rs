@@ -20,13 +20,13 @@ pub(super) async fn all(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
 }
 
 async fn staged_files_are_nowhere(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
-    let (before, path) = (others.walk().await, "nowhere/x/a.parquet");
+    let (before, path) = (others.walk(), "nowhere/x/a.parquet");
     let mut staged = stage(a, path).await;
     block(&mut *staged, b"x").await;
-    assert_eq!(others.walk().await, before, "other programs do not see a staged file");
+    assert_eq!(others.walk(), before, "other programs do not see a staged file");
     staged.seal().await.expect("sealed");
     drop(staged);
-    assert_eq!(others.walk().await, before, "nor one that is sealed");
+    assert_eq!(others.walk(), before, "nor one that is sealed");
     assert_eq!((b.head(path).await.expect("asked"), paths(b, "nowhere").await), (None, Vec::new()));
 }
 
@@ -59,7 +59,7 @@ async fn publishing_again_says_the_same(a: &dyn Storage, b: &dyn Storage) {
 async fn files_become_visible_once(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
     let file = sealed(a, "once/a.parquet", &[b"one", b"two"]).await;
     assert_eq!(publish(a, &file).await, Published::Landed);
-    others.delete(&file.path).await;
+    others.delete(&file.path);
     for storage in [a, b, a] {
         let Published::Gone { age, .. } = publish(storage, &file).await else { panic!("what was removed is gone") };
         assert!(age < Duration::from_secs(60), "it was staged just now, not {} seconds ago", age.as_secs());
@@ -75,7 +75,7 @@ async fn files_become_visible_once(a: &dyn Storage, b: &dyn Storage, others: &dy
 
 async fn foreign_files_are_left_alone(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
     let path = "foreign/a.parquet";
-    others.write("foreign/b.parquet", b"theirs too").await;
+    others.write("foreign/b.parquet", b"theirs too");
     let file = sealed(a, path, &[b"ours"]).await;
     // On Azure a whole new blob of that name would take away what is staged; here only its name is taken.
     let theirs = sealed(b, path, &[b"theirs"]).await;
@@ -94,7 +94,8 @@ async fn the_first_of_two_wins(a: &dyn Storage, b: &dyn Storage) {
         let path = format!("two/{round}.parquet");
         let (one, two) = (sealed(a, &path, &[b"1", b"1", b"1"]).await, sealed(b, &path, &[b"2", b"2"]).await);
         assert_ne!(one.token, two.token);
-        let (first, last, expected) = if second_is_published_first { (&two, &one, &b"22"[..]) } else { (&one, &two, &b"111"[..]) };
+        let (first, last, expected) =
+            if second_is_published_first { (&two, &one, &b"22"[..]) } else { (&one, &two, &b"111"[..]) };
         assert_eq!(publish(a, first).await, Published::Landed);
         for storage in [a, b] {
             let ended = publish(storage, last).await;
@@ -121,7 +122,7 @@ async fn one_of_many_wins(a: &dyn Storage, b: &dyn Storage) {
 }
 
 async fn taken_names_are_told(a: &dyn Storage, b: &dyn Storage, others: &dyn Others) {
-    others.write("taken/theirs.parquet", b"theirs").await;
+    others.write("taken/theirs.parquet", b"theirs");
     publish(a, &sealed(a, "taken/ours.parquet", &[b"ours"]).await).await;
     for path in ["taken/theirs.parquet", "taken/ours.parquet"] {
         assert!(matches!(b.stage(path, &area(1)).await, Err(StorageError::Taken(_))), "{path} is there");
@@ -130,7 +131,9 @@ async fn taken_names_are_told(a: &dyn Storage, b: &dyn Storage, others: &dyn Oth
 
 async fn sweeping_frees_what_is_older(a: &dyn Storage, b: &dyn Storage) {
     let mut files = Vec::new();
-    for (partition, epoch) in [("topics/s/0", 3), ("topics/s/0", 4), ("topics/s/0", 5), ("topics/s/1", 3), ("topics/s/0/deeper", 3)] {
+    for (partition, epoch) in
+        [("topics/s/0", 3), ("topics/s/0", 4), ("topics/s/0", 5), ("topics/s/1", 3), ("topics/s/0/deeper", 3)]
+    {
         let area = super::Area { partition: partition.into(), epoch };
         let mut staged = a.stage(&format!("swept/{}.parquet", files.len()), &area).await.expect("staged");
         block(&mut *staged, b"x").await;

@@ -136,7 +136,11 @@ pub(super) fn publish(
         };
         let size = file.metadata().map_err(|e| failed("cannot look at", &place, &e))?.len();
         if size != sealed.size {
-            return Err(StorageError::Fatal(format!("{} has {size} bytes and not {}: it was changed", place.display(), sealed.size)));
+            return Err(StorageError::Fatal(format!(
+                "{} has {size} bytes and not {}: it was changed",
+                place.display(),
+                sealed.size
+            )));
         }
         keep(&file, metadata, metadata_needed, root)?;
         file.sync_all().map_err(|e| failed("cannot sync", &place, &e))?;

@@ -4,19 +4,18 @@ use crate::storage::conformance::{self, Others};
 /// Other programs with the same directory.
 struct Directory<'a>(&'a Path);
 
-#[async_trait]
 impl Others for Directory<'_> {
-    async fn write(&self, path: &str, content: &'static [u8]) {
+    fn write(&self, path: &str, content: &'static [u8]) {
         let file = self.0.join(path);
         std::fs::create_dir_all(file.parent().expect("below the root")).expect("made");
         std::fs::write(file, content).expect("written");
     }
 
-    async fn delete(&self, path: &str) {
+    fn delete(&self, path: &str) {
         std::fs::remove_file(self.0.join(path)).expect("deleted");
     }
 
-    async fn walk(&self) -> Vec<String> {
+    fn walk(&self) -> Vec<String> {
         fn walk(folder: &Path, root: &Path, found: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).expect("listed").map(|entry| entry.expect("listed")) {
                 let path = entry.path();
