@@ -57,7 +57,8 @@ fn ask(worker: &Properties, connector: &Properties, name: &str, partitions: &[Pa
     for (partition, origin) in partitions.iter().zip(&origins) {
         match consumer.log(origin, ANSWER) {
             Ok(log) => drop(logs.insert(partition.clone(), log)),
-            Err(error) if error.says_unknown() => {}
+            // UNKNOWN_TOPIC_OR_PARTITION, and librdkafka's words for the same
+            Err(error) if matches!(error.code, 3 | -188 | -190) => {}
             Err(error) => return Err(format!("Kafka: {partition}: {error}")),
         }
     }

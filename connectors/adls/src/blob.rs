@@ -104,7 +104,7 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     check_not_cloud(properties, faults);
     NotYet::parse(properties, faults);
     refuse_changed(NotYet::KEYS, properties, faults);

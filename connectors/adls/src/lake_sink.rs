@@ -83,7 +83,7 @@ fn declared(key: Key) -> Key {
     Key { default: Some(default), ..key }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let sink = SinkConfig::parse(properties, faults);
     let lake = LakeConfig::read(declared, properties, faults);
     let sink = sink?;

@@ -14,6 +14,7 @@ use landfall_lake::storage::local::LocalStorage;
 
 use crate::credential::Credential;
 use crate::endpoint::{Account, StoreUrl};
+use crate::open::Opened;
 use crate::storage::AzureStorage;
 
 /// Where files land.
@@ -36,15 +37,24 @@ pub(crate) struct Landing {
 impl Landing {
     /// The engine's task. Does no I/O.
     pub(crate) fn task(self, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
-        let storage: Arc<dyn Storage> = match self.place {
+        let storage = self.storage().map_err(TaskError::Fatal)?;
+        let layout = self.lake.layout(self.format, self.prefix).map_err(TaskError::Fatal)?;
+        Ok(Box::new(LakeTask::new(layout, storage.clone(), storage, context)))
+    }
+
+    /// The place without the engine.
+    pub(crate) fn opened(self) -> Result<Opened, String> {
+        let files = self.storage()?;
+        let names = self.lake.layout(self.format, self.prefix)?.names;
+        Ok(Opened { state: files.clone(), files, names })
+    }
+
+    fn storage(&self) -> Result<Arc<dyn Storage>, String> {
+        Ok(match &self.place {
             Place::Directory(root) if self.format.has_footer() => Arc::new(LocalStorage::new(root)),
             Place::Directory(root) => Arc::new(LocalStorage::new(root).needing_metadata()),
-            Place::Container(url, credential) => {
-                Arc::new(AzureStorage::new(url, credential).map_err(|e| TaskError::Fatal(e.to_string()))?)
-            }
-        };
-        let layout = self.lake.layout(self.format, self.prefix).map_err(TaskError::Fatal)?;
-        Ok(Box::new(LakeTask::new(layout, storage, context)))
+            Place::Container(url, credential) => Arc::new(AzureStorage::new(url.clone(), credential.clone()).map_err(|e| e.to_string())?),
+        })
     }
 }
 

@@ -1,0 +1,45 @@
+//! The place where a connector lands, for those who look at it from outside of a task.
+
+use std::sync::Arc;
+
+use landfall_api::{Faults, Properties, SinkConnector as _};
+use landfall_lake::name::Names;
+use landfall_lake::storage::Storage;
+
+use crate::landing::Landing;
+use crate::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink, blob, gen2, lake_sink};
+
+/// Where a connector lands.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Where its files are.
+    pub files: Arc<dyn Storage>,
+    /// Where the pointers of its partitions are.
+    pub state: Arc<dyn Storage>,
+    /// How its files are called.
+    pub names: Names,
+}
+
+type Read = fn(&Properties, &mut Faults) -> Option<Landing>;
+
+/// Where a connector of `class`, a Java class name, lands by its own properties. Asks nothing of the store.
+///
+/// # Errors
+/// What is wrong with the properties, or that the class is none of these.
+pub fn open(class: &str, properties: &Properties) -> Result<Opened, Faults> {
+    let readers: [(&str, Read); 3] = [
+        (AzureDataLakeGen2Sink.class(), gen2::read),
+        (AzureBlobStorageSink.class(), blob::read),
+        (AzureDataLakeSink.class(), lake_sink::read),
+    ];
+    let mut faults = Faults::default();
+    let Some((_, read)) = readers.iter().find(|(known, _)| *known == class) else {
+        faults.push("connector.class", format!("connector.class={class} lands no files in a store"));
+        return Err(faults);
+    };
+    let landing = read(properties, &mut faults);
+    faults.clone().or(landing)?.opened().map_err(|why| {
+        faults.push("store.url", why);
+        faults
+    })
+}
