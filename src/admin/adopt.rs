@@ -79,7 +79,7 @@ struct Change {
 /// Takes over, or says what would change.
 pub(super) async fn run(options: Options) -> Result<Outcome, String> {
     let root = Root::open(&options.connector)?;
-    let kept = root.pointers().await?;
+    let kept = root.kept().await?;
     let lows: BTreeMap<_, _> = options.lows.iter().cloned().collect();
     let all: BTreeSet<_> = kept.iter().map(|kept| &kept.partition).chain(lows.keys()).cloned().collect();
     let said = options.brokers.ask(&root, all.into_iter().collect()).await?;
@@ -217,7 +217,7 @@ impl Change {
         let (name, identity) = (self.partition.to_string(), before.identity.clone());
         let mut owner = Owner::new(Claim { name, identity, writer: writer.clone(), start, rules: Rules::default() });
         let backoff = Duration::from_secs(1);
-        let place = Place { storage: root.files.clone(), state: root.state.clone(), backoff, metrics: Arc::default() };
+        let place = Place { storage: root.files.clone(), state: root.pointers.clone(), backoff, metrics: Arc::default() };
         place.drive(&mut owner, &root.folder(&self.partition)).await.map_err(|e| e.to_string())?;
         match owner.end() {
             None => {}
@@ -234,7 +234,7 @@ impl Change {
 
     async fn write(&self, root: &Root, pointer: &Pointer, version: Option<&Version>) -> Result<(), String> {
         let path = Pointer::path(&root.folder(&self.partition));
-        match root.state.put(&path, Bytes::from(pointer.encode()), version).await.map_err(|e| e.to_string())? {
+        match root.pointers.put(&path, Bytes::from(pointer.encode()), version).await.map_err(|e| e.to_string())? {
             Written::Done(_) => Ok(()),
             Written::Refused => Err("it was opened by another at the same time".into()),
         }

@@ -32,7 +32,7 @@ pub struct Options {
 pub(super) async fn run(options: Options) -> Result<Outcome, String> {
     let root = Root::open(&options.connector)?;
     let (mut removed, mut kept) = (Vec::new(), Vec::new());
-    for found in root.pointers().await? {
+    for found in root.kept().await? {
         let Ok(pointer) = &found.pointer else { continue };
         let meant = options.gone.contains(&pointer.identity.connector)
             && (options.topics.is_empty() || options.topics.contains(&found.partition.topic));
@@ -48,7 +48,7 @@ pub(super) async fn run(options: Options) -> Result<Outcome, String> {
         }
         if options.yes {
             let path = Pointer::path(&root.folder(&found.partition));
-            if !root.state.remove(&path, &found.version).await.map_err(|e| e.to_string())? {
+            if !root.pointers.remove(&path, &found.version).await.map_err(|e| e.to_string())? {
                 kept.push(format!("{line}: it was changed meanwhile, so that the connector is alive"));
                 continue;
             }

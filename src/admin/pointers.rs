@@ -34,7 +34,7 @@ pub(super) async fn run(command: Command) -> Result<Outcome, String> {
     match command {
         Command::List { connector } => {
             let root = Root::open(&connector)?;
-            let kept = root.pointers().await?;
+            let kept = root.kept().await?;
             let value = Value::Array(kept.iter().map(json).collect());
             Ok(Outcome::of(connector.json, list(&root, &kept), &value))
         }

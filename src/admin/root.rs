@@ -26,10 +26,12 @@ pub(super) struct Root {
     pub(super) identity: Identity,
     /// Where files are.
     pub(super) files: Arc<dyn Storage>,
-    /// Where pointers are.
-    pub(super) state: Arc<dyn Storage>,
-    /// How files are called.
+    /// How they are called.
     pub(super) names: Names,
+    /// Where pointers are.
+    pub(super) pointers: Arc<dyn Storage>,
+    /// The folder of the pointers.
+    folder: String,
 }
 
 /// A partition, as its pointer is called.
@@ -63,11 +65,11 @@ impl Root {
         let class = properties.get("connector.class").ok_or_else(|| format!("{shown}: the mandatory key connector.class is missing"))?;
         let sink = Plugins::BUILT_IN.sink(class.trim()).ok_or_else(|| format!("{shown}: there is no connector class {class}"))?;
         let opened = landfall_adls::open::open(sink.class(), &properties);
-        let Opened { files, state, names } = opened.map_err(|faults| file.locate(&crate::herder::Error::Invalid(faults)))?;
+        let Opened { files, names, pointers, folder } = opened.map_err(|faults| file.locate(&crate::herder::Error::Invalid(faults)))?;
         let group = properties.get("consumer.override.group.id").cloned();
         let group = group.unwrap_or_else(|| format!("connect-{}", file.name));
         let identity = Identity { connector: file.name, group, kafka_cluster_id: String::new() };
-        Ok(Self { properties, identity, files, state, names })
+        Ok(Self { properties, identity, files, names, pointers, folder })
     }
 
     /// What the folder of a partition is called, and so its pointer.
@@ -77,20 +79,20 @@ impl Root {
 
     /// The folder of all topics, with a slash behind it.
     fn folders(&self) -> String {
-        if self.names.prefix.is_empty() { String::new() } else { format!("{}/", self.names.prefix) }
+        if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) }
     }
 
     /// The pointer of a partition.
     pub(super) async fn pointer(&self, partition: &Partition) -> Result<Option<Kept>, String> {
-        let found = self.state.get(&Pointer::path(&self.folder(partition))).await.map_err(|e| e.to_string())?;
+        let found = self.pointers.get(&Pointer::path(&self.folder(partition))).await.map_err(|e| e.to_string())?;
         Ok(found.map(|(content, version)| Kept { partition: partition.clone(), version, pointer: Pointer::decode(&content) }))
     }
 
     /// The pointers of all partitions that land here, whoever lands them, in the order of topics and partitions.
-    pub(super) async fn pointers(&self) -> Result<Vec<Kept>, String> {
+    pub(super) async fn kept(&self) -> Result<Vec<Kept>, String> {
         let all = Pointer::path(&format!("{}*", self.folders()));
         let (before, after) = all.split_once('*').unwrap_or((&all, ""));
-        let names = self.state.names(before).await.map_err(|e| e.to_string())?;
+        let names = self.pointers.names(before).await.map_err(|e| e.to_string())?;
         let partition = |name: &String| {
             let (topic, number) = name.strip_prefix(before)?.strip_suffix(after)?.split_once('/')?;
             Some(Partition { topic: topic.to_owned(), number: number.parse().ok()? })

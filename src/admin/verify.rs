@@ -86,7 +86,7 @@ impl Kind {
 pub(super) async fn run(options: Options) -> Result<Outcome, String> {
     let root = Root::open(&options.connector)?;
     let files = files::read(&root).await?;
-    let kept = root.pointers().await?;
+    let kept = root.kept().await?;
     let said = options.brokers.ask(&root, kept.iter().map(|kept| kept.partition.clone()).collect()).await?;
     let (looked, findings) = compare(&root, &files, &kept, said.as_ref());
     let wrong = findings.iter().filter(|finding| finding.kind.wrong()).count();

@@ -5,23 +5,65 @@ use std::sync::Arc;
 
 use azure_core::http::Url;
 use landfall_api::config::Class;
-use landfall_api::{Faults, Properties, SinkTask, TaskContext, TaskError};
+use landfall_api::{Faults, Key, Properties, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::LakeTask;
 use landfall_lake::config::{LakeConfig, class_not_found, refuse};
 use landfall_lake::encode::Format;
-use landfall_lake::storage::Storage;
+use landfall_lake::encode::keys::{FormatKeys, check_columns};
+use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::storage::local::LocalStorage;
 
 use crate::credential::Credential;
-use crate::endpoint::{Account, StoreUrl};
-use crate::open::Opened;
+use crate::endpoint::{Account, StoreUrl, container_name};
 use crate::storage::AzureStorage;
+
+config! {
+    /// Where commit pointers are.
+    struct StateKeys {
+        /// The container that the commit pointers of the landed files are kept in, in the same account: 3 to 63 lower-case letters,
+        /// digits and single hyphens. That of the files if it is not given. It must be another one where blobs cannot be overwritten
+        /// (immutability policies), and better is where every version of a blob is kept (versioning, soft delete). A directory keeps
+        /// them itself.
+        container: Option<String> = "landfall.state.container" { importance: Low, group: "Azure", width: Width::Medium, display: "Container of commit pointers", valid: By(container_name) };
+    }
+}
+
+/// The keys of [`state`].
+pub(crate) const STATE: &[Key] = StateKeys::KEYS;
+
+/// The container of the commit pointers, if it is another one than that of the files in `place`.
+pub(crate) fn state(place: Option<&Place>, properties: &Properties, faults: &mut Faults) -> Option<Url> {
+    let name = StateKeys::parse(properties, faults)?.container?;
+    let key = STATE[0].name;
+    match place? {
+        Place::Directory(_) => {
+            faults.push(key, format!("{key} cannot be given: a directory keeps its commit pointers itself"));
+            None
+        }
+        Place::Container(url, _) => {
+            let mut url = url.clone();
+            url.path_segments_mut().ok()?.pop().push(&name);
+            Some(url)
+        }
+    }
+}
 
 /// Where files land.
 #[derive(Debug)]
 pub(crate) enum Place {
     Directory(PathBuf),
     Container(Url, Credential),
+}
+
+/// The stores of a connector.
+#[derive(Debug)]
+pub struct Stores {
+    /// Where its files are.
+    pub files: Arc<dyn Storage>,
+    /// Where its pointers are.
+    pub pointers: Arc<dyn Storage>,
+    /// The folder of its pointers, to which topic and partition are added.
+    pub folder: String,
 }
 
 /// Where files land and how.
@@ -32,28 +74,38 @@ pub(crate) struct Landing {
     pub(crate) place: Place,
     /// The folder of all topics below the place.
     pub(crate) prefix: String,
+    /// The container of the commit pointers, if it is not that of the files (`landfall.state.container`). The credential is the same.
+    pub(crate) state: Option<Url>,
 }
 
 impl Landing {
     /// The engine's task. Does no I/O.
     pub(crate) fn task(self, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
-        let storage = self.storage().map_err(TaskError::Fatal)?;
-        let layout = self.lake.layout(self.format, self.prefix).map_err(TaskError::Fatal)?;
-        Ok(Box::new(LakeTask::new(layout, storage.clone(), storage, context)))
+        let Stores { files, pointers, folder } = self.stores().map_err(|error| TaskError::Fatal(error.to_string()))?;
+        let mut layout = self.lake.layout(self.format, self.prefix).map_err(TaskError::Fatal)?;
+        layout.pointers = folder;
+        Ok(Box::new(LakeTask::new(layout, files, pointers, context)))
     }
 
-    /// The place without the engine.
-    pub(crate) fn opened(self) -> Result<Opened, String> {
-        let files = self.storage()?;
-        let names = self.lake.layout(self.format, self.prefix)?.names;
-        Ok(Opened { state: files.clone(), files, names })
-    }
-
-    fn storage(&self) -> Result<Arc<dyn Storage>, String> {
-        Ok(match &self.place {
-            Place::Directory(root) if self.format.has_footer() => Arc::new(LocalStorage::new(root)),
-            Place::Directory(root) => Arc::new(LocalStorage::new(root).needing_metadata()),
-            Place::Container(url, credential) => Arc::new(AzureStorage::new(url.clone(), credential.clone()).map_err(|e| e.to_string())?),
+    /// Where its files and pointers are.
+    pub(crate) fn stores(&self) -> Result<Stores, StorageError> {
+        let azure = |url: &Url, credential: &Credential| Ok(Arc::new(AzureStorage::new(url.clone(), credential.clone())?));
+        let folder = self.prefix.clone();
+        Ok(match (&self.place, &self.state) {
+            (Place::Directory(root), _) => {
+                let files: Arc<dyn Storage> = Arc::new(LocalStorage::new(root.clone()));
+                Stores { pointers: files.clone(), files, folder }
+            }
+            (Place::Container(url, credential), None) => {
+                let files: Arc<dyn Storage> = azure(url, credential)?;
+                Stores { pointers: files.clone(), files, folder }
+            }
+            (Place::Container(url, credential), Some(state)) => {
+                // several containers may have their pointers in one
+                let container = url.path().rsplit('/').next().unwrap_or_default();
+                let folder = if folder.is_empty() { container.to_owned() } else { format!("{container}/{folder}") };
+                Stores { files: azure(url, credential)?, pointers: azure(state, credential)?, folder }
+            }
         })
     }
 }
@@ -111,37 +163,37 @@ pub(crate) fn missing(key: &str) -> String {
     format!("Missing required configuration \"{key}\" which has no default value.")
 }
 
-/// The format that the class `format` means; `packages` are those that the sink may name it in. None after a fault.
-pub(crate) fn format(format: &Class, packages: &[&str], lake: Option<&LakeConfig>, faults: &mut Faults) -> Option<Format> {
-    let below = packages.iter().find_map(|package| format.0.strip_prefix(package)?.strip_prefix('.'));
-    match below {
-        Some("parquet.ParquetFormat") => lake?.parquet().ok(),
-        Some("json.JsonFormat") => lake?.json().ok(),
-        Some("avro.AvroFormat" | "bytearray.ByteArrayFormat") => {
-            refuse("format.class", &format.0, faults);
-            None
-        }
+/// The format that the class `class` means; `packages` are those that the sink may name it in. None after a fault.
+pub(crate) fn format(
+    class: &Class,
+    packages: &[&str],
+    keys: Option<&FormatKeys>,
+    properties: &Properties,
+    faults: &mut Faults,
+) -> Option<Format> {
+    let below = packages.iter().find_map(|package| class.0.strip_prefix(package)?.strip_prefix('.'));
+    let format = match below {
+        Some("parquet.ParquetFormat") => keys?.parquet(),
+        Some("json.JsonFormat") => keys?.json(),
+        Some("avro.AvroFormat") => keys?.avro(),
+        Some("bytearray.ByteArrayFormat") => keys?.bytes(),
         _ => {
             let package = packages.first().copied().unwrap_or_default();
-            let known = format!("There are {package}.parquet.ParquetFormat and {package}.json.JsonFormat");
-            faults.push("format.class", format!("{} {known}", class_not_found("format.class", &format.0)));
-            None
+            let names = ["parquet.ParquetFormat", "json.JsonFormat", "avro.AvroFormat", "bytearray.ByteArrayFormat"];
+            let known = names.map(|name| format!("{package}.{name}")).join(", ");
+            faults.push("format.class", format!("{} There are {known}", class_not_found("format.class", &class.0)));
+            return None;
         }
-    }
+    };
+    let format = format.ok()?;
+    check_columns(&format, properties, faults);
+    Some(format)
 }
 
 /// Refuses another storage class than the connector's own, whose simple name is `simple`.
 pub(crate) fn check_storage_class(class: Option<&Class>, simple: &str, faults: &mut Faults) {
     if let Some(Class(class)) = class.filter(|class| class.0.rsplit('.').next() != Some(simple)) {
         refuse("storage.class", class, faults);
-    }
-}
-
-/// Refuses the key set of Confluent's cloud service, whose classes have the same short names.
-pub(crate) fn check_not_cloud(properties: &Properties, faults: &mut Faults) {
-    if let Some(format) = properties.get("output.data.format") {
-        let why = "it is of the key set of Confluent's cloud service, give format.class instead";
-        faults.push("output.data.format", format!("output.data.format={format} is not supported yet: {why}"));
     }
 }
 

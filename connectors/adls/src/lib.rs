@@ -4,8 +4,10 @@
 //! engine of `landfall-lake` a [`storage`] to land files in.
 
 pub mod blob;
+pub mod cloud;
 pub mod connection_string;
 pub mod credential;
+pub mod datalake;
 pub mod endpoint;
 pub mod gen2;
 mod http;

@@ -11,6 +11,7 @@ pub mod config;
 pub mod encode;
 mod encoders;
 pub mod evolve;
+pub mod envelope;
 mod file;
 pub mod landed;
 pub mod name;
