@@ -77,9 +77,16 @@ const ENDED: &[Ended] = &[
     ("size", |ended| ended.size.get()),
     ("open", |ended| ended.open.get()),
     ("idle", |ended| ended.idle.get()),
+    ("interval", |ended| ended.interval.get()),
+    ("schedule", |ended| ended.schedule.get()),
+    ("partition", |ended| ended.partition.get()),
     ("schema", |ended| ended.schema.get()),
+    ("max_open_files", |ended| ended.max_open_files.get()),
     ("topic", |ended| ended.topic.get()),
     ("stop", |ended| ended.stop.get()),
+    ("memory", |ended| ended.memory.get()),
+    ("span", |ended| ended.span.get()),
+    ("commit", |ended| ended.commit.get()),
 ];
 
 /// All metrics of a worker.

@@ -160,7 +160,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use landfall_api::{
-        Batch, Committed, Faults, Key, Offset, Opened, Password, Properties, Refuse, SinkTask, TaskContext, TaskError,
+        Batch, Faults, Key, Offset, Opened, Opening, Password, Properties, Refuse, SinkTask, TaskContext, TaskError,
         TopicPartition, config,
     };
 
@@ -206,8 +206,8 @@ pub(crate) mod tests {
     }
 
     impl SinkTask for FakeSink {
-        fn open(&mut self, _: &TopicPartition, _: Option<&Committed>, _: i64) -> Result<Opened, TaskError> {
-            Ok(Opened::default())
+        fn open(&mut self, _: &TopicPartition, _: &Opening) -> Result<Option<Opened>, TaskError> {
+            Ok(Some(Opened::default()))
         }
         fn put(&mut self, _: Vec<Batch>, _: &mut Refuse<'_>) -> Result<(), TaskError> {
             Ok(())

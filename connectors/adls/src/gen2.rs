@@ -5,6 +5,7 @@ use std::convert::identity;
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::config::{LakeConfig, check_folder, no_effect};
+use landfall_lake::encode::keys::FormatKeys;
 
 use crate::cloud;
 use crate::credential::Credential;
@@ -24,9 +25,9 @@ pub struct AzureDataLakeGen2Sink;
 
 config! {
     struct Gen2Config {
-        /// The format of the files, by its Java class: `io.confluent.connect.azure.storage.format.parquet.ParquetFormat`, or
-        /// `io.confluent.connect.azure.storage.format.json.JsonFormat` for a JSON text a line.
-        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat", "io.confluent.connect.azure.storage.format.json.JsonFormat"] };
+        /// The format of the files, by its Java class in `io.confluent.connect.azure.storage.format`: `parquet.ParquetFormat`,
+        /// `json.JsonFormat` for a JSON text a line, `avro.AvroFormat`, or `bytearray.ByteArrayFormat` for values of bytes as they are.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat", "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
         account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
         /// The application (client) id of the Entra application that writes. With it, the client key and the token endpoint must be given.
@@ -78,7 +79,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
         let given = cloud::GEN2.self_managed(properties, &mut Faults::default());
-        let shared = LakeConfig::warnings(&given).into_iter();
+        let shared = LakeConfig::warnings(identity, &given).into_iter();
         shared.chain(no_effect(NoEffect::KEYS, properties)).chain(cloud::warnings(properties)).collect()
     }
 
@@ -92,8 +93,9 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
+    let formats = FormatKeys::read(identity, properties, faults);
     let gen2 = gen2?;
-    let format = format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], lake.as_ref(), faults);
+    let format = format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], formats.as_ref(), properties, faults);
     check_storage_class(gen2.storage_class.as_ref(), "AzureDataLakeGen2Storage", faults);
     let url = match store_url(gen2.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => {
@@ -246,12 +248,15 @@ mod tests {
                 "Missing required configuration \"azure.datalake.gen2.account.name\" which has no default value.",
             ),
             (
-                &[("format.class", "io.confluent.connect.azure.storage.format.avro.AvroFormat")],
-                "format.class=io.confluent.connect.azure.storage.format.avro.AvroFormat is not supported yet",
+                &[
+                    ("format.class", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"),
+                    ("landfall.columns", "__key"),
+                ],
+                "landfall.columns cannot be given: files of this format hold nothing but the values",
             ),
             (
                 &[("format.class", "com.acme.Mine")],
-                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found. There are io.confluent.connect.azure.storage.format.parquet.ParquetFormat and io.confluent.connect.azure.storage.format.json.JsonFormat",
+                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found. There are io.confluent.connect.azure.storage.format.parquet.ParquetFormat, io.confluent.connect.azure.storage.format.json.JsonFormat, io.confluent.connect.azure.storage.format.avro.AvroFormat, io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat",
             ),
             (
                 &[("topics.dir", "Lake/x")],

@@ -9,6 +9,7 @@ use landfall_api::{Faults, Key, Properties, SinkTask, TaskContext, TaskError, Wi
 use landfall_lake::LakeTask;
 use landfall_lake::config::{LakeConfig, class_not_found, refuse};
 use landfall_lake::encode::Format;
+use landfall_lake::encode::keys::{FormatKeys, check_columns};
 use landfall_lake::storage::Storage;
 use landfall_lake::storage::local::LocalStorage;
 
@@ -137,23 +138,31 @@ pub(crate) fn missing(key: &str) -> String {
     format!("Missing required configuration \"{key}\" which has no default value.")
 }
 
-/// The format that the class `format` means; `packages` are those that the sink may name it in. None after a fault.
-pub(crate) fn format(format: &Class, packages: &[&str], lake: Option<&LakeConfig>, faults: &mut Faults) -> Option<Format> {
-    let below = packages.iter().find_map(|package| format.0.strip_prefix(package)?.strip_prefix('.'));
-    match below {
-        Some("parquet.ParquetFormat") => lake?.parquet().ok(),
-        Some("json.JsonFormat") => lake?.json().ok(),
-        Some("avro.AvroFormat" | "bytearray.ByteArrayFormat") => {
-            refuse("format.class", &format.0, faults);
-            None
-        }
+/// The format that the class `class` means; `packages` are those that the sink may name it in. None after a fault.
+pub(crate) fn format(
+    class: &Class,
+    packages: &[&str],
+    keys: Option<&FormatKeys>,
+    properties: &Properties,
+    faults: &mut Faults,
+) -> Option<Format> {
+    let below = packages.iter().find_map(|package| class.0.strip_prefix(package)?.strip_prefix('.'));
+    let format = match below {
+        Some("parquet.ParquetFormat") => keys?.parquet(),
+        Some("json.JsonFormat") => keys?.json(),
+        Some("avro.AvroFormat") => keys?.avro(),
+        Some("bytearray.ByteArrayFormat") => keys?.bytes(),
         _ => {
             let package = packages.first().copied().unwrap_or_default();
-            let known = format!("There are {package}.parquet.ParquetFormat and {package}.json.JsonFormat");
-            faults.push("format.class", format!("{} {known}", class_not_found("format.class", &format.0)));
-            None
+            let names = ["parquet.ParquetFormat", "json.JsonFormat", "avro.AvroFormat", "bytearray.ByteArrayFormat"];
+            let known = names.map(|name| format!("{package}.{name}")).join(", ");
+            faults.push("format.class", format!("{} There are {known}", class_not_found("format.class", &class.0)));
+            return None;
         }
-    }
+    };
+    let format = format.ok()?;
+    check_columns(&format, properties, faults);
+    Some(format)
 }
 
 /// Refuses another storage class than the connector's own, whose simple name is `simple`.
@@ -196,8 +205,10 @@ pub(crate) mod tests {
         credentials.provider.class";
 
     /// The keys of both classes that are acted upon, in part by refusing values.
-    const HONOURED: &str = "format.class az.compression.type flush.size retry.backoff.ms filename.offset.zero.pad.width parquet.codec \
-        schema.compatibility behavior.on.null.values partitioner.class topics.dir directory.delim file.delim store.url storage.class";
+    const HONOURED: &str = "format.class az.compression.type flush.size rotate.schedule.interval.ms partitioner.max.open.files retry.backoff.ms \
+        filename.offset.zero.pad.width parquet.codec schema.compatibility behavior.on.null.values partitioner.class partition.field.name \
+        partition.duration.ms path.format locale timezone timestamp.extractor timestamp.field topics.dir directory.delim file.delim store.url \
+        storage.class";
 
     /// Checks that a class declares the keys of both Confluent classes, its own that it acts upon (`honoured`) and its `other`
     /// ones, each once; and that none of those it does not act upon takes another value in silence.

@@ -75,6 +75,14 @@ pub struct TaskMetrics {
     pub bytes_landed: Counter,
     /// Files that ended and are or will be published, by why they did.
     pub files_ended: FilesEnded,
+    /// Files that were taken for published because what was staged of them is gone (downstream had moved them away).
+    pub publish_assumed: Counter,
+    /// Records that were deleted from their topic before they landed (`landfall.offset.gap=skip`).
+    pub records_skipped_gap: Counter,
+    /// Commits: pointers that were written with new files.
+    pub pointer_commits: Counter,
+    /// Times that a partition was found to have another owner.
+    pub fenced: Counter,
     /// Files that receive rows now.
     pub open_files: Gauge,
     /// Bytes handed to the sink that are not yet staged.
@@ -96,10 +104,24 @@ pub struct FilesEnded {
     pub open: Counter,
     /// They had no row for `landfall.rotate.idle.ms`.
     pub idle: Counter,
+    /// The next row was `rotate.interval.ms` later in record time.
+    pub interval: Counter,
+    /// A time of `rotate.schedule.interval.ms` had come.
+    pub schedule: Counter,
+    /// The next row went to another folder (`rotate.file.on.partition.change`).
+    pub partition: Counter,
     /// The next row had another schema.
     pub schema: Counter,
+    /// The next row would have opened one file more than `partitioner.max.open.files`.
+    pub max_open_files: Counter,
     /// The next row goes to another topic's folder.
     pub topic: Counter,
     /// Their partition was let go.
     pub stop: Counter,
+    /// The memory for open files was spent.
+    pub memory: Counter,
+    /// What had landed after their first record was as much as a pointer holds.
+    pub span: Counter,
+    /// Another file of their partition ended, and all did.
+    pub commit: Counter,
 }

@@ -15,6 +15,8 @@ use crate::storage::{Object, Storage, StorageError};
 
 /// The keys of the metadata that a store keeps with a file.
 pub mod facts {
+    /// The commit that the file is of: `<incarnation>.<epoch>.<seq>`.
+    pub const COMMIT: &str = "landfall_commit";
     /// The offset of the first row.
     pub const FIRST: &str = "landfall_first";
     /// The offset of the last row.

@@ -349,6 +349,26 @@ impl Consumer {
         directory.ids(topics, timeout).map(|ids| ids.into_iter().collect())
     }
 
+    /// The first offset of a partition's log, asked of its leader.
+    ///
+    /// # Errors
+    /// If it does not answer within `timeout`.
+    pub fn log_start(&self, partition: &TopicPartition, timeout: Duration) -> Result<i64, KafkaError> {
+        self.client.log_start(partition, timeout)
+    }
+
+    /// The offset after the last one of a partition's log, as the last fetch saw it.
+    #[must_use]
+    pub fn log_end(&self, partition: &TopicPartition) -> Option<i64> {
+        self.client.log_end(partition)
+    }
+
+    /// The id of the brokers' cluster, if one of them has told it.
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<String> {
+        self.client.cluster_id()
+    }
+
     pub(super) fn directory(&self) -> Option<raw::Directory> {
         self.client.directory()
     }

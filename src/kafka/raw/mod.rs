@@ -175,6 +175,10 @@ unsafe fn check_object(err: *mut rd::rd_kafka_error_t) -> Result<(), KafkaError>
     }
 }
 
+fn topic_name(partition: &TopicPartition) -> Result<CString, KafkaError> {
+    CString::new(&*partition.topic).map_err(|_| KafkaError::configuration(format!("{:?} cannot be a topic", partition.topic)))
+}
+
 /// Ends a waiting poll from another thread. Harmless once the consumer is gone.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<Mutex<Option<Queue>>>);
@@ -432,6 +436,40 @@ impl Client {
             rd::rd_kafka_consumer_group_metadata_destroy(metadata);
             generation
         }
+    }
+
+    /// The first offset of a partition's log; asks its leader.
+    pub(super) fn log_start(&self, partition: &TopicPartition, timeout: Duration) -> Result<i64, KafkaError> {
+        let (mut low, mut high) = (0, 0);
+        let topic = topic_name(partition)?;
+        let timeout = milliseconds(timeout);
+        // SAFETY: rk lives, and the call is done with the text and the numbers when it returns.
+        check(unsafe {
+            rd::rd_kafka_query_watermark_offsets(
+                self.rk.as_ptr(),
+                topic.as_ptr(),
+                partition.partition,
+                &raw mut low,
+                &raw mut high,
+                timeout,
+            )
+        })?;
+        Ok(low)
+    }
+
+    /// The offset after the last one of a partition's log, as the last fetch saw it; None before one did.
+    pub(super) fn log_end(&self, partition: &TopicPartition) -> Option<i64> {
+        let (mut low, mut high) = (0, 0);
+        let topic = topic_name(partition).ok()?;
+        let (rk, number) = (self.rk.as_ptr(), partition.partition);
+        // SAFETY: as in `log_start`.
+        check(unsafe { rd::rd_kafka_get_watermark_offsets(rk, topic.as_ptr(), number, &raw mut low, &raw mut high) }).ok()?;
+        (high >= 0).then_some(high)
+    }
+
+    /// The id of the brokers' cluster, once one of them has told it. Does not wait.
+    pub(super) fn cluster_id(&self) -> Option<String> {
+        cluster::cluster_id(self.rk.as_ptr())
     }
 
     /// The id that the group gave the client; empty before it has joined.

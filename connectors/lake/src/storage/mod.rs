@@ -1,4 +1,5 @@
-//! Where files land: blocks are staged unseen, one publish makes them a visible file, and no file is ever overwritten.
+//! Where files land and where pointers are kept: blocks are staged unseen, one publish makes them a visible file, a small object is
+//! replaced by compare-and-set, and no file is ever overwritten.
 //!
 //! [`local`] is a directory, the Azure back-end lives in `landfall-adls`; [`conformance`] is what every back-end must do.
 
@@ -6,11 +7,17 @@ pub mod conformance;
 pub mod local;
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Where what readers must not see lives, below a store's root.
+pub const HIDDEN: &str = "_landfall";
 
 /// Small facts stored with a file: keys of lower-case ASCII letters, digits and `_`, values of printable ASCII.
 pub type Metadata = BTreeMap<String, String>;
@@ -26,13 +33,62 @@ pub struct Object {
     pub metadata: Metadata,
 }
 
+/// Whose files are being staged: an owner of a partition, who is told from those before it by its epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// The partition's folder: `<topics.dir>/<topic>/<partition>`.
+    pub partition: String,
+    /// Rises with each owner that the partition gets.
+    pub epoch: u64,
+}
+
+/// A file that is staged whole. Whoever has this can publish it, at any time, as often as they like; it is published once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Where it will be visible.
+    pub path: String,
+    /// How the store finds what was staged; no other file ever has the same.
+    pub token: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When its last block was staged, in milliseconds since the epoch by the store's clock.
+    pub staged_at: i64,
+}
+
 /// How a publish ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
-    /// The file is visible and it is this one, also if an earlier, unanswered try made it so.
-    Created,
-    /// Another file has the name. Nothing was changed.
-    Exists,
+    /// The file is visible, or was before: this try made it so or an earlier one that is known of.
+    Landed,
+    /// Another file has the name, and this one is still staged. Nothing was changed.
+    Conflict,
+    /// Nothing is staged under the token any more and no file of it is visible: it was published before and then moved away, or what
+    /// was staged is lost.
+    Gone {
+        /// The time since the last block was staged, by the store's clock.
+        age: Duration,
+        /// Whether on this store it cannot have been lost, short of the time after which the store drops what is staged.
+        conclusive: bool,
+    },
+}
+
+/// What an object was when it was read or written. Objects never have the same version twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version(pub Arc<str>);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a conditional write ended, where that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The object is what was written.
+    Done(Version),
+    /// The object was not what the condition says. Nothing was changed, and this write never will.
+    Refused,
 }
 
 /// A call to a store failed, named by what the caller does. Messages say what was tried where, and Azure's error code.
@@ -44,19 +100,46 @@ pub enum StorageError {
     /// It will not: refused credentials, a container that is not there, a path that is not allowed.
     #[error("{0}")]
     Fatal(String),
+    /// Something else is staged or visible at the path of a file that was to be staged: it needs another name.
+    #[error("{0}")]
+    Taken(String),
 }
 
-/// A place for files.
+/// How often one operation of a store was asked for since the worker has it, each try counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// The store's name for it, such as `Put Block`.
+    pub operation: &'static str,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Of these the ones that were answered with a refusal: a condition that does not hold, something that is not there.
+    pub refused: u64,
+    /// Of these the ones that had no answer, or one that asks for another try.
+    pub failed: u64,
+}
+
+/// A place for files and pointers. A failed call may have been applied, or be applied later, unless its answer says otherwise.
 #[async_trait]
 pub trait Storage: Send + Sync + Debug {
     /// The place as users name it, for messages: a URL without secrets.
     fn url(&self) -> String;
 
+    /// What was asked of the store, by operation; nothing for a store whose calls cost nothing.
+    fn calls(&self) -> Vec<Calls> {
+        Vec::new()
+    }
+
     /// Asks the store once, with as little as it takes to see that files can be put there.
     async fn check(&self) -> Result<(), StorageError>;
 
-    /// Begins a file that will be visible at `path` once it is published.
-    async fn stage(&self, path: &str) -> Result<Box<dyn Staged>, StorageError>;
+    /// Begins a file of `area` that will be visible at `path` once it is published.
+    async fn stage(&self, path: &str, area: &Area) -> Result<Box<dyn Staged>, StorageError>;
+
+    /// Makes a sealed file visible with `metadata`, whole, unless its name is taken.
+    async fn publish(&self, file: &Sealed, metadata: &Metadata) -> Result<Published, StorageError>;
+
+    /// Frees what owners of the partition before `area.epoch` have staged and left. None of it may be pending.
+    async fn sweep(&self, area: &Area) -> Result<(), StorageError>;
 
     /// The visible file at `path`, if there is one.
     async fn head(&self, path: &str) -> Result<Option<Object>, StorageError>;
@@ -66,19 +149,35 @@ pub trait Storage: Send + Sync + Debug {
 
     /// The visible files whose paths begin with `prefix`, in the order of their paths. Metadata may be left out.
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, StorageError>;
+
+    /// The small object at `path`, below [`HIDDEN`].
+    async fn get(&self, path: &str) -> Result<Option<(Bytes, Version)>, StorageError>;
+
+    /// Replaces the small object at `path`, below [`HIDDEN`], if it still has the version `expected`; None makes it, if there is none.
+    /// Sent once: after an error it is not known whether it was or will be applied. Content never comes back to what it was before.
+    async fn put(&self, path: &str, content: Bytes, expected: Option<&Version>) -> Result<Written, StorageError>;
+
+    /// Removes the small object at `path`, below [`HIDDEN`], if it still has the version `expected`; false if it has another one.
+    async fn remove(&self, path: &str, expected: &Version) -> Result<bool, StorageError>;
+
+    /// The paths of the small objects whose paths begin with `prefix`, which is below [`HIDDEN`].
+    async fn names(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
 }
 
-/// A file that is not visible yet. Dropped without a publish, it never will be.
+/// A file that is not visible yet. Dropped before it is sealed, it never will be.
 #[async_trait]
 pub trait Staged: Send + Debug {
     /// Adds `block` to its end. After a [`StorageError::Retriable`] the same block may be given again and is there once.
+    ///
+    /// # Errors
+    /// [`StorageError::Taken`] only for the first block.
     async fn block(&mut self, block: Bytes) -> Result<(), StorageError>;
 
-    /// Makes it visible, whole, unless its name is taken. May be called again after an error and says the truth then too.
-    async fn publish(&mut self, metadata: &Metadata) -> Result<Published, StorageError>;
+    /// Ends it: from now on it survives the worker, and a publish needs nothing but what this gives. May be called again.
+    async fn seal(&mut self) -> Result<Sealed, StorageError>;
 
     /// Frees what was staged, as far as the store needs to be told. Never touches a visible file, and never a file that another
-    /// worker may be staging under the same name.
+    /// worker may be staging under the same name. Not for a file that may be pending.
     async fn discard(&mut self);
 }
 
@@ -102,6 +201,28 @@ pub fn checked_path(path: &str) -> Result<&str, StorageError> {
     Ok(path)
 }
 
+/// `path` if it is one that readers may see: a [`checked_path`] outside of [`HIDDEN`].
+///
+/// # Errors
+/// Which part is wrong.
+pub fn visible_path(path: &str) -> Result<&str, StorageError> {
+    if path.split('/').next() == Some(HIDDEN) {
+        return Err(StorageError::Fatal(format!("the path {path:?} cannot be used: {HIDDEN} is where unfinished files are")));
+    }
+    checked_path(path)
+}
+
+/// `path` if it is one of a small object: a [`checked_path`] below [`HIDDEN`].
+///
+/// # Errors
+/// Which part is wrong.
+pub fn hidden_path(path: &str) -> Result<&str, StorageError> {
+    match path.split_once('/') {
+        Some((HIDDEN, _)) => checked_path(path),
+        _ => Err(StorageError::Fatal(format!("the path {path:?} cannot be used: small objects are below {HIDDEN}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +234,20 @@ mod tests {
         }
         for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a\\b", "a\nb"] {
             assert!(checked_path(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn files_and_small_objects_do_not_meet() {
+        for (path, visible, hidden) in [
+            ("topics/t/0/x.parquet", true, false),
+            ("topics/_landfall/x", true, false),
+            ("_landfalls/x", true, false),
+            ("_landfall/v1/t/0.json", false, true),
+            ("_landfall", false, false),
+            ("_landfall/../x", false, false),
+        ] {
+            assert_eq!((visible_path(path).is_ok(), hidden_path(path).is_ok()), (visible, hidden), "{path}");
         }
     }
 }
