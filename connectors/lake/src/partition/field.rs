@@ -103,7 +103,7 @@ impl Partitioner for ByField {
                     folder.push_str(&self.delim);
                 }
                 folder.push_str(&field.label);
-                let text = leaf.as_ref().and_then(|leaf| leaf.text(row));
+                let text = leaf.as_ref().map_or(Ok(None), |leaf| leaf.text(row))?;
                 escape::value(text.as_deref().unwrap_or("null"), |_| false, folder);
                 escape::end(folder);
             }
