@@ -17,8 +17,8 @@ use crate::commit::pointer::Pending;
 use crate::encode::{EncodeError, Encoder, Facts, Format};
 use crate::encoders::Place;
 use crate::roll::Times;
-use crate::task::Event;
 use crate::storage::{Area, Sealed, Staged, Storage, StorageError};
+use crate::task::Event;
 
 /// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
 const ENDED: usize = 64 << 10;
