@@ -177,7 +177,8 @@ pub(crate) mod tests {
         credentials.provider.class";
 
     /// The keys of both classes that are acted upon, in part by refusing values.
-    const HONOURED: &str = "format.class az.compression.type flush.size retry.backoff.ms filename.offset.zero.pad.width parquet.codec \
+    const HONOURED: &str = "format.class az.compression.type avro.codec enhanced.avro.schema.support connect.meta.data \
+        format.bytearray.extension format.bytearray.separator flush.size retry.backoff.ms filename.offset.zero.pad.width parquet.codec \
         schema.compatibility behavior.on.null.values partitioner.class topics.dir directory.delim file.delim store.url storage.class";
 
     /// Checks that a class declares the keys of both Confluent classes, its own that it acts upon (`honoured`) and its `other`
