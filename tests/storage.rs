@@ -399,14 +399,14 @@ async fn a_hierarchical_account_is_examined() {
     for (keeps, answer) in [(true, Answer::Holds), (false, Answer::Warning)] {
         let wire = Wire::before(&azurite);
         wire.answer("restype=account", "200 OK\r\nx-ms-is-hns-enabled: true");
-        let through: AzureStorage =
-            AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
+        let through =
+            || AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
         let lake = data_lake(&azurite, keeps);
-        let storage = through.clone().with_data_lake(lake.parse().expect("a URL"));
-        let found = storage.examine().await.expect("asked");
+        let found = through().with_data_lake(lake.parse().expect("a URL")).examine().await.expect("asked");
         let of: Vec<_> = found.findings.iter().filter(|finding| finding.question.starts_with("staged blocks")).collect();
         assert!(found.holds() && of.len() == 2 && of.iter().all(|finding| finding.answer == answer), "{found:#?}");
         // What was found out is what a publish goes by.
+        let through = through();
         let file = sealed(&through, "a", &["ours"]).await;
         assert_eq!(publish(&through, &file).await, Published::Landed);
         others.delete("a");
