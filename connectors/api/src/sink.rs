@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,16 +18,48 @@ pub struct TaskContext {
     pub connector: String,
     /// The task's number.
     pub task: usize,
+    /// The task's consumer group.
+    pub group: String,
+    /// The worker's id.
+    pub worker: String,
     /// For all that waits; blocking work of a task goes to its `spawn_blocking`.
     pub runtime: Handle,
     /// The bytes that the task's open files may hold in memory.
     pub memory: usize,
     /// The task's counters.
     pub metrics: Arc<TaskMetrics>,
+    /// Ends the wait for records, so that the sink is called soon: for what happened in the background.
+    pub wake: Wake,
+}
+
+impl TaskContext {
+    /// Task `task` of `connector` in the group that it has unless told otherwise, with counters of its own, woken by nobody.
+    #[must_use]
+    pub fn new(connector: &str, task: usize, runtime: Handle, memory: usize) -> Self {
+        let (connector, group) = (connector.to_owned(), format!("connect-{connector}"));
+        Self { connector, task, group, worker: String::new(), runtime, memory, metrics: Arc::default(), wake: Wake::default() }
+    }
+}
+
+/// Wakes a task that waits for records.
+#[derive(Clone)]
+pub struct Wake(pub Arc<dyn Fn() + Send + Sync>);
+
+impl Default for Wake {
+    /// Wakes nobody.
+    fn default() -> Self {
+        Self(Arc::new(|| ()))
+    }
+}
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wake")
+    }
 }
 
 /// The position from which a partition is consumed, and the metadata of the commit that it comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Committed {
     /// The next offset to consume.
     pub offset: i64,
@@ -37,11 +70,29 @@ pub struct Committed {
 /// What may be committed for a partition: every record before `offset` is visible, dropped or reported.
 pub type Offset = Committed;
 
+/// What Kafka says of a partition when its first record comes.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// The group's offset, if it has one.
+    pub committed: Option<Committed>,
+    /// The offset of that first record.
+    pub first: i64,
+    /// The first offset of the log, if the broker told.
+    pub log_start: Option<i64>,
+    /// The offset after the last one of the log, if the broker told.
+    pub log_end: Option<i64>,
+    /// The id of the cluster, if it is known.
+    pub cluster: Option<String>,
+}
+
 /// What a sink knows of a partition when its first record comes.
 #[derive(Clone, Debug, Default)]
 pub struct Opened {
-    /// Records before this offset are visible already and are not to be put again.
+    /// Records before this offset are done with and are not to be put. If it is before the first record, those from it on are to be
+    /// consumed again.
     pub resume: i64,
+    /// Offsets after it whose records are done with too, ascending.
+    pub landed: Vec<Range<i64>>,
     /// The schema of the last file, for a converter to take up.
     pub learned: Option<FieldRef>,
 }
@@ -58,11 +109,33 @@ pub trait SinkTask: Send + fmt::Debug {
         let _ = (topic, id);
     }
 
-    /// Takes a partition; called before its first batch, with that batch's first offset.
+    /// Where partitions are to be read from that the group has no offset of; those that are left out begin where
+    /// `auto.offset.reset` says.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    fn starts(&mut self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, TaskError> {
+        let _ = partitions;
+        Ok(BTreeMap::new())
+    }
+
+    /// Takes a partition; called when its first record has come, again and again until it gives what it knows of the partition. None
+    /// while it is being asked for.
     ///
     /// # Errors
     /// [`TaskError::Retriable`] if the storage cannot be asked now, [`TaskError::Fatal`] if the partition cannot be taken.
-    fn open(&mut self, partition: &TopicPartition, committed: Option<&Committed>, first: i64) -> Result<Opened, TaskError>;
+    fn open(&mut self, partition: &TopicPartition, opening: &Opening) -> Result<Option<Opened>, TaskError>;
+
+    /// Every dead letter of records of `partition` before offset `before` is known to be stored. Where letters are sent, nothing of a
+    /// partition is to be made final beyond that.
+    fn told(&mut self, partition: &TopicPartition, before: i64) {
+        let _ = (partition, before);
+    }
+
+    /// The group has accepted these offsets, which [`pre_commit`](Self::pre_commit) or [`close`](Self::close) gave.
+    fn accepted(&mut self, offsets: &BTreeMap<TopicPartition, Offset>) {
+        let _ = offsets;
+    }
 
     /// Takes all batches of one fetch of one partition, in offset order. Does not wait for storage. A record that cannot be taken
     /// goes to `refuse`, in offset order too.
@@ -70,16 +143,6 @@ pub trait SinkTask: Send + fmt::Debug {
     /// # Errors
     /// The task fails; or a record was refused and is not tolerated.
     fn put(&mut self, batches: Vec<Batch>, refuse: &mut Refuse<'_>) -> Result<(), TaskError>;
-
-    /// Refuses what [`put`](Self::put) would refuse of batches that have landed before, and does nothing else with them: whoever
-    /// landed them may not have told of all that was refused.
-    ///
-    /// # Errors
-    /// The task fails.
-    fn refused(&mut self, batches: &[Batch], refuse: &mut dyn FnMut(i64, RecordError)) -> Result<(), TaskError> {
-        let _ = (batches, refuse);
-        Ok(())
-    }
 
     /// Waits up to `timeout` until more may be put; false if it is still too much. Called at every turn of the loop, some times a
     /// second also while no record comes or the connector is paused: what is to happen by the clock happens here.

@@ -15,6 +15,8 @@ use crate::storage::{Object, Storage, StorageError};
 
 /// The keys of the metadata that a store keeps with a file.
 pub mod facts {
+    /// The commit that the file is of: `<incarnation>.<epoch>.<seq>`.
+    pub const COMMIT: &str = "landfall_commit";
     /// The offset of the first row.
     pub const FIRST: &str = "landfall_first";
     /// The offset of the last row.
@@ -101,7 +103,10 @@ fn value<'a>(file: &'a FileMetaData, key: &str) -> Option<&'a String> {
 }
 
 /// The footer, read from the file's end: usually in one call.
-async fn footer_of(storage: &dyn Storage, object: &Object) -> Result<Result<ParquetMetaData, ParquetError>, StorageError> {
+///
+/// # Errors
+/// The store's; inside, what is wrong with a file that is not Parquet.
+pub async fn footer_of(storage: &dyn Storage, object: &Object) -> Result<Result<ParquetMetaData, ParquetError>, StorageError> {
     let mut tail = 64 << 10;
     loop {
         let from = object.size.saturating_sub(tail);
