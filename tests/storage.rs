@@ -152,15 +152,32 @@ async fn what_a_refused_publish_means_is_found_out() {
     let (file, other) = (sealed(&storage, "first", &["ours"]).await, sealed(&storage, "first", &["theirs"]).await);
     assert_eq!(publish(&storage, &other).await, Published::Landed);
     assert!(matches!(publish(&storage, &file).await, Published::Gone { conclusive: false, .. }));
-    // Published and moved away: on a flat namespace it cannot have been lost, if it may be asked whether it is one.
-    for (credential, expected) in [(key(&azurite), true), (Credential::sas(WIDER_SAS).expect("good"), true), (sas(), false)] {
-        let storage = open(&azurite, azurite.container(), credential);
+    // Published and moved away: on a flat namespace it cannot have been lost, on a hierarchical one only a check tells.
+    let survive = r#"{"v":1,"checked_at":0,"hierarchical":true,"staged_blocks_survive_directories":true}"#;
+    for (account, checked, expected) in [
+        (None, None, true),
+        (Some("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure"), None, false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), None, false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), Some("not JSON".to_owned()), false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), Some(survive.replace("s\":true", "s\":false")), false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), Some(survive.into()), true),
+        (Some("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure"), Some(survive.into()), true),
+    ] {
+        let wire = Wire::before(&azurite);
+        if let Some(account) = account {
+            wire.answer("restype=account", account);
+        }
+        let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
+        if let Some(checked) = &checked {
+            let before = storage.get("_landfall/v1/check.json").await.expect("asked").map(|(_, version)| version);
+            storage.put("_landfall/v1/check.json", checked.clone().into(), before.as_ref()).await.expect("written");
+        }
         let file = sealed(&storage, "moved", &["ours"]).await;
         assert_eq!(publish(&storage, &file).await, Published::Landed);
         others.delete("moved");
         for _ in 0..2 {
             let Published::Gone { conclusive, age } = publish(&storage, &file).await else { panic!("it is gone") };
-            assert!(conclusive == expected && age < Duration::from_secs(60), "{conclusive} {age:?}");
+            assert!(conclusive == expected && age < Duration::from_secs(60), "{account:?} {checked:?}: {conclusive} {age:?}");
         }
         let asked = |operation| storage.calls().iter().find(|calls| calls.operation == operation).map_or(0, |calls| calls.sent);
         assert_eq!(asked("Get Account Information"), 1, "the account is asked once");
@@ -295,7 +312,7 @@ async fn a_block_whose_answer_was_lost_is_there_once() {
             answered += 1;
         }
     }
-    wire.lose_answer_of("comp=block&");
+    wire.lose_answer_of("blockid=");
     assert!(matches!(staged.block("lost".into()).await.expect_err("no answer comes"), StorageError::Retriable(_)));
     staged.block("lost".into()).await.expect("staged");
     staged.block("end".into()).await.expect("staged");
@@ -451,10 +468,11 @@ fn batch(origin: &TopicPartition, offsets: std::ops::Range<i64>) -> Batch {
     }
 }
 
-/// A wire to Azurite that lets a request through and loses the answer, once it is told which.
+/// A wire to Azurite that loses the answer of a request, or gives one of its own, when it is told so.
 struct Wire {
     port: u16,
     loses: Arc<Mutex<Option<&'static str>>>,
+    answers: Arc<Mutex<Vec<(&'static str, &'static str)>>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -462,16 +480,17 @@ impl Wire {
     fn before(azurite: &Azurite) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        let wire = Self { port, loses: Arc::default(), requests: Arc::default() };
-        let (loses, requests) = (Arc::clone(&wire.loses), Arc::clone(&wire.requests));
+        let wire = Self { port, loses: Arc::default(), answers: Arc::default(), requests: Arc::default() };
+        let shared = (Arc::clone(&wire.loses), Arc::clone(&wire.answers), Arc::clone(&wire.requests));
         let address = azurite.blob_endpoint().split('/').nth(2).expect("host and port").to_owned();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let server = TcpStream::connect(&address).expect("azurite is there");
                 let lost = Arc::new(AtomicBool::new(false));
-                let (loses, requests, is_lost) = (Arc::clone(&loses), Arc::clone(&requests), Arc::clone(&lost));
+                let ((loses, answers, requests), is_lost) = (shared.clone(), Arc::clone(&lost));
                 let ends = |a: &TcpStream, b: &TcpStream| (a.try_clone().expect("cloned"), b.try_clone().expect("cloned"));
                 let (from, to) = ends(&client, &server);
+                let mut back = client.try_clone().expect("cloned");
                 std::thread::spawn(move || {
                     relay(from, to, |bytes| {
                         let text = String::from_utf8_lossy(bytes);
@@ -481,6 +500,10 @@ impl Wire {
                             if loses.is_some_and(|part| line.contains(part)) {
                                 *loses = None;
                                 is_lost.store(true, Ordering::SeqCst);
+                            }
+                            if let Some((_, own)) = answers.lock().expect("whole").iter().find(|(part, _)| line.contains(part)) {
+                                let _ = write!(back, "HTTP/1.1 {own}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                                return false;
                             }
                         }
                         true
@@ -501,6 +524,11 @@ impl Wire {
         *self.loses.lock().expect("whole") = Some(part);
     }
 
+    /// Answers each request that has `part` in its first line with the status and the headers `own`, and does not let it through.
+    fn answer(&self, part: &'static str, own: &'static str) {
+        self.answers.lock().expect("whole").push((part, own));
+    }
+
     /// The ids of the blocks that were sent.
     fn block_ids(&self) -> Vec<String> {
         let requests = self.requests.lock().expect("whole");
@@ -511,7 +539,7 @@ impl Wire {
 }
 
 /// Passes bytes on until `pass` says no or one side is gone.
-fn relay(mut from: TcpStream, mut to: TcpStream, pass: impl Fn(&[u8]) -> bool) {
+fn relay(mut from: TcpStream, mut to: TcpStream, mut pass: impl FnMut(&[u8]) -> bool) {
     let mut buffer = [0; 1 << 16];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
         if !pass(&buffer[..n]) || to.write_all(&buffer[..n]).is_err() {

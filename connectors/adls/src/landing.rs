@@ -14,8 +14,8 @@ use landfall_lake::envelope::Envelope;
 use landfall_lake::name::{File, Names};
 use landfall_lake::nulls::NullValues;
 use landfall_lake::partition::{Folders, Partitioner};
-use landfall_lake::storage::Storage;
 use landfall_lake::storage::local::LocalStorage;
+use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::{LakeTask, Layout};
 
 use crate::credential::Credential;
@@ -60,6 +60,17 @@ pub(crate) enum Place {
     Container(Url, Credential),
 }
 
+/// The stores of a connector.
+#[derive(Debug)]
+pub(crate) struct Stores {
+    /// Where its files are.
+    pub files: Arc<dyn Storage>,
+    /// Where its pointers are.
+    pub pointers: Arc<dyn Storage>,
+    /// The folder of its pointers, to which topic and partition are added.
+    pub folder: String,
+}
+
 /// Where files land and how.
 #[derive(Debug)]
 pub(crate) struct Landing {
@@ -81,6 +92,8 @@ pub(crate) struct Own {
     pub(crate) envelope: Option<Envelope>,
     /// What names folders and files.
     pub(crate) partitioner: Arc<dyn Partitioner>,
+    /// What all files are below, by which their commit pointers are found.
+    pub(crate) pointers: String,
     /// What becomes of records without a value.
     pub(crate) nulls: NullValues,
 }
@@ -122,20 +135,32 @@ impl Landing {
 
     /// The engine's task. Does no I/O.
     pub(crate) fn task(self, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
-        let layout = self.layout().map_err(TaskError::Fatal)?;
-        let azure = |url: Url, credential: Credential| -> Result<Arc<dyn Storage>, TaskError> {
-            Ok(Arc::new(AzureStorage::new(url, credential).map_err(|e| TaskError::Fatal(e.to_string()))?))
-        };
-        let (storage, state): (Arc<dyn Storage>, _) = match (self.place, self.state) {
-            (Place::Directory(root), _) if self.format.has_footer() => (Arc::new(LocalStorage::new(root)), None),
-            (Place::Directory(root), _) => (Arc::new(LocalStorage::new(root).needing_metadata()), None),
-            (Place::Container(url, credential), None) => (azure(url, credential)?, None),
-            (Place::Container(url, credential), Some(state)) => {
-                (azure(url, credential.clone())?, Some(azure(state, credential)?))
+        let Stores { files, pointers, folder } = self.stores().map_err(|error| TaskError::Fatal(error.to_string()))?;
+        let mut layout = self.layout().map_err(TaskError::Fatal)?;
+        layout.pointers = folder;
+        Ok(Box::new(LakeTask::new(layout, files, pointers, context)))
+    }
+
+    /// Where its files and pointers are.
+    pub(crate) fn stores(&self) -> Result<Stores, StorageError> {
+        let azure = |url: &Url, credential: &Credential| Ok(Arc::new(AzureStorage::new(url.clone(), credential.clone())?));
+        let folder = self.own.as_ref().map_or(&self.prefix, |own| &own.pointers).clone();
+        Ok(match (&self.place, &self.state) {
+            (Place::Directory(root), _) => {
+                let files: Arc<dyn Storage> = Arc::new(LocalStorage::new(root.clone()));
+                Stores { pointers: files.clone(), files, folder }
             }
-        };
-        let state = state.unwrap_or_else(|| storage.clone());
-        Ok(Box::new(LakeTask::new(layout, storage, state, context)))
+            (Place::Container(url, credential), None) => {
+                let files: Arc<dyn Storage> = azure(url, credential)?;
+                Stores { pointers: files.clone(), files, folder }
+            }
+            (Place::Container(url, credential), Some(state)) => {
+                // several containers may have their pointers in one
+                let container = url.path().rsplit('/').next().unwrap_or_default();
+                let folder = if folder.is_empty() { container.to_owned() } else { format!("{container}/{folder}") };
+                Stores { files: azure(url, credential)?, pointers: azure(state, credential)?, folder }
+            }
+        })
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Layout {
     pub rules: Rules,
     /// Whether each commit is written down for readers (`landfall.commit.log`).
     pub commit_log: bool,
+    /// The folder of the partitions' pointers, to which topic and partition are added.
+    pub pointers: String,
 }
 
 /// The rows that may wait for an encoder, in bytes, before the task is held back: enough to keep every core busy.
@@ -158,7 +160,7 @@ impl LakeTask {
 
     /// The folder that a partition's pointer and staged files are called by.
     fn folder(&self, origin: &TopicPartition) -> String {
-        let prefix = &self.layout.names.prefix;
+        let prefix = &self.layout.pointers;
         let below = format!("{}/{}", origin.topic, origin.partition);
         if prefix.is_empty() { below } else { format!("{prefix}/{below}") }
     }
