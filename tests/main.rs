@@ -2,6 +2,7 @@
 
 mod avro;
 mod bad_input;
+mod classes;
 mod converters;
 mod crash;
 mod debezium;
