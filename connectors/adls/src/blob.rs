@@ -103,7 +103,7 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let properties = &*cloud::BLOB.self_managed(properties, faults);
     NotYet::parse(properties, faults);
     refuse_changed(NotYet::KEYS, properties, faults);

@@ -88,7 +88,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let properties = &*cloud::GEN2.self_managed(properties, faults);
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);

@@ -85,7 +85,7 @@ fn declared(key: Key) -> Key {
     Key { default: Some(default), ..key }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let sink = SinkConfig::parse(properties, faults);
     let lake = LakeConfig::read(declared, properties, faults);
     let formats = FormatKeys::read(declared, properties, faults);

@@ -14,6 +14,7 @@ pub mod gen2;
 mod http;
 pub mod lake_sink;
 mod landing;
+pub mod open;
 pub mod shared_key;
 pub mod storage;
 

@@ -89,7 +89,7 @@ impl Leaf {
         })
     }
 
-    /// Its rows by their values, for one that has a [`kind`](Self::kind).
+    /// Its rows by their values; by whether they are null for one that has no [`kind`](Self::kind).
     pub(super) fn groups(&self) -> Groups {
         let rows = 0..self.array.len();
         match self.field.data_type() {
@@ -110,7 +110,7 @@ impl Leaf {
                 let values = self.array.as_binary::<i32>();
                 Groups::of(rows.map(|row| (!self.is_null(row)).then(|| values.value(row))))
             }
-            _ => Groups::one(rows.len()),
+            _ => Groups::of(rows.map(|row| self.is_null(row))),
         }
     }
 

@@ -140,7 +140,7 @@ impl Pattern {
                 'w' => number(week_of(day).1, count, out),
                 'y' | 'Y' if count == 2 => number(year.abs() % 100, 2, out),
                 'y' => number(year, count, out),
-                'Y' => number(year.abs(), count, out),
+                'Y' => number(if year > 0 { year } else { 1 - year }, count, out),
                 'M' if count >= 3 => self.word(MONTHS[month as usize - 1], count, out),
                 'M' => number(month, count, out),
                 'd' => number(of_month, count, out),
