@@ -2,6 +2,7 @@
 
 mod avro;
 mod bad_input;
+mod classes;
 mod converters;
 mod crash;
 #[cfg(feature = "failpoints")]

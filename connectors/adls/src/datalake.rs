@@ -222,7 +222,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     };
     let extension = format!(".{}", target.extension(&keys.codec));
     let partitioner = Arc::new(Ending { partitioner: template.ok()?, extension });
-    let own = Some(Own { envelope: target.envelope(), partitioner, nulls });
+    let own = Some(Own { envelope: target.envelope(), partitioner, pointers: target.prefix.clone(), nulls });
     Some(Landing { lake: lake?, format, place: place?, prefix: target.prefix, state, own })
 }
 

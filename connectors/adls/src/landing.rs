@@ -14,8 +14,8 @@ use landfall_lake::envelope::Envelope;
 use landfall_lake::name::{File, Names};
 use landfall_lake::nulls::NullValues;
 use landfall_lake::partition::{Folders, Partitioner};
-use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::storage::local::LocalStorage;
+use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::{LakeTask, Layout};
 
 use crate::credential::Credential;
@@ -92,6 +92,8 @@ pub(crate) struct Own {
     pub(crate) envelope: Option<Envelope>,
     /// What names folders and files.
     pub(crate) partitioner: Arc<dyn Partitioner>,
+    /// What all files are below, by which their commit pointers are found.
+    pub(crate) pointers: String,
     /// What becomes of records without a value.
     pub(crate) nulls: NullValues,
 }
@@ -142,7 +144,7 @@ impl Landing {
     /// Where its files and pointers are.
     pub(crate) fn stores(&self) -> Result<Stores, StorageError> {
         let azure = |url: &Url, credential: &Credential| Ok(Arc::new(AzureStorage::new(url.clone(), credential.clone())?));
-        let folder = self.prefix.clone();
+        let folder = self.own.as_ref().map_or(&self.prefix, |own| &own.pointers).clone();
         Ok(match (&self.place, &self.state) {
             (Place::Directory(root), _) => {
                 let files: Arc<dyn Storage> = Arc::new(LocalStorage::new(root.clone()));
