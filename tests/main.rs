@@ -18,6 +18,7 @@ mod idle;
 mod json_schema;
 mod landing;
 mod memory;
+mod operators;
 mod options;
 mod outage;
 mod readers;

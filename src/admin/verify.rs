@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use landfall_lake::commit::pointer::Pointer;
+use landfall_lake::commit::pointer::{Identity, Pointer};
 use serde_json::{Value, json};
 
 use super::brokers::Said;
@@ -88,7 +88,7 @@ pub(super) async fn run(options: Options) -> Result<Outcome, String> {
     let files = files::read(&root).await?;
     let kept = root.kept().await?;
     let said = options.brokers.ask(&root, kept.iter().map(|kept| kept.partition.clone()).collect()).await?;
-    let (looked, findings) = compare(&root, &files, &kept, said.as_ref());
+    let (looked, findings) = compare(&root.identity, &files, &kept, said.as_ref());
     let wrong = findings.iter().filter(|finding| finding.kind.wrong()).count();
     let url = root.files.url();
     let text = text(&looked, &findings, wrong, &url);
@@ -96,7 +96,8 @@ pub(super) async fn run(options: Options) -> Result<Outcome, String> {
     Ok(Outcome { wrong: wrong > 0, ..Outcome::of(options.connector.json, text, &value) })
 }
 
-fn compare(root: &Root, files: &[File], kept: &[Kept], said: Option<&Said>) -> (BTreeMap<Partition, Looked>, Vec<Finding>) {
+/// What is found of partitions that `me` is to land.
+fn compare(me: &Identity, files: &[File], kept: &[Kept], said: Option<&Said>) -> (BTreeMap<Partition, Looked>, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut find = |kind, what| findings.push(Finding { kind, what });
     let mut held: BTreeMap<Partition, Vec<(&str, &Holds)>> = BTreeMap::new();
@@ -130,7 +131,7 @@ fn compare(root: &Root, files: &[File], kept: &[Kept], said: Option<&Said>) -> (
         };
         let held = held.get(partition).map_or(&[][..], Vec::as_slice);
         entry.low = Some(pointer.landed.low());
-        if !pointer.identity.is(&root.identity) {
+        if !pointer.identity.is(me) {
             find(Kind::Other, format!("{partition} is landed by {}", pointer.identity));
         }
         for (path, holds) in held.iter().filter(|(_, holds)| is_of(holds, pointer)) {
