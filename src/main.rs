@@ -58,6 +58,8 @@ struct End(u8, String);
 fn main() -> ExitCode {
     // Huge pages are zeroed whole for buffers that live for milliseconds: measured, a third more CPU time and memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
+    #[cfg(feature = "failpoints")]
+    let _points = fail::FailScenario::setup();
     let Arguments { command, log_level: level } = Arguments::parse();
     let is_demo = matches!(command, Command::Demo(_));
     let level = log_level(level, if matches!(command, Command::Standalone { .. }) { WORKER_LOG } else { DEMO_LOG });

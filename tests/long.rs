@@ -16,6 +16,15 @@ use tempfile::TempDir;
 
 use converters::{UNKNOWN, by_java, by_landfall, difference, generate, shown};
 
+/// `MINUTES` says for how long, `SEED` repeats the choices of another run.
+#[test]
+fn soak() {
+    let minutes = std::env::var("MINUTES").map_or(30, |minutes| minutes.parse().expect("MINUTES is a number"));
+    let report = support::soak::soak(support::secs(minutes * 60), support::soak::seed());
+    println!("{report}");
+    assert!(report.is_once(), "{report}");
+}
+
 #[test]
 fn a_file_of_2_gb_is_written_within_300_mb_of_memory() {
     memory::one_file_of(2000);

@@ -14,12 +14,13 @@ use landfall_adls::credential::Credential;
 use landfall_adls::shared_key::SharedKey;
 use landfall_adls::storage::AzureStorage;
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
-use landfall_api::{Batch, Column, Properties, RawBatch, SinkConnector, TaskContext, TopicPartition};
+use landfall_api::{Batch, Column, Opened, Opening, Properties, RawBatch, SinkConnector, SinkTask, TaskContext, TopicPartition};
 use landfall_lake::storage::conformance::{self, Others};
 use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::storage::{Area, Calls, Metadata, Published, Sealed, Staged, Storage, StorageError};
 
 use crate::support::azurite::Azurite;
+use crate::support::{secs, wait_until};
 
 /// A shared access signature for reading, writing and listing what is in the emulator's account, until 2099. It is Python's:
 /// `base64(hmac_sha256(key, "devstoreaccount1\nrwcl\nb\nco\n\n2099-01-01T00:00:00Z\n\n\n2021-06-08\n\n"))`
@@ -417,16 +418,10 @@ fn every_class_lands_rows_and_goes_on_after_them() {
         properties.insert("flush.size".into(), "100".into());
         assert!(class.validate(&properties).is_empty(), "{}", class.validate(&properties));
         for resume in [0, 200] {
-            let context = TaskContext {
-                connector: prefix.into(),
-                task: 0,
-                runtime: runtime.handle().clone(),
-                memory: 64 << 20,
-                metrics: Arc::default(),
-            };
+            let context = TaskContext::new(prefix, 0, runtime.handle().clone(), 64 << 20);
             let mut task = class.task(&properties, context).expect("a task");
             let partition = TopicPartition::new("t", 3);
-            assert_eq!(task.open(&partition, None, 0).expect("opened").resume, resume, "{prefix}");
+            assert_eq!(opened(&mut *task, &partition).resume, resume, "{prefix}");
             task.put(vec![batch(&partition, resume..250)], &mut |_, error| panic!("{error}")).expect("taken");
             let committed = task.close(std::slice::from_ref(&partition), false, Duration::from_secs(20)).expect("closed");
             assert_eq!(committed.get(&partition).map_or(200, |committed| committed.offset), 200, "{prefix}");
@@ -438,6 +433,12 @@ fn every_class_lands_rows_and_goes_on_after_them() {
         let expected = ["0000000000", "0000000100"].map(|first| format!("{prefix}/t/partition=3/t+3+{first}.{codec}.parquet"));
         assert_eq!(paths, expected);
     }
+}
+
+/// Opens a partition that the group has no offset of.
+pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
+    let ask = || task.open(partition, &Opening::default()).expect("asked");
+    wait_until("the partition to open", secs(20), ask)
 }
 
 /// Rows whose only field is their offset.

@@ -91,7 +91,7 @@ fn batch(value: Column) -> Batch {
 /// Writes the values as the lake does.
 fn land(file: &Path, types: Types, value: Column) {
     let format = Format::Parquet(Codec::named("snappy").expect("a codec").into());
-    let columns = Columns { format, envelope: None, system: Vec::new(), types };
+    let columns = Columns { format: format.clone(), envelope: None, system: Vec::new(), types };
     let batch = batch(value);
     let schema = columns.schema(&columns.shape(&batch)).expect("a schema");
     let rows = columns.rows(&batch, &schema).expect("rows");
@@ -368,7 +368,7 @@ fn a_connector_lands_the_types_that_it_is_told() {
         let mut task = sink(class, &runtime, folder.path(), keys);
         let batch = batch(value.clone());
         let origin = batch.origin.clone();
-        task.open(&origin, None, 0).expect("opened");
+        crate::storage::opened(&mut *task, &origin);
         let mut found = Vec::new();
         let mut refuse = |offset, error: RecordError| {
             found.push((offset, error.message));

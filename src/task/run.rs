@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Faults, Offset, Opening, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError, TaskMetrics,
-    TopicId, TopicPartition, Unavailable, Wake,
+    Committed, Faults, Offset, Opening, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError,
+    TaskMetrics, TopicId, TopicPartition, Unavailable, Wake,
 };
 
 use rustix::time::{ClockId, clock_gettime};

@@ -122,7 +122,7 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let state = landing::state(place.as_ref(), properties, faults);
     let lake = lake?;
     let prefix = lake.topics_dir.clone();
-    Some(Landing { lake, format: format?, place: place?, prefix, state })
+    Some(Landing { lake, format: format?, place: place?, prefix, state, own: None })
 }
 
 fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {

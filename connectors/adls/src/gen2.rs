@@ -103,7 +103,7 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
             let state = landing::state(Some(&place), properties, faults);
             let (lake, format) = (lake?, format?);
             let prefix = lake.topics_dir.clone();
-            return Some(Landing { lake, format, place, prefix, state });
+            return Some(Landing { lake, format, place, prefix, state, own: None });
         }
         Some(StoreUrl::Account(account)) => Some(account),
         None => None,
@@ -132,7 +132,7 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
     let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
     let state = landing::state(Some(&place), properties, faults);
-    Some(Landing { lake, format: format?, place, prefix, state })
+    Some(Landing { lake, format: format?, place, prefix, state, own: None })
 }
 
 /// The application if one is given, else the account key, else what the deprecated key holds.

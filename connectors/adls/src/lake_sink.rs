@@ -101,7 +101,7 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, format: format?, place, prefix, state })
+    Some(Landing { lake, format: format?, place, prefix, state, own: None })
 }
 
 /// The container, and the folder in it that `store.url` names.

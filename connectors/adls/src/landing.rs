@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use azure_core::http::Url;
 use landfall_api::config::Class;
-use landfall_api::{Faults, Key, Properties, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::LakeTask;
+use landfall_api::{Batch, Faults, Key, Properties, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_lake::columns::Refusals;
 use landfall_lake::config::{LakeConfig, class_not_found, refuse};
 use landfall_lake::encode::Format;
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
+use landfall_lake::envelope::Envelope;
+use landfall_lake::name::{File, Names};
+use landfall_lake::nulls::NullValues;
+use landfall_lake::partition::{Folders, Partitioner};
 use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::storage::local::LocalStorage;
+use landfall_lake::{LakeTask, Layout};
 
 use crate::credential::Credential;
 use crate::endpoint::{Account, StoreUrl, container_name};
@@ -57,7 +62,7 @@ pub(crate) enum Place {
 
 /// The stores of a connector.
 #[derive(Debug)]
-pub struct Stores {
+pub(crate) struct Stores {
     /// Where its files are.
     pub files: Arc<dyn Storage>,
     /// Where its pointers are.
@@ -76,13 +81,60 @@ pub(crate) struct Landing {
     pub(crate) prefix: String,
     /// The container of the commit pointers, if it is not that of the files (`landfall.state.container`). The credential is the same.
     pub(crate) state: Option<Url>,
+    /// What the class says by itself of what others leave to the engine's keys.
+    pub(crate) own: Option<Own>,
+}
+
+/// What a class whose keys are not Confluent's says by itself.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// What a row is made of, if not of the value's own fields.
+    pub(crate) envelope: Option<Envelope>,
+    /// What names folders and files.
+    pub(crate) partitioner: Arc<dyn Partitioner>,
+    /// What becomes of records without a value.
+    pub(crate) nulls: NullValues,
+}
+
+/// Names files as another partitioner does, with an extension that the class says and not the format.
+#[derive(Debug)]
+pub(crate) struct Ending<P> {
+    pub(crate) partitioner: P,
+    pub(crate) extension: String,
+}
+
+impl<P: Partitioner> Partitioner for Ending<P> {
+    fn folders(&self, batch: &Batch, now_ms: i64) -> Result<Folders, Refusals> {
+        self.partitioner.folders(batch, now_ms)
+    }
+
+    fn time_based(&self) -> bool {
+        self.partitioner.time_based()
+    }
+
+    fn path(&self, names: &Names, file: &File<'_>) -> String {
+        self.partitioner.path(names, &File { extension: &self.extension, ..*file })
+    }
 }
 
 impl Landing {
+    /// How the engine lays out files.
+    ///
+    /// # Errors
+    /// What reading the keys would have refused.
+    pub(crate) fn layout(&self) -> Result<Layout, String> {
+        let mut layout = self.lake.layout(self.format.clone(), self.prefix.clone())?;
+        if let Some(own) = &self.own {
+            layout.columns.envelope.clone_from(&own.envelope);
+            (layout.partitioner, layout.nulls) = (own.partitioner.clone(), own.nulls);
+        }
+        Ok(layout)
+    }
+
     /// The engine's task. Does no I/O.
     pub(crate) fn task(self, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
         let Stores { files, pointers, folder } = self.stores().map_err(|error| TaskError::Fatal(error.to_string()))?;
-        let mut layout = self.lake.layout(self.format, self.prefix).map_err(TaskError::Fatal)?;
+        let mut layout = self.layout().map_err(TaskError::Fatal)?;
         layout.pointers = folder;
         Ok(Box::new(LakeTask::new(layout, files, pointers, context)))
     }
@@ -130,6 +182,42 @@ pub(crate) fn invalid(key: &str, why: &str, faults: &mut Faults) {
 pub(crate) fn store_url(url: Option<&String>, faults: &mut Faults) -> Option<Option<StoreUrl>> {
     let Some(url) = url.filter(|url| !url.is_empty()) else { return Some(None) };
     StoreUrl::parse(url).map(Some).map_err(|why| invalid("store.url", &why, faults)).ok()
+}
+
+/// The directory that the `store.url` of a class names that lands in a container otherwise; None after a fault.
+pub(crate) fn directory(properties: &Properties, faults: &mut Faults) -> Option<Option<PathBuf>> {
+    match store_url(properties.get("store.url"), faults)? {
+        Some(StoreUrl::Directory(root)) => Some(Some(root)),
+        None => Some(None),
+        Some(StoreUrl::Account(_)) => {
+            invalid("store.url", "here it can only be a directory, file:///<absolute path>", faults);
+            None
+        }
+    }
+}
+
+/// The keys of the engine that a class offers whose keys are not Confluent's: Landfall's own, and those of `more`.
+pub(crate) fn engine_keys(more: &[&str]) -> impl Iterator<Item = Key> {
+    LakeConfig::keys().filter(move |key| is_offered(key.name, more))
+}
+
+/// What such a class's configuration says in the engine's keys: what is given of those that it offers, and its `own`.
+pub(crate) fn engine_properties(
+    properties: &Properties,
+    more: &[&str],
+    own: impl IntoIterator<Item = (&'static str, String)>,
+) -> Properties {
+    let given = properties.iter().filter(|(key, _)| is_offered(key, more) || key.starts_with("confluent."));
+    given
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .chain(own.into_iter().map(|(key, value)| (key.to_owned(), value)))
+        .collect()
+}
+
+fn is_offered(key: &str, more: &[&str]) -> bool {
+    // Names and folders are the class's own business.
+    let own = ["landfall.path.template", "landfall.partition.schemaless", "landfall.timestamp.unit"].contains(&key);
+    key.starts_with("landfall.") && !own || more.contains(&key)
 }
 
 /// The account that a Confluent class lands in: the one named, at `store.url` if that is given.
@@ -199,7 +287,9 @@ pub(crate) fn check_storage_class(class: Option<&Class>, simple: &str, faults: &
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use landfall_api::{Kind, SinkConnector};
+    use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray, TimestampMillisecondArray};
+    use arrow_schema::Field;
+    use landfall_api::{Column, Kind, RawBatch, SinkConnector, TopicPartition};
 
     use super::*;
 
@@ -218,6 +308,44 @@ pub(crate) mod tests {
     /// What is wrong with `good` after `changes`.
     pub(crate) fn faults(sink: &dyn SinkConnector, good: &[(&str, &str)], changes: &[(&str, &str)]) -> Vec<String> {
         sink.validate(&given(good, changes)).0.into_iter().map(|fault| fault.message).collect()
+    }
+
+    /// The path of the file that a record of partition 3 of `orders` would begin at offset 42: its key is `k/1`, its value
+    /// `{id: 7, name: null}`, its time 2026-11-21T20:30:00Z.
+    pub(crate) fn path(landing: &Landing, suffix: &str) -> String {
+        let columns: Vec<(&str, ArrayRef)> =
+            vec![("id", Arc::new(Int64Array::from(vec![7]))), ("name", Arc::new(StringArray::from(vec![None::<&str>])))];
+        let value = StructArray::from(
+            RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).expect("a row"),
+        );
+        let column = |array: ArrayRef| Column { field: Arc::new(Field::new("", array.data_type().clone(), true)), array };
+        let origin = TopicPartition::new("orders", 3);
+        let bytes = BinaryArray::from_iter_values([b"x"]);
+        let (offset, timestamp) = (Int64Array::from(vec![42]), TimestampMillisecondArray::from(vec![1_795_293_000_000]));
+        let raw = RawBatch {
+            origin: origin.clone(),
+            key: bytes.clone(),
+            value: bytes,
+            offset: offset.clone(),
+            timestamp: timestamp.clone(),
+            headers: None,
+        };
+        let batch = Batch {
+            origin: origin.clone(),
+            topic: "orders".into(),
+            key: column(Arc::new(StringArray::from(vec!["k/1"]))),
+            value: column(Arc::new(value)),
+            offset,
+            timestamp,
+            headers: None,
+            raw: Arc::new(raw),
+            covers: 42..43,
+        };
+        let layout = landing.layout().expect("a layout");
+        let folder = layout.partitioner.folders(&batch, 0).expect("a folder").names[0].clone();
+        let extension = layout.columns.format.extension();
+        let file = File { topic: "orders", folder: &folder, origin: &origin, first: 42, suffix, extension: &extension };
+        layout.partitioner.path(&layout.names, &file)
     }
 
     /// The keys of both Confluent classes.

@@ -140,7 +140,8 @@ impl RawBatch {
     /// The records whose offsets are in none of `runs`, which are ascending.
     #[must_use]
     pub fn without(&self, runs: &[Range<i64>]) -> Self {
-        let is_in = |offset: i64| runs[..runs.partition_point(|run| run.start <= offset)].last().is_some_and(|run| offset < run.end);
+        let is_in =
+            |offset: i64| runs[..runs.partition_point(|run| run.start <= offset)].last().is_some_and(|run| offset < run.end);
         let keep = BooleanArray::from_unary(&self.offset, |offset| !is_in(offset));
         let rows = FilterBuilder::new(&keep).optimize().build();
         let kept = |array: &dyn Array| rows.filter(array).unwrap_or_else(|_| array.slice(0, array.len()));

@@ -10,8 +10,8 @@ use landfall_api::schema::is_schemaless;
 use landfall_api::{Batch, RecordError};
 
 use crate::encode::Format;
-use crate::evolve::Rule;
 use crate::envelope::{self, Envelope, Part};
+use crate::evolve::Rule;
 use crate::system::SystemColumn;
 use crate::types::cast::{Unfit, cast};
 use crate::types::{Types, names};

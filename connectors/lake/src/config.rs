@@ -12,12 +12,12 @@ use landfall_api::{Effect, Faults, Key, Kind, Properties, Value as _, Width, con
 
 use crate::Layout;
 use crate::columns::Columns;
+use crate::commit::keys::CommitKeys;
 use crate::encode::Format;
 use crate::encode::keys::FormatKeys;
 use crate::evolve::SchemaKeys;
 use crate::name::Names;
 use crate::nulls::NullValues;
-use crate::commit::keys::CommitKeys;
 use crate::partition::zone::Zone;
 use crate::partition::{Partitioner, PartitionerKeys};
 use crate::roll::RotationKeys;
@@ -186,7 +186,8 @@ impl LakeConfig {
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        let own = [RotationKeys::KEYS, LakeKeys::KEYS, PartitionerKeys::KEYS, FormatKeys::KEYS, SchemaKeys::KEYS, CommitKeys::KEYS];
+        let own =
+            [RotationKeys::KEYS, LakeKeys::KEYS, PartitionerKeys::KEYS, FormatKeys::KEYS, SchemaKeys::KEYS, CommitKeys::KEYS];
         let own = own.into_iter().flatten().copied();
         own.chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
     }
@@ -291,8 +292,8 @@ fn system_columns(names: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evolve::Rule;
     use crate::encode::json;
+    use crate::evolve::Rule;
 
     fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
         let mut faults = Faults::default();
@@ -317,9 +318,7 @@ mod tests {
 
     #[test]
     fn what_would_land_otherwise_is_refused_by_name() {
-        let set = [
-            ("credentials.provider.class", "com.acme.Provider"),
-        ];
+        let set = [("credentials.provider.class", "com.acme.Provider")];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
             assert!(faults.contains(&format!("{key}={value} is not supported yet")), "{key}: {faults:?}");

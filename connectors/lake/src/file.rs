@@ -17,8 +17,8 @@ use crate::commit::pointer::Pending;
 use crate::encode::{EncodeError, Encoder, Facts, Format};
 use crate::encoders::Place;
 use crate::roll::Times;
-use crate::task::Event;
 use crate::storage::{Area, Sealed, Staged, Storage, StorageError};
+use crate::task::Event;
 
 /// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
 const ENDED: usize = 64 << 10;
@@ -312,12 +312,7 @@ impl Drop for Running {
 }
 
 /// Encodes, stages and seals one file; None if it was dropped.
-async fn land(
-    id: &Identity,
-    shared: &Arc<Shared>,
-    report: &Report,
-    mut queue: mpsc::UnboundedReceiver<Work>,
-) -> Option<Outcome> {
+async fn land(id: &Identity, shared: &Arc<Shared>, report: &Report, mut queue: mpsc::UnboundedReceiver<Work>) -> Option<Outcome> {
     let name = format!("{}.{}.{}", id.incarnation, id.area.epoch, id.file);
     let facts = Facts { topic: id.topic, id: name, ..Facts::new(id.origin.clone(), id.first) };
     let mut encoder = shared.format.encoder(&id.schema, &facts);

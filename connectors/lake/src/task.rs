@@ -14,9 +14,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use landfall_api::{
-    Batch, Offset, Opened, Opening, Refuse, SinkTask, TaskContext, TaskError, TopicId, TopicPartition,
-};
+use landfall_api::{Batch, Offset, Opened, Opening, Refuse, SinkTask, TaskContext, TaskError, TopicId, TopicPartition};
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::columns::Columns;
@@ -199,7 +197,9 @@ impl LakeTask {
                         Ok(())
                     }
                     Some(End::Lost) => {
-                        tracing::warn!("{origin} has another owner; what of it has not landed is dropped, and it is asked for again");
+                        tracing::warn!(
+                            "{origin} has another owner; what of it has not landed is dropped, and it is asked for again"
+                        );
                         self.context.metrics.fenced.add(1);
                         self.lose(&origin);
                         Ok(())
@@ -246,8 +246,7 @@ impl LakeTask {
             }
         }
         let now_ms = now_ms();
-        let rung: Vec<_> =
-            self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.roll.tick(now_ms)?))).collect();
+        let rung: Vec<_> = self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.roll.tick(now_ms)?))).collect();
         for (origin, reason) in rung {
             self.end_all(&origin, reason);
         }
@@ -277,7 +276,10 @@ impl LakeTask {
         for origin in std::mem::take(&mut self.due) {
             let Some(partition) = self.partitions.get_mut(&origin) else { continue };
             if partition.sealed.values().any(|sealed| now.duration_since(sealed.at) > MOST_WAITING) {
-                tracing::warn!("files of {origin} wait for {} days to be committed; they are made again", MOST_WAITING.as_secs() / 86_400);
+                tracing::warn!(
+                    "files of {origin} wait for {} days to be committed; they are made again",
+                    MOST_WAITING.as_secs() / 86_400
+                );
                 self.lose(&origin);
                 continue;
             }

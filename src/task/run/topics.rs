@@ -10,9 +10,9 @@ use std::time::Duration;
 use landfall_api::{Committed, Offset, TaskError, TopicId, TopicPartition};
 
 use super::{ACKNOWLEDGING, COMMITTED, PUBLISHING, Partition, Runner, kafka, part};
-use crate::task::TaskSpec;
 use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, KafkaError, Start};
+use crate::task::TaskSpec;
 
 /// What stands before the topic's id in the metadata of a commit.
 const STAMP: &str = " topic=";

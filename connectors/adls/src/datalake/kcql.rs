@@ -32,25 +32,8 @@ pub enum Partitions {
     Default,
     /// `NOPARTITION`: no folders.
     None,
-    /// `PARTITIONBY`: a folder in the other for each of these.
-    By(Vec<PartitionField>),
-}
-
-/// What `PARTITIONBY` names a folder after.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PartitionField {
-    /// `_key`, or a field in it by its path.
-    Key(Vec<String>),
-    /// `_value.…`, or a path alone: a field of the value by its path.
-    Value(Vec<String>),
-    /// `_header.…`: a header, and the path of a field in it.
-    Header(String, Vec<String>),
-    /// `_topic`.
-    Topic,
-    /// `_partition`.
-    Partition,
-    /// `_date.…`: the record's time in a pattern of Java's `DateTimeFormatter`.
-    Date(String),
+    /// `PARTITIONBY`: a folder in the other for each of these, with their backquotes: `_date.`, `_header.` and so on.
+    By(Vec<String>),
 }
 
 /// Why a statement cannot be taken.
@@ -228,14 +211,17 @@ impl Parser {
         if !self.takes("PARTITIONBY") {
             return Ok(Partitions::Default);
         }
-        let (mut names, mut fields): (Vec<String>, Vec<PartitionField>) = (Vec::new(), Vec::new());
+        let mut fields: Vec<String> = Vec::new();
         loop {
-            let name = self.name("a field to partition by")?;
-            if names.iter().any(|other| other.eq_ignore_ascii_case(&name)) {
-                return Err(format!("the field {name} appears twice in PARTITIONBY"));
+            let field = match self.peek() {
+                Some(Token::Word(field)) => field.clone(),
+                _ => return Err(format!("a field to partition by was expected{}", self.found())),
+            };
+            self.at += 1;
+            if fields.iter().any(|other| other.eq_ignore_ascii_case(&field)) {
+                return Err(format!("the field {field} appears twice in PARTITIONBY"));
             }
-            fields.push(field(&name)?);
-            names.push(name);
+            fields.push(field);
             if !self.symbol(',') {
                 return Ok(Partitions::By(fields));
             }
@@ -356,56 +342,6 @@ fn unquoted(name: &str) -> String {
     inner.filter(|inner| !inner.contains('`')).unwrap_or(name).to_owned()
 }
 
-/// What `name` in `PARTITIONBY` means. Points part its path but between backquotes.
-fn field(name: &str) -> Result<PartitionField, String> {
-    let mut path = path(name);
-    if path.is_empty() {
-        return Err(format!("{name} names no field"));
-    }
-    let first = path[0].clone();
-    let rest = path.split_off(1);
-    match (first.as_str(), &rest[..]) {
-        ("_key", _) => Ok(PartitionField::Key(rest)),
-        ("_topic", []) => Ok(PartitionField::Topic),
-        ("_topic", _) => Err("partitioning by topic requires no path".into()),
-        ("_partition", []) => Ok(PartitionField::Partition),
-        ("_partition", _) => Err("partitioning by partition requires no path".into()),
-        ("_header", [name, path @ ..]) => Ok(PartitionField::Header(name.clone(), path.to_vec())),
-        ("_header", []) => Err("cannot partition by Header partition field without path".into()),
-        ("_value", []) => Err("cannot partition by Value partition field without path".into()),
-        ("_value", _) => Ok(PartitionField::Value(rest)),
-        ("_date", [format]) => Ok(PartitionField::Date(format.clone())),
-        ("_date", []) => Err("cannot partition by Date partition field without format".into()),
-        ("_date", _) => Err("only one format should be provided for date".into()),
-        _ => Ok(PartitionField::Value([vec![first], rest].concat())),
-    }
-}
-
-fn path(name: &str) -> Vec<String> {
-    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
-    for c in name.chars() {
-        match c {
-            '`' => {
-                quoted = !quoted;
-                if !quoted {
-                    parts.push(std::mem::take(&mut part));
-                }
-            }
-            '.' if !quoted => {
-                if !part.is_empty() {
-                    parts.push(std::mem::take(&mut part));
-                }
-            }
-            _ => part.push(c),
-        }
-    }
-    if !part.is_empty() {
-        parts.push(part);
-    }
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,10 +367,7 @@ mod tests {
                 container: "lake".into(),
                 prefix: Some("raw/cdc".into()),
                 topic: Some("orders".into()),
-                partitions: Partitions::By(vec![
-                    PartitionField::Date("yyyy/MM".into()),
-                    PartitionField::Value(vec!["id".into()])
-                ]),
+                partitions: Partitions::By(vec!["_date.`yyyy/MM`".into(), "id".into()]),
                 store_as: Some("AVRO".into()),
                 properties: properties.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             }
@@ -463,26 +396,6 @@ mod tests {
         assert_eq!(one("INSERT INTO lake SELECT * FROM * NOPARTITION").partitions, Partitions::None);
         let two = parse("INSERT INTO lake SELECT * FROM a; INSERT INTO lake SELECT * FROM b;").expect("two statements");
         assert_eq!(two.iter().map(|s| s.topic.as_deref()).collect::<Vec<_>>(), [Some("a"), Some("b")]);
-    }
-
-    #[test]
-    fn fields_are_of_the_key_the_value_and_headers() {
-        let strings = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        for (name, expected) in [
-            ("_key", PartitionField::Key(vec![])),
-            ("_key.a.b", PartitionField::Key(strings(&["a", "b"]))),
-            ("_value.a", PartitionField::Value(strings(&["a"]))),
-            ("a.`b.c`.d", PartitionField::Value(strings(&["a", "b.c", "d"]))),
-            ("_header.h", PartitionField::Header("h".into(), vec![])),
-            ("_header.`h.1`.x", PartitionField::Header("h.1".into(), strings(&["x"]))),
-            ("_topic", PartitionField::Topic),
-            ("_partition", PartitionField::Partition),
-            ("_date.`yyyy-MM-dd HH`", PartitionField::Date("yyyy-MM-dd HH".into())),
-            ("_date.yyyy", PartitionField::Date("yyyy".into())),
-        ] {
-            let found = one(&format!("INSERT INTO lake SELECT * FROM t PARTITIONBY {name}"));
-            assert_eq!(found.partitions, Partitions::By(vec![expected]), "{name}");
-        }
     }
 
     #[test]
@@ -518,9 +431,7 @@ mod tests {
             (lake("PROPERTIES('a'=1 'b'=2)"), "')' was expected where 'b' is"),
             (lake("PROPERTIES('a'=1, 'A'=2)"), "the property a is there twice"),
             (lake("PARTITIONBY a, A"), "the field A appears twice in PARTITIONBY"),
-            (lake("PARTITIONBY _header"), "cannot partition by Header partition field without path"),
-            (lake("PARTITIONBY _topic.x"), "partitioning by topic requires no path"),
-            (lake("PARTITIONBY _date.yyyy.MM"), "only one format should be provided for date"),
+            (lake("PARTITIONBY 'a'"), "a field to partition by was expected where 'a' is"),
             (lake("PARTITIONBY"), "a field to partition by was expected at the end"),
             (lake("PROPERTIES('a"), "a quote is not closed"),
             (lake("& x"), "'&' means nothing"),

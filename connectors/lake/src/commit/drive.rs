@@ -85,7 +85,8 @@ impl Place {
                 Ok(None) => return Ok(None),
                 Ok(Some((content, version))) => {
                     let pointer = Pointer::decode(&content);
-                    let foreign = |why| TaskError::Fatal(format!("{}/{path} is no pointer of this worker: {why}", self.state.url()));
+                    let foreign =
+                        |why| TaskError::Fatal(format!("{}/{path} is no pointer of this worker: {why}", self.state.url()));
                     return pointer.map(|pointer| Some((pointer, version))).map_err(foreign);
                 }
                 Err(StorageError::Retriable(error)) => self.wait("reading", path, &error).await,

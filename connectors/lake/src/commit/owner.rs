@@ -76,9 +76,15 @@ enum Phase {
     /// Writes a pointer of its own.
     Commit(Pointer),
     /// Reads whether a write of `next` of which no answer came was applied; `fenced` is one that would have kept it from that.
-    Resolve { next: Pointer, fenced: Option<Pointer> },
+    Resolve {
+        next: Pointer,
+        fenced: Option<Pointer>,
+    },
     /// Keeps a write of which no answer came from being applied later, by changing what it is conditional on.
-    Refence { fenced: Pointer, next: Pointer },
+    Refence {
+        fenced: Pointer,
+        next: Pointer,
+    },
     Ended(End),
 }
 
@@ -222,7 +228,9 @@ impl Owner {
             return self.fenced(fenced, version, next);
         }
         match &self.held {
-            Some((held, own)) if *own == version => Phase::Refence { fenced: Pointer { epoch: held.epoch + 1, ..held.clone() }, next },
+            Some((held, own)) if *own == version => {
+                Phase::Refence { fenced: Pointer { epoch: held.epoch + 1, ..held.clone() }, next }
+            }
             _ => Phase::Ended(End::Lost),
         }
     }
@@ -247,7 +255,9 @@ impl Owner {
         let Some(pointer) = self.pointer() else { return Phase::Ended(End::Lost) };
         let landed = match plan {
             Plan::Create(_) | Plan::Keep => return Phase::Idle,
-            Plan::Raise(low) => return Phase::Adjust(Pointer { landed: pointer.landed.raised_to(low), published: true, ..pointer.clone() }),
+            Plan::Raise(low) => {
+                return Phase::Adjust(Pointer { landed: pointer.landed.raised_to(low), published: true, ..pointer.clone() });
+            }
             Plan::Rewind(low) => Offsets::before(low),
         };
         let (incarnation, topic_id) = (pointer.incarnation + 1, self.claim.start.topic.or(pointer.topic_id));

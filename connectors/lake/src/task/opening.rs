@@ -53,7 +53,8 @@ impl LakeTask {
                 (Some(then), Some(now)) => then == *now,
                 _ => true,
             };
-            let low = pointer.filter(|pointer| pointer.identity.is(&self.identity(None)) && same(pointer)).map(|p| p.landed.low());
+            let low =
+                pointer.filter(|pointer| pointer.identity.is(&self.identity(None)) && same(pointer)).map(|p| p.landed.low());
             Ok::<_, TaskError>((tp, low))
         };
         let all = stream::iter(partitions.iter().cloned()).map(ask).buffer_unordered(OPENINGS).collect::<Vec<_>>();

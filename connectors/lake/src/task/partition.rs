@@ -115,7 +115,14 @@ impl Drop for Driven {
 
 impl Partition {
     /// A partition that `owner` has opened; `given` is the group's offset, if it is the one that goes with the pointer.
-    pub(super) fn new(instance: u64, area: Area, owner: Owner, roll: Roll, given: Option<Offset>, value: Option<FieldRef>) -> Self {
+    pub(super) fn new(
+        instance: u64,
+        area: Area,
+        owner: Owner,
+        roll: Roll,
+        given: Option<Offset>,
+        value: Option<FieldRef>,
+    ) -> Self {
         let now = Instant::now();
         let pointer = owner.pointer();
         let (incarnation, landed) = pointer.map(|p| (p.incarnation, p.landed.clone())).unwrap_or_default();
@@ -189,7 +196,8 @@ impl Partition {
     pub(super) fn commit(&mut self) -> bool {
         let Some(owner) = self.owner.as_mut().filter(|owner| owner.is_idle() && !owner.awaits_group()) else { return false };
         let told = self.told;
-        let ready: Vec<u64> = self.sealed.iter().filter(|(_, sealed)| sealed.pending.last < told).map(|(file, _)| *file).collect();
+        let ready: Vec<u64> =
+            self.sealed.iter().filter(|(_, sealed)| sealed.pending.last < told).map(|(file, _)| *file).collect();
         if ready.is_empty() {
             return false;
         }
@@ -234,7 +242,11 @@ impl Partition {
     /// What may be committed to the group, if it has not been given before.
     pub(super) fn take_offset(&mut self) -> Option<Offset> {
         let offset = self.owner.as_ref()?.offset()?;
-        if self.given.as_ref().is_some_and(|given| given.offset == offset.offset && !self.owner.as_ref().is_some_and(Owner::awaits_group)) {
+        if self
+            .given
+            .as_ref()
+            .is_some_and(|given| given.offset == offset.offset && !self.owner.as_ref().is_some_and(Owner::awaits_group))
+        {
             return None;
         }
         crash_point("commit::before-group");

@@ -8,10 +8,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::{BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, FieldRef};
 use arrow_select::take::{take, take_record_batch};
-use arrow_array::cast::AsArray as _;
 use landfall_api::{Batch, Column, RecordError, Refuse, TaskError, TopicPartition};
 
 use super::partition::{Folder, Open, Roll};
@@ -344,8 +344,7 @@ impl LakeTask {
             schema: form.rows.schema(),
             first,
         };
-        let (file, running) =
-            OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, self.reports.clone(), now);
+        let (file, running) = OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, self.reports.clone(), now);
         if let Some((at, _)) = layout.rotation.deadline(file.times()) {
             self.timers.set(&(origin.clone(), number), at);
         }
