@@ -131,7 +131,8 @@ impl LakeTask {
             unpublished: Backlog::default(),
             open: AtomicUsize::new(0),
         });
-        let place = Place { storage, state, backoff: layout.retry_backoff, metrics: context.metrics.clone() };
+        let (backoff, log) = (layout.retry_backoff, layout.commit_log);
+        let place = Place { storage, state, backoff, log, metrics: context.metrics.clone() };
         Self {
             reports: Reports { sender, wake: context.wake.clone() },
             layout,
@@ -402,6 +403,7 @@ impl SinkTask for LakeTask {
         // What is unpublished becomes less only if owners are asked to commit it.
         ready &= self.wait(deadline, |task| shared.unpublished.bytes() <= task.most_unpublished())?;
         self.context.metrics.buffered_bytes.set(shared.backlog.bytes() as u64);
+        self.context.metrics.set_calls(self.place.calls());
         Ok(ready)
     }
 
