@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread::{scope, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_lake::commit::CRASH_POINTS;
 use serde_json::{Value, json};
@@ -91,12 +91,13 @@ impl Crash {
         assert_eq!(status.signal(), Some(SIGABRT), "{topic}, which should have ended at {point}: {}", log());
 
         let mut worker = start(folder.path(), "");
-        wait_until(&format!("{topic} to land after a crash at {point}"), secs(60), || {
-            sleep(Duration::from_millis(100));
+        let begun = Instant::now();
+        while !all_landed() {
             let ended = worker.ended();
-            assert!(ended.is_none(), "{topic} ended with {ended:?} after a crash at {point}: {}", log());
-            all_landed().then_some(())
-        });
+            let goes_on = ended.is_none() && begun.elapsed() < secs(60);
+            assert!(goes_on, "{topic} does not land after a crash at {point}, {ended:?}: {}", log());
+            sleep(Duration::from_millis(100));
+        }
         records.produced()
     }
 }
