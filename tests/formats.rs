@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use arrow_array::{Int64Array, RecordBatch, StringArray};
 use landfall_api::TopicPartition;
-use landfall_lake::encode::Format;
 use landfall_lake::encode::parquet::Codec;
+use landfall_lake::encode::{Facts, Format};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -193,8 +193,8 @@ fn every_codec_is_read_by_others() {
     let rows = RecordBatch::try_from_iter([("id", ids as _), ("name", names as _)]).unwrap();
     let codecs = ["none", "snappy", "gzip", "zstd", "lz4", "lz4_raw", "brotli"];
     for codec in codecs {
-        let format = Format::Parquet(Codec::named(codec).unwrap());
-        let mut encoder = format.encoder(rows.schema_ref(), &TopicPartition::new("t", 0), None, 0);
+        let format = Format::Parquet(Codec::named(codec).unwrap().into());
+        let mut encoder = format.encoder(rows.schema_ref(), &Facts::new(TopicPartition::new("t", 0), 0));
         encoder.write(&rows, 60_000, 1 << 20).unwrap();
         let mut file = encoder.take();
         file.extend(encoder.finish(2999).unwrap());

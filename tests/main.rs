@@ -24,6 +24,7 @@ mod memory;
 mod offsets_reset;
 mod options;
 mod outage;
+mod readers;
 mod reference;
 mod rotation;
 mod soak;

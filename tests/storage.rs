@@ -14,12 +14,13 @@ use landfall_adls::credential::Credential;
 use landfall_adls::shared_key::SharedKey;
 use landfall_adls::storage::AzureStorage;
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
-use landfall_api::{Batch, Column, Properties, RawBatch, SinkConnector, TaskContext, TopicPartition};
+use landfall_api::{Batch, Column, Opened, Opening, Properties, RawBatch, SinkConnector, SinkTask, TaskContext, TopicPartition};
 use landfall_lake::storage::conformance::{self, Others};
 use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::storage::{Area, Calls, Metadata, Published, Sealed, Staged, Storage, StorageError};
 
 use crate::support::azurite::Azurite;
+use crate::support::{secs, wait_until};
 
 /// A shared access signature for reading, writing and listing what is in the emulator's account, until 2099. It is Python's:
 /// `base64(hmac_sha256(key, "devstoreaccount1\nrwcl\nb\nco\n\n2099-01-01T00:00:00Z\n\n\n2021-06-08\n\n"))`
@@ -152,15 +153,32 @@ async fn what_a_refused_publish_means_is_found_out() {
     let (file, other) = (sealed(&storage, "first", &["ours"]).await, sealed(&storage, "first", &["theirs"]).await);
     assert_eq!(publish(&storage, &other).await, Published::Landed);
     assert!(matches!(publish(&storage, &file).await, Published::Gone { conclusive: false, .. }));
-    // Published and moved away: on a flat namespace it cannot have been lost, if it may be asked whether it is one.
-    for (credential, expected) in [(key(&azurite), true), (Credential::sas(WIDER_SAS).expect("good"), true), (sas(), false)] {
-        let storage = open(&azurite, azurite.container(), credential);
+    // Published and moved away: on a flat namespace it cannot have been lost, on a hierarchical one only a check tells.
+    let survive = r#"{"v":1,"checked_at":0,"hierarchical":true,"staged_blocks_survive_directories":true}"#;
+    for (account, checked, expected) in [
+        (None, None, true),
+        (Some("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure"), None, false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), None, false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), Some("not JSON".to_owned()), false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), Some(survive.replace("s\":true", "s\":false")), false),
+        (Some("200 OK\r\nx-ms-is-hns-enabled: true"), Some(survive.into()), true),
+        (Some("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure"), Some(survive.into()), true),
+    ] {
+        let wire = Wire::before(&azurite);
+        if let Some(account) = account {
+            wire.answer("restype=account", account);
+        }
+        let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
+        if let Some(checked) = &checked {
+            let before = storage.get("_landfall/v1/check.json").await.expect("asked").map(|(_, version)| version);
+            storage.put("_landfall/v1/check.json", checked.clone().into(), before.as_ref()).await.expect("written");
+        }
         let file = sealed(&storage, "moved", &["ours"]).await;
         assert_eq!(publish(&storage, &file).await, Published::Landed);
         others.delete("moved");
         for _ in 0..2 {
             let Published::Gone { conclusive, age } = publish(&storage, &file).await else { panic!("it is gone") };
-            assert!(conclusive == expected && age < Duration::from_secs(60), "{conclusive} {age:?}");
+            assert!(conclusive == expected && age < Duration::from_secs(60), "{account:?} {checked:?}: {conclusive} {age:?}");
         }
         let asked = |operation| storage.calls().iter().find(|calls| calls.operation == operation).map_or(0, |calls| calls.sent);
         assert_eq!(asked("Get Account Information"), 1, "the account is asked once");
@@ -295,7 +313,7 @@ async fn a_block_whose_answer_was_lost_is_there_once() {
             answered += 1;
         }
     }
-    wire.lose_answer_of("comp=block&");
+    wire.lose_answer_of("blockid=");
     assert!(matches!(staged.block("lost".into()).await.expect_err("no answer comes"), StorageError::Retriable(_)));
     staged.block("lost".into()).await.expect("staged");
     staged.block("end".into()).await.expect("staged");
@@ -400,16 +418,10 @@ fn every_class_lands_rows_and_goes_on_after_them() {
         properties.insert("flush.size".into(), "100".into());
         assert!(class.validate(&properties).is_empty(), "{}", class.validate(&properties));
         for resume in [0, 200] {
-            let context = TaskContext {
-                connector: prefix.into(),
-                task: 0,
-                runtime: runtime.handle().clone(),
-                memory: 64 << 20,
-                metrics: Arc::default(),
-            };
+            let context = TaskContext::new(prefix, 0, runtime.handle().clone(), 64 << 20);
             let mut task = class.task(&properties, context).expect("a task");
             let partition = TopicPartition::new("t", 3);
-            assert_eq!(task.open(&partition, None, 0).expect("opened").resume, resume, "{prefix}");
+            assert_eq!(opened(&mut *task, &partition).resume, resume, "{prefix}");
             task.put(vec![batch(&partition, resume..250)], &mut |_, error| panic!("{error}")).expect("taken");
             let committed = task.close(std::slice::from_ref(&partition), false, Duration::from_secs(20)).expect("closed");
             assert_eq!(committed.get(&partition).map_or(200, |committed| committed.offset), 200, "{prefix}");
@@ -421,6 +433,12 @@ fn every_class_lands_rows_and_goes_on_after_them() {
         let expected = ["0000000000", "0000000100"].map(|first| format!("{prefix}/t/partition=3/t+3+{first}.{codec}.parquet"));
         assert_eq!(paths, expected);
     }
+}
+
+/// Opens a partition that the group has no offset of.
+pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
+    let ask = || task.open(partition, &Opening::default()).expect("asked");
+    wait_until("the partition to open", secs(20), ask)
 }
 
 /// Rows whose only field is their offset.
@@ -451,10 +469,11 @@ fn batch(origin: &TopicPartition, offsets: std::ops::Range<i64>) -> Batch {
     }
 }
 
-/// A wire to Azurite that lets a request through and loses the answer, once it is told which.
+/// A wire to Azurite that loses the answer of a request, or gives one of its own, when it is told so.
 struct Wire {
     port: u16,
     loses: Arc<Mutex<Option<&'static str>>>,
+    answers: Arc<Mutex<Vec<(&'static str, &'static str)>>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -462,16 +481,17 @@ impl Wire {
     fn before(azurite: &Azurite) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        let wire = Self { port, loses: Arc::default(), requests: Arc::default() };
-        let (loses, requests) = (Arc::clone(&wire.loses), Arc::clone(&wire.requests));
+        let wire = Self { port, loses: Arc::default(), answers: Arc::default(), requests: Arc::default() };
+        let shared = (Arc::clone(&wire.loses), Arc::clone(&wire.answers), Arc::clone(&wire.requests));
         let address = azurite.blob_endpoint().split('/').nth(2).expect("host and port").to_owned();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let server = TcpStream::connect(&address).expect("azurite is there");
                 let lost = Arc::new(AtomicBool::new(false));
-                let (loses, requests, is_lost) = (Arc::clone(&loses), Arc::clone(&requests), Arc::clone(&lost));
+                let ((loses, answers, requests), is_lost) = (shared.clone(), Arc::clone(&lost));
                 let ends = |a: &TcpStream, b: &TcpStream| (a.try_clone().expect("cloned"), b.try_clone().expect("cloned"));
                 let (from, to) = ends(&client, &server);
+                let mut back = client.try_clone().expect("cloned");
                 std::thread::spawn(move || {
                     relay(from, to, |bytes| {
                         let text = String::from_utf8_lossy(bytes);
@@ -481,6 +501,10 @@ impl Wire {
                             if loses.is_some_and(|part| line.contains(part)) {
                                 *loses = None;
                                 is_lost.store(true, Ordering::SeqCst);
+                            }
+                            if let Some((_, own)) = answers.lock().expect("whole").iter().find(|(part, _)| line.contains(part)) {
+                                let _ = write!(back, "HTTP/1.1 {own}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                                return false;
                             }
                         }
                         true
@@ -501,6 +525,11 @@ impl Wire {
         *self.loses.lock().expect("whole") = Some(part);
     }
 
+    /// Answers each request that has `part` in its first line with the status and the headers `own`, and does not let it through.
+    fn answer(&self, part: &'static str, own: &'static str) {
+        self.answers.lock().expect("whole").push((part, own));
+    }
+
     /// The ids of the blocks that were sent.
     fn block_ids(&self) -> Vec<String> {
         let requests = self.requests.lock().expect("whole");
@@ -511,7 +540,7 @@ impl Wire {
 }
 
 /// Passes bytes on until `pass` says no or one side is gone.
-fn relay(mut from: TcpStream, mut to: TcpStream, pass: impl Fn(&[u8]) -> bool) {
+fn relay(mut from: TcpStream, mut to: TcpStream, mut pass: impl FnMut(&[u8]) -> bool) {
     let mut buffer = [0; 1 << 16];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
         if !pass(&buffer[..n]) || to.write_all(&buffer[..n]).is_err() {

@@ -643,6 +643,15 @@ impl Runner {
             }
         }
         self.tell();
+        if !lost {
+            // The sink may wait for the group to accept what it has given before.
+            match self.sink.pre_commit() {
+                Ok(offsets) => self.offer(offsets),
+                Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
+            }
+            self.release();
+            self.commit_now(part(timeout, ACKNOWLEDGING), &|| false);
+        }
         match self.sink.close(partitions, drop_open || lost, part(timeout, PUBLISHING).saturating_sub(begun.elapsed())) {
             Ok(offsets) => self.offer(offsets),
             Err(error) => tracing::warn!("task {}: {error}", self.spec.id),

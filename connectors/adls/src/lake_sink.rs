@@ -3,6 +3,7 @@
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::config::{LakeConfig, check_folder};
+use landfall_lake::encode::keys::FormatKeys;
 
 use crate::connection_string::ConnectionString;
 use crate::credential::Credential;
@@ -22,8 +23,9 @@ pub struct AzureDataLakeSink;
 
 config! {
     struct SinkConfig {
-        /// The format of the files, by the class that Confluent's sinks have for it: ParquetFormat, or JsonFormat for a JSON text a line.
-        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET, "io.confluent.connect.azure.storage.format.json.JsonFormat"] };
+        /// The format of the files, by the class that Confluent's sinks have for it: ParquetFormat, JsonFormat for a JSON text
+        /// a line, AvroFormat, or ByteArrayFormat for values of bytes as they are.
+        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET, "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
         /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator.
         connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
         /// The storage account, 3 to 24 characters, if neither a connection string nor `store.url` names it.
@@ -46,7 +48,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys().map(declared)).collect()
+        SinkConfig::KEYS.iter().chain(landing::STATE).copied().chain(LakeConfig::keys().map(declared)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -83,21 +85,23 @@ fn declared(key: Key) -> Key {
     Key { default: Some(default), ..key }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let sink = SinkConfig::parse(properties, faults);
     let lake = LakeConfig::read(declared, properties, faults);
+    let formats = FormatKeys::read(declared, properties, faults);
     let sink = sink?;
     let packages = ["io.confluent.connect.azure.storage.format", "io.confluent.connect.azure.blob.format"];
-    let format = format(&sink.format_class, &packages, lake.as_ref(), faults);
+    let format = format(&sink.format_class, &packages, formats.as_ref(), properties, faults);
     let placed = match store_url(sink.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => Some((Place::Directory(root), String::new())),
         Some(StoreUrl::Account(account)) => container(&sink, Some(account), faults),
         None => container(&sink, None, faults),
     };
+    let state = landing::state(placed.as_ref().map(|(place, _)| place), properties, faults);
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, format: format?, place, prefix })
+    Some(Landing { lake, format: format?, place, prefix, state, own: None })
 }
 
 /// The container, and the folder in it that `store.url` names.
@@ -223,7 +227,7 @@ mod tests {
         let (size, open) = (Some(128 << 20), Some(Duration::from_secs(300)));
         assert_eq!(layout.rotation, Rotation { apart: true, folder_change: true, size, open, ..Rotation::default() });
         assert_eq!(rule, Rule::Widen);
-        assert_eq!((layout.flush_on_stop, layout.columns.format.extension()), (true, ".zstd.parquet"));
+        assert_eq!((layout.flush_on_stop, &*layout.columns.format.extension()), (true, ".zstd.parquet"));
         assert_eq!(layout.columns.types, Types { mode: Mode::Native, ..Types::default() });
         let shown = AzureDataLakeSink.keys().into_iter().find(|key| key.name == "landfall.rotate.open.ms");
         assert_eq!(shown.and_then(|key| key.default), Some("300000"));

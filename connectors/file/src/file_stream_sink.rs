@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Batch, Committed, Faults, Key, Offset, Opened, Properties, RecordError, Refuse, SinkConnector, SinkTask, TaskContext,
+    Batch, Faults, Key, Offset, Opened, Opening, Properties, RecordError, Refuse, SinkConnector, SinkTask, TaskContext,
     TaskError, TopicPartition, Width, config,
 };
 

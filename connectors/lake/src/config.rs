@@ -12,13 +12,12 @@ use landfall_api::{Effect, Faults, Key, Kind, Properties, Value as _, Width, con
 
 use crate::Layout;
 use crate::columns::Columns;
+use crate::commit::keys::CommitKeys;
 use crate::encode::Format;
-use crate::encode::json::Compression;
-use crate::encode::parquet::Codec;
+use crate::encode::keys::FormatKeys;
 use crate::evolve::SchemaKeys;
 use crate::name::Names;
 use crate::nulls::NullValues;
-use crate::commit::keys::CommitKeys;
 use crate::partition::zone::Zone;
 use crate::partition::{Partitioner, PartitionerKeys};
 use crate::roll::RotationKeys;
@@ -27,7 +26,6 @@ use crate::system::SystemColumn;
 use crate::types::names::Naming;
 use crate::types::{Iso, Mode, Types, Variable, Wide};
 
-const LEVEL: &str = "landfall.parquet.compression.level";
 /// The keys that say how types become those of columns.
 const TYPES: &[&str] =
     &["landfall.types", "landfall.types.iso", "landfall.types.variable.decimal", "landfall.types.wide.decimal", "landfall.names"];
@@ -69,14 +67,6 @@ config! {
         file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Width::Long, display: "File Delimiter", valid: By(file_delimiter) };
         /// The number of digits that offsets in file names are filled up to with zeros, so that names sort by offset. 0 for none.
         filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Width::Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
-        /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli. No effect in
-        /// other formats.
-        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec), dependents: &[LEVEL] };
-        /// The level of the Parquet compression codec: 0 to 9 for gzip, 1 to 22 for zstd, 0 to 11 for brotli; the others have none. If it is
-        /// not given: 6 for gzip, 1 for zstd and brotli.
-        parquet_compression_level: Option<i32> = "landfall.parquet.compression.level" { importance: Low, group: "Connector", width: Width::Short, display: "Parquet Compression Level" };
-        /// The compression of files of JSON: none or gzip. No effect in other formats.
-        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type", valid: By(compression) };
         /// Columns that are added to those of the value, in the order given: `__topic` and `__partition` (where the record was read
         /// from, also if a transform sends it elsewhere), `__offset`, `__timestamp`, `__key` (as the key converter made it) and
         /// `__headers` (a list of keys and values as bytes). A record whose value has a field of the same name is refused.
@@ -122,20 +112,8 @@ config! {
 config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// The number of schemas that Java's Avro converter keeps.
-        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema", width: Width::Long, display: "Schema Cache Size", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// Whether Java keeps package names and enums in Avro files.
-        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Enhanced Avro Support", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// Whether Java puts Connect's metadata into the schema of Avro files.
-        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Connect Metadata", effect: Nothing("files are neither Avro nor raw bytes") };
         /// Milliseconds that Java waits for a task to stop.
         shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector", width: Width::Medium, display: "Shutdown Timeout (ms)", effect: Nothing("task.shutdown.graceful.timeout.ms of the worker counts") };
-        /// The compression of Avro files.
-        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector", width: Width::Long, display: "Avro Compression Codec", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// The extension of the names of raw files.
-        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector", width: Width::Long, display: "Output file extension for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// What is between the records of raw files.
-        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
         /// The number of names that Java tries when one is taken.
         max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit", effect: Nothing("the file that has the name is read") };
 
@@ -166,29 +144,7 @@ impl LakeConfig {
                 format!("behavior.on.null.values=write needs {key} in landfall.columns: a row without a value says nothing but its key"),
             );
         }
-        if let Some(level) = lake.parquet_compression_level
-            && let Err(why) = Codec::named(&lake.parquet_codec).and_then(|codec| codec.at(level))
-        {
-            faults.push(LEVEL, format!("Invalid value {level} for configuration {LEVEL}: {why}"));
-        }
         Some(lake)
-    }
-
-    /// Parquet as the keys say.
-    ///
-    /// # Errors
-    /// The codec is not known, or not at its level; reading the keys would have refused it.
-    pub fn parquet(&self) -> Result<Format, String> {
-        let codec = Codec::named(&self.parquet_codec)?;
-        Ok(Format::Parquet(self.parquet_compression_level.map_or(Ok(codec), |level| codec.at(level))?))
-    }
-
-    /// JSON lines as the keys say.
-    ///
-    /// # Errors
-    /// The compression is not known; reading the keys would have refused it.
-    pub fn json(&self) -> Result<Format, String> {
-        Compression::named(&self.az_compression_type).map(Format::Json)
     }
 
     /// How the engine lays out files of `format` below `prefix`, the folder of all topics.
@@ -203,9 +159,11 @@ impl LakeConfig {
             offset_width: self.filename_offset_zero_pad_width as usize,
         };
         Ok(Layout {
+            pointers: names.prefix.clone(),
             names,
             columns: Columns {
                 format,
+                envelope: None,
                 system: SystemColumn::list(self.columns.iter().map(String::as_str))?,
                 types: Types {
                     mode: Mode::named(&self.types)?,
@@ -228,7 +186,8 @@ impl LakeConfig {
 
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        let own = [RotationKeys::KEYS, LakeKeys::KEYS, PartitionerKeys::KEYS, SchemaKeys::KEYS, CommitKeys::KEYS];
+        let own =
+            [RotationKeys::KEYS, LakeKeys::KEYS, PartitionerKeys::KEYS, FormatKeys::KEYS, SchemaKeys::KEYS, CommitKeys::KEYS];
         let own = own.into_iter().flatten().copied();
         own.chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
     }
@@ -243,12 +202,11 @@ impl LakeConfig {
         let rotation = rotation.map_or_else(Vec::new, |keys| keys.warnings(time_based));
         let schema = schema.map_or_else(Vec::new, |keys| keys.warnings(properties));
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
-        let json = properties.get("format.class").is_some_and(|class| class.trim().ends_with(".JsonFormat"));
-        let parquet = |name| ["parquet.codec", LEVEL].contains(&name) || TYPES.contains(&name);
-        let other = |key: &&Key| if json { parquet(key.name) } else { key.name == "az.compression.type" };
-        let others: Vec<Key> = LakeKeys::KEYS.iter().filter(other).copied().collect();
+        let parquet = properties.get("format.class").is_none_or(|class| class.trim().ends_with(".ParquetFormat"));
+        let types: Vec<Key> = LakeKeys::KEYS.iter().filter(|key| !parquet && TYPES.contains(&key.name)).copied().collect();
         no_effect(NoEffect::KEYS, properties)
-            .chain(no_effect(&others, properties))
+            .chain(no_effect(&types, properties))
+            .chain(FormatKeys::warnings(properties))
             .chain(rotation)
             .chain(schema)
             .chain(PartitionerKeys::warnings(properties))
@@ -326,14 +284,6 @@ fn file_delimiter(delimiter: &str) -> Result<(), String> {
     }
 }
 
-fn codec(name: &str) -> Result<(), String> {
-    Codec::named(name.trim()).map(drop)
-}
-
-fn compression(name: &str) -> Result<(), String> {
-    Compression::named(name.trim()).map(drop)
-}
-
 fn system_columns(names: &str) -> Result<(), String> {
     let names = Vec::<String>::parse(names)?;
     SystemColumn::list(names.iter().map(String::as_str)).map(drop)
@@ -342,6 +292,7 @@ fn system_columns(names: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::json;
     use crate::evolve::Rule;
 
     fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
@@ -359,7 +310,7 @@ mod tests {
         let (lake, faults) = read(&[("flush.size", "1000")]);
         let lake = lake.expect("good");
         assert_eq!((&*lake.topics_dir, &*lake.directory_delim, &*lake.file_delim), ("topics", "/", "+"));
-        assert_eq!((lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (10, "snappy"));
+        assert_eq!(lake.filename_offset_zero_pad_width, 10);
         assert_eq!((lake.rotation.flush_size, lake.schema.rule()), (Some(1000), Rule::None));
         assert_eq!((lake.flush_on_stop, faults), (false, vec![]));
         assert_eq!(read(&[]).1, ["Missing required configuration \"flush.size\" which has no default value."]);
@@ -367,10 +318,7 @@ mod tests {
 
     #[test]
     fn what_would_land_otherwise_is_refused_by_name() {
-        let set = [
-            ("credentials.provider.class", "com.acme.Provider"),
-
-        ];
+        let set = [("credentials.provider.class", "com.acme.Provider")];
         let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
         for (key, value) in set {
             assert!(faults.contains(&format!("{key}={value} is not supported yet")), "{key}: {faults:?}");
@@ -400,16 +348,12 @@ mod tests {
             ("directory.delim", "/../", "it must not have a slash, a backslash or a control character"),
             ("file.delim", "/", "it must not have a slash, a backslash or a control character"),
             ("file.delim", " ", "it must not be blank"),
-            ("parquet.codec", "lzo", "lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw"),
-            ("landfall.parquet.compression.level", "1", "only gzip, zstd and brotli have levels"),
-            ("az.compression.type", "lz4", "String must be one of: none, gzip"),
             (
                 "landfall.columns",
                 "__offset,offset",
                 "\"offset\" is none of __topic, __partition, __offset, __timestamp, __key, __headers",
             ),
             ("landfall.columns", "__key, __key", "__key is there twice"),
-
             ("landfall.types", "spark", "String must be one of: confluent, native"),
             ("landfall.types.iso", "millis", "String must be one of: micros, nanos, text"),
             ("landfall.types.wide.decimal", "TEXT", "String must be one of: refuse, text"),
@@ -424,29 +368,6 @@ mod tests {
             let (_, faults) = read(&[("flush.size", "1"), (key, value)]);
             assert_eq!(faults, [format!("Invalid value {} for configuration {key}: {why}", value.trim())]);
         }
-    }
-
-    #[test]
-    fn a_format_has_its_own_keys() {
-        let set = [
-            ("flush.size", "1"),
-            ("parquet.codec", "ZSTD"),
-            ("landfall.parquet.compression.level", "9"),
-            ("az.compression.type", "GZIP"),
-            ("landfall.columns", "__offset, __key"),
-            ("landfall.types", "native"),
-            ("landfall.names", "spark"),
-        ];
-        let lake = read(&set).0.expect("good");
-        let zstd = Codec::named("zstd").and_then(|codec| codec.at(9)).map(Format::Parquet);
-        assert_eq!((lake.parquet(), lake.json()), (zstd, Ok(Format::Json(Compression::Gzip))));
-        let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
-        assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
-        let warned = |format: &str| {
-            LakeConfig::warnings(std::convert::identity, &given(&[&set[..], &[("format.class", format)]].concat()))
-        };
-        assert_eq!(warned("x.json.JsonFormat").len(), 4);
-        assert_eq!(warned("x.parquet.ParquetFormat"), ["az.compression.type has no effect in Landfall"]);
     }
 
     #[test]
@@ -469,9 +390,9 @@ mod tests {
             ("landfall.flush.on.stop", "true"),
         ];
         let lake = read(&set).0.expect("good");
-        let format = Format::Json(Compression::None);
-        let Layout { names, columns, rotation, nulls, retry_backoff, flush_on_stop } =
-            lake.layout(format, lake.topics_dir.clone()).expect("good");
+        let format = Format::Json(json::Options::default());
+        let Layout { names, columns, rotation, nulls, retry_backoff, flush_on_stop, .. } =
+            lake.layout(format.clone(), lake.topics_dir.clone()).expect("good");
         let (directory_delim, file_delim) = ("_".to_owned(), "-".to_owned());
         assert_eq!(names, Names { prefix: "a/b".into(), directory_delim, file_delim, offset_width: 3 });
         let (iso, variable) = (Iso::Nanos, Variable::Decimal(30, 10));

@@ -113,13 +113,19 @@ impl Take {
 pub struct Evolution {
     rule: Rule,
     known: Option<FieldRef>,
+    /// Schemas of files and of rows that go into them, as found last: a comparison of wide schemas costs more than a small batch.
+    fitting: Vec<(FieldRef, FieldRef)>,
 }
+
+/// How many pairs of schemas a partition remembers.
+const REMEMBERED: usize = 16;
 
 impl Evolution {
     /// `learned` is what files before knew, if that is known.
     #[must_use]
     pub fn new(rule: Rule, learned: Option<FieldRef>) -> Self {
-        Self { rule, known: learned.filter(|_| rule == Rule::Widen) }
+        let known = learned.filter(|_| rule == Rule::Widen).map(|learned| widen::bare(&learned));
+        Self { rule, known, fitting: Vec::new() }
     }
 
     /// What all values so far fit, where schemas grow.
@@ -134,15 +140,20 @@ impl Evolution {
     /// # Errors
     /// As [`next`].
     pub fn take(&mut self, file: Option<&FieldRef>, rows: &FieldRef) -> Result<Take, RecordError> {
+        if let Some(file) = file.filter(|file| self.fit(file, rows)) {
+            return Ok(Take::In(file.clone()));
+        }
         let grows = self.rule == Rule::Widen || !has_schema(rows);
         let known = if grows { self.learn(rows) } else { rows.clone() };
         let Some(file) = file else { return Ok(Take::In(known)) };
         Ok(match next(self.rule, file, rows)? {
-            Next::Same => Take::In(file.clone()),
-            Next::Project(field) => Take::In(field),
-            // What was learned of other folders is taken over too.
-            Next::Widen(field) => match widen::next(&field, &known) {
-                Next::Widen(field) => Take::Grow(field),
+            Next::Same | Next::Project(_) => {
+                self.remember(file, rows);
+                Take::In(file.clone())
+            }
+            // Other folders may have taught more.
+            Next::Widen(field) => match widen::next(&known, &field) {
+                Next::Same | Next::Project(_) => Take::Grow(known),
                 _ => Take::Grow(field),
             },
             Next::Rotate if has_schema(file) != has_schema(rows) => Take::End(known, Fits::Never),
@@ -152,14 +163,29 @@ impl Evolution {
 
     fn learn(&mut self, rows: &FieldRef) -> FieldRef {
         let known = match &self.known {
-            Some(known) if Arc::ptr_eq(known, rows) || equal(known, rows) => known.clone(),
-            Some(known) => match widen::next(known, rows) {
-                Next::Same | Next::Project(_) => known.clone(),
-                Next::Widen(field) => field,
-                Next::Rotate => widen::bare(rows),
+            Some(known) if self.fit(known, rows) => return known.clone(),
+            Some(known) => match next(Rule::Widen, known, rows) {
+                Ok(Next::Same | Next::Project(_)) => known.clone(),
+                Ok(Next::Widen(field)) => field,
+                _ => widen::renewed(known, rows),
             },
             None => widen::bare(rows),
         };
+        self.remember(&known, rows);
         self.known.insert(known).clone()
     }
+
+    fn fit(&self, file: &FieldRef, rows: &FieldRef) -> bool {
+        Arc::ptr_eq(file, rows) || self.fitting.iter().any(|(own, other)| Arc::ptr_eq(own, file) && Arc::ptr_eq(other, rows))
+    }
+
+    fn remember(&mut self, file: &FieldRef, rows: &FieldRef) {
+        if self.fitting.len() == REMEMBERED {
+            self.fitting.remove(0);
+        }
+        self.fitting.push((file.clone(), rows.clone()));
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,14 +14,12 @@ use tokio::sync::mpsc;
 
 use crate::commit::crash_point;
 use crate::commit::pointer::Pending;
-use crate::encode::{EncodeError, Encoder, Format};
+use crate::encode::{EncodeError, Encoder, Facts, Format};
 use crate::encoders::Place;
 use crate::roll::Times;
-use crate::task::Event;
 use crate::storage::{Area, Sealed, Staged, Storage, StorageError};
+use crate::task::Event;
 
-/// The row group that a file aims at, in encoded bytes, where memory allows.
-const ROW_GROUP: usize = 32 << 20;
 /// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
 const ENDED: usize = 64 << 10;
 /// Below this a row group would cost more than it saves.
@@ -48,7 +46,7 @@ impl Shared {
     /// The encoded bytes that one file may hold, so that all open ones stay inside half of the task's memory.
     fn row_group(&self) -> usize {
         let open = self.open.load(Ordering::Relaxed).max(1);
-        (self.memory / 2 / open).clamp(SMALLEST_ROW_GROUP, ROW_GROUP)
+        (self.memory / 2 / open).max(SMALLEST_ROW_GROUP).min(self.format.row_group())
     }
 
     /// Waits until a call that failed may be tried again; `doing` says to the log what was tried with the file at `path`.
@@ -315,7 +313,9 @@ impl Drop for Running {
 
 /// Encodes, stages and seals one file; None if it was dropped.
 async fn land(id: &Identity, shared: &Arc<Shared>, report: &Report, mut queue: mpsc::UnboundedReceiver<Work>) -> Option<Outcome> {
-    let mut encoder = shared.format.encoder(&id.schema, &id.origin, id.topic, id.first);
+    let name = format!("{}.{}.{}", id.incarnation, id.area.epoch, id.file);
+    let facts = Facts { topic: id.topic, id: name, ..Facts::new(id.origin.clone(), id.first) };
+    let mut encoder = shared.format.encoder(&id.schema, &facts);
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
     let mut full = shared.full;

@@ -103,7 +103,10 @@ fn value<'a>(file: &'a FileMetaData, key: &str) -> Option<&'a String> {
 }
 
 /// The footer, read from the file's end: usually in one call.
-async fn footer_of(storage: &dyn Storage, object: &Object) -> Result<Result<ParquetMetaData, ParquetError>, StorageError> {
+///
+/// # Errors
+/// The store's; inside, what is wrong with a file that is not Parquet.
+pub async fn footer_of(storage: &dyn Storage, object: &Object) -> Result<Result<ParquetMetaData, ParquetError>, StorageError> {
     let mut tail = 64 << 10;
     loop {
         let from = object.size.saturating_sub(tail);

@@ -10,6 +10,7 @@ pub mod commit;
 pub mod config;
 pub mod encode;
 mod encoders;
+pub mod envelope;
 pub mod evolve;
 mod file;
 pub mod landed;

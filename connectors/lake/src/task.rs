@@ -54,6 +54,8 @@ pub struct Layout {
     pub rules: Rules,
     /// Whether each commit is written down for readers (`landfall.commit.log`).
     pub commit_log: bool,
+    /// The folder of the partitions' pointers, to which topic and partition are added.
+    pub pointers: String,
 }
 
 /// The rows that may wait for an encoder, in bytes, before the task is held back: enough to keep every core busy.
@@ -129,7 +131,8 @@ impl LakeTask {
             unpublished: Backlog::default(),
             open: AtomicUsize::new(0),
         });
-        let place = Place { storage, state, backoff: layout.retry_backoff, metrics: context.metrics.clone() };
+        let (backoff, log) = (layout.retry_backoff, layout.commit_log);
+        let place = Place { storage, state, backoff, log, metrics: context.metrics.clone() };
         Self {
             reports: Reports { sender, wake: context.wake.clone() },
             layout,
@@ -158,7 +161,7 @@ impl LakeTask {
 
     /// The folder that a partition's pointer and staged files are called by.
     fn folder(&self, origin: &TopicPartition) -> String {
-        let prefix = &self.layout.names.prefix;
+        let prefix = &self.layout.pointers;
         let below = format!("{}/{}", origin.topic, origin.partition);
         if prefix.is_empty() { below } else { format!("{prefix}/{below}") }
     }
@@ -400,6 +403,7 @@ impl SinkTask for LakeTask {
         // What is unpublished becomes less only if owners are asked to commit it.
         ready &= self.wait(deadline, |task| shared.unpublished.bytes() <= task.most_unpublished())?;
         self.context.metrics.buffered_bytes.set(shared.backlog.bytes() as u64);
+        self.context.metrics.set_calls(self.place.calls());
         Ok(ready)
     }
 

@@ -132,7 +132,8 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     let layout = Layout {
         names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
         columns: Columns {
-            format: Format::Parquet(Codec::named("snappy").expect("a codec")),
+            format: Format::Parquet(Codec::named("snappy").expect("a codec").into()),
+            envelope: None,
             system: Vec::new(),
             types: Types::default(),
         },

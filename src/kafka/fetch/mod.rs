@@ -8,6 +8,7 @@
 mod columns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -354,7 +355,15 @@ impl Consumer {
     /// # Errors
     /// If it does not answer within `timeout`.
     pub fn log_start(&self, partition: &TopicPartition, timeout: Duration) -> Result<i64, KafkaError> {
-        self.client.log_start(partition, timeout)
+        self.log(partition, timeout).map(|log| log.start)
+    }
+
+    /// A partition's log, from its first offset to the one after its last, asked of its leader.
+    ///
+    /// # Errors
+    /// If it does not answer within `timeout`.
+    pub fn log(&self, partition: &TopicPartition, timeout: Duration) -> Result<Range<i64>, KafkaError> {
+        self.client.log(partition, timeout)
     }
 
     /// The offset after the last one of a partition's log, as the last fetch saw it.

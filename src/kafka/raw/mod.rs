@@ -18,6 +18,7 @@ mod mock;
 mod producer;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -438,8 +439,8 @@ impl Client {
         }
     }
 
-    /// The first offset of a partition's log; asks its leader.
-    pub(super) fn log_start(&self, partition: &TopicPartition, timeout: Duration) -> Result<i64, KafkaError> {
+    /// A partition's log, from its first offset to the one after its last; asks its leader.
+    pub(super) fn log(&self, partition: &TopicPartition, timeout: Duration) -> Result<Range<i64>, KafkaError> {
         let (mut low, mut high) = (0, 0);
         let topic = topic_name(partition)?;
         let timeout = milliseconds(timeout);
@@ -454,7 +455,7 @@ impl Client {
                 timeout,
             )
         })?;
-        Ok(low)
+        Ok(low..high)
     }
 
     /// The offset after the last one of a partition's log, as the last fetch saw it; None before one did.
@@ -462,7 +463,7 @@ impl Client {
         let (mut low, mut high) = (0, 0);
         let topic = topic_name(partition).ok()?;
         let (rk, number) = (self.rk.as_ptr(), partition.partition);
-        // SAFETY: as in `log_start`.
+        // SAFETY: as in `log`.
         check(unsafe { rd::rd_kafka_get_watermark_offsets(rk, topic.as_ptr(), number, &raw mut low, &raw mut high) }).ok()?;
         (high >= 0).then_some(high)
     }

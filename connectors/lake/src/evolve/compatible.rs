@@ -6,6 +6,7 @@ use arrow_schema::{DataType, Field, FieldRef, TimeUnit};
 use landfall_api::RecordError;
 use landfall_api::schema::{DEFAULT, NAME, PARAMETER, VERSION};
 
+use super::project::{is_number, is_shorter};
 use super::{Next, Rule};
 
 /// The parameters that say that a schema is an enum: of `AvroData` and `ProtobufData`.
@@ -99,9 +100,7 @@ pub(super) fn next(rule: Rule, file: &FieldRef, rows: &FieldRef) -> Result<Next,
 
 /// Whether values of `rows` cannot be projected to `file`, by what is checked at every depth.
 fn differs(rows: &Field, file: &Field) -> bool {
-    let (from, to) = (Type::of(rows.data_type()), Type::of(file.data_type()));
-    let promotable = from.zip(to).is_some_and(|(from, to)| from == to || from.is_promotable(to));
-    if !promotable
+    if !becomes(rows.data_type(), file.data_type())
         || rows.metadata().get(NAME) != file.metadata().get(NAME)
         || parameters_differ(rows, file)
         || rows.is_nullable() && !file.is_nullable() && !has_default(file)
@@ -119,6 +118,16 @@ fn differs(rows: &Field, file: &Field) -> bool {
             _ => true,
         },
         _ => false,
+    }
+}
+
+/// Whether values of `rows` become those of `file`, but for what is within them. Java's types are fewer, but schemas of one name and
+/// equal parameters have one of ours.
+fn becomes(rows: &DataType, file: &DataType) -> bool {
+    let Some((from, to)) = Type::of(rows).zip(Type::of(file)) else { return false };
+    match from == to {
+        true => rows == file || rows.is_nested() || is_shorter(rows, file),
+        false => from.is_promotable(to) && is_number(rows) && is_number(file),
     }
 }
 

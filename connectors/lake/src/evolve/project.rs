@@ -8,7 +8,8 @@ use arrow_array::{
     new_null_array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
-use arrow_cast::cast;
+use arrow_cast::display::FormatOptions;
+use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, SchemaRef};
 use arrow_select::take::take;
 use arrow_select::zip::zip;
@@ -17,6 +18,9 @@ use landfall_api::{Column, RecordError};
 
 use super::compatible::{Type, projector};
 use crate::columns::Refusals;
+
+/// A number that does not fit is an error, not a null.
+const EXACT: CastOptions<'_> = CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// `column` with the schema `to`, which [`next`](super::next) gave for its own. Fields that it lacks have their default, or are null;
 /// fields that `to` lacks are left out; numbers are promoted.
@@ -82,10 +86,7 @@ fn typed(array: &ArrayRef, to: &Field) -> Result<ArrayRef, RecordError> {
             let pairs = StructArray::try_new(fields.clone(), columns, None).map_err(arrow)?;
             MapArray::try_new(entries.clone(), offsets, pairs, array.nulls().cloned(), *sorted).map(|a| Arc::new(a) as _)
         }
-        (from, to) if is_number(from) && is_number(to) => cast(array, to),
-        (T::Decimal128(_, own), T::Decimal128(_, scale)) | (T::Decimal256(_, own), T::Decimal256(_, scale)) if own == scale => {
-            cast(array, to.data_type())
-        }
+        (from, to) if is_number(from) && is_number(to) || is_shorter(from, to) => cast_with_options(array, to, &EXACT),
         (_, to) if array.logical_null_count() == array.len() => return Ok(new_null_array(to, array.len())),
         (from, to) => return Err(mismatch(from, to)),
     };
@@ -128,8 +129,19 @@ fn part(offsets: &OffsetBuffer<i32>, items: &ArrayRef) -> (OffsetBuffer<i32>, Ar
     (OffsetBuffer::new(moved.into()), items.slice(first as usize, (last - first) as usize))
 }
 
-fn is_number(data_type: &DataType) -> bool {
+pub(super) fn is_number(data_type: &DataType) -> bool {
     data_type.is_integer() || matches!(data_type, DataType::Float32 | DataType::Float64)
+}
+
+/// Whether both are decimals of one scale, and the second has the digits of the first.
+pub(super) fn is_shorter(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    match (from, to) {
+        (T::Decimal128(digits, scale), T::Decimal128(most, same)) | (T::Decimal256(digits, scale), T::Decimal256(most, same)) => {
+            digits <= most && scale == same
+        }
+        _ => false,
+    }
 }
 
 /// Java's text.

@@ -11,7 +11,7 @@ use crate::types::table;
 
 /// What becomes of a file of `file` when rows of `rows` come, where schemas grow.
 pub(super) fn next(file: &FieldRef, rows: &FieldRef) -> Next {
-    match union(file, rows) {
+    match union(file, rows, Clash::Ends) {
         Some(union) if is_alike(&union, file) => Next::Project(union),
         Some(union) => Next::Widen(union),
         None => Next::Rotate,
@@ -34,17 +34,33 @@ pub(super) fn bare(field: &FieldRef) -> FieldRef {
     Arc::new(bare)
 }
 
-/// The union of two fields under the name of the first; None if no type holds the values of both.
-fn union(file: &FieldRef, rows: &FieldRef) -> Option<FieldRef> {
+/// The union of what files before hold and of rows that do not fit them: what clashes, at any depth, is as in the rows.
+pub(super) fn renewed(known: &FieldRef, rows: &FieldRef) -> FieldRef {
+    union(known, rows, Clash::Renews).unwrap_or_else(|| bare(rows))
+}
+
+/// What two types of which none holds the values of both do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clash {
+    /// There is no union.
+    Ends,
+    /// The second one is the union.
+    Renews,
+}
+
+/// The union of two fields under the name of the first; None if no type holds the values of both, which does not end.
+fn union(file: &FieldRef, rows: &FieldRef, clash: Clash) -> Option<FieldRef> {
+    let clashing = || (clash == Clash::Renews).then(|| Arc::new(bare(rows).as_ref().clone().with_name(file.name())));
     match (file.data_type(), rows.data_type()) {
         (_, DataType::Null) => Some(nullable(file, file.name())),
         (DataType::Null, _) => Some(nullable(rows, file.name())),
-        _ if meaning(file) != meaning(rows) => None,
+        _ if meaning(file) != meaning(rows) => clashing(),
         (own, other) => {
+            let Some(data_type) = data_type(own, other, clash) else { return clashing() };
             let mut metadata = file.metadata().clone();
             metadata.remove(DEFAULT);
             let nullable = file.is_nullable() || rows.is_nullable();
-            Some(Arc::new(Field::new(file.name(), data_type(own, other)?, nullable).with_metadata(metadata)))
+            Some(Arc::new(Field::new(file.name(), data_type, nullable).with_metadata(metadata)))
         }
     }
 }
@@ -60,16 +76,16 @@ fn meaning(field: &Field) -> (Option<&str>, bool) {
     (table::find(field).map(|named| named.name), is_json(field))
 }
 
-fn data_type(own: &DataType, other: &DataType) -> Option<DataType> {
+fn data_type(own: &DataType, other: &DataType, clash: Clash) -> Option<DataType> {
     use DataType as T;
     Some(match (own, other) {
-        (T::Struct(own), T::Struct(other)) => T::Struct(fields(own, other)?),
-        (T::List(own), T::List(other)) => T::List(union(own, other)?),
+        (T::Struct(own), T::Struct(other)) => T::Struct(fields(own, other, clash)?),
+        (T::List(own), T::List(other)) => T::List(union(own, other, clash)?),
         (T::Map(own, sorted), T::Map(other, _)) => {
             let (T::Struct(parts), T::Struct(others)) = (own.data_type(), other.data_type()) else { return None };
             let ([key, value], [other_key, other_value]) = (&parts[..], &others[..]) else { return None };
-            let key = union(key, other_key).filter(|union| is_alike(union, key))?;
-            let parts = T::Struct([key, union(value, other_value)?].into_iter().collect());
+            let key = union(key, other_key, clash).filter(|union| is_alike(union, key))?;
+            let parts = T::Struct([key, union(value, other_value, clash)?].into_iter().collect());
             T::Map(Arc::new(own.as_ref().clone().with_data_type(parts)), *sorted)
         }
         (T::Decimal128(own, scale), T::Decimal128(other, same)) if scale == same => T::Decimal128(*own.max(other), *scale),
@@ -103,11 +119,11 @@ fn number(own_bytes: Option<u8>, other_bytes: Option<u8>, own: &DataType, other:
 }
 
 /// The fields of the first in their order, then those that only the second has. What one of them lacks may be null.
-fn fields(own: &Fields, other: &Fields) -> Option<Fields> {
+fn fields(own: &Fields, other: &Fields, clash: Clash) -> Option<Fields> {
     let others: HashMap<&str, &FieldRef> = other.iter().map(|field| (field.name().as_str(), field)).collect();
     let owns: HashSet<&str> = own.iter().map(|field| field.name().as_str()).collect();
     let kept = own.iter().map(|field| match others.get(field.name().as_str()) {
-        Some(other) => union(field, other),
+        Some(other) => union(field, other, clash),
         None => Some(nullable(field, field.name())),
     });
     let added = other.iter().filter(|field| !owns.contains(field.name().as_str()));

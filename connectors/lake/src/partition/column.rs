@@ -8,10 +8,12 @@ use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, Int32Array, PrimitiveArra
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, FieldRef};
 use arrow_select::take::take;
-use landfall_api::Column;
 use landfall_api::schema::{self, is_json, is_schemaless};
+use landfall_api::{Column, RecordError};
 
 use super::groups::Groups;
+use super::joda::civil;
+use super::partition_error;
 
 /// The values of a field; null where it is, or something that it is in.
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub(super) enum Kind {
     Text,
     /// The JSON of values of several types.
     Json,
+    Bytes,
     Date,
     /// Nothing but nulls.
     Null,
@@ -79,13 +82,14 @@ impl Leaf {
             DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Kind::Integer,
             DataType::Utf8 if is_json(&self.field) => Kind::Json,
             DataType::Utf8 => Kind::Text,
+            DataType::Binary => Kind::Bytes,
             DataType::Date32 => Kind::Date,
             DataType::Null => Kind::Null,
             _ => return None,
         })
     }
 
-    /// Its rows by their values, for one that has a [`kind`](Self::kind).
+    /// Its rows by their values; by whether they are null for one that has no [`kind`](Self::kind).
     pub(super) fn groups(&self) -> Groups {
         let rows = 0..self.array.len();
         match self.field.data_type() {
@@ -102,7 +106,11 @@ impl Leaf {
                 let values = self.array.as_string::<i32>();
                 Groups::of(rows.map(|row| (!self.is_null(row)).then(|| values.value(row))))
             }
-            _ => Groups::one(rows.len()),
+            DataType::Binary => {
+                let values = self.array.as_binary::<i32>();
+                Groups::of(rows.map(|row| (!self.is_null(row)).then(|| values.value(row))))
+            }
+            _ => Groups::of(rows.map(|row| self.is_null(row))),
         }
     }
 
@@ -111,25 +119,42 @@ impl Leaf {
         Groups::of((0..values.len()).map(|row| (!self.is_null(row)).then(|| values.value(row))))
     }
 
-    /// The text of a row's value as Java prints it; None for null, and for JSON that is neither text, a number nor a boolean.
-    pub(super) fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+    /// The text of a row's value as Java prints it; None for null.
+    ///
+    /// # Errors
+    /// Bytes that are no text, and JSON that is neither text, a number nor a boolean.
+    pub(super) fn text(&self, row: usize) -> Result<Option<Cow<'_, str>>, RecordError> {
         if self.is_null(row) {
-            return None;
+            return Ok(None);
         }
         let array = &self.array;
-        Some(match self.field.data_type() {
+        Ok(Some(match self.field.data_type() {
             DataType::Boolean => Cow::Borrowed(if array.as_boolean().value(row) { "true" } else { "false" }),
             DataType::Int8 => array.as_primitive::<Int8Type>().value(row).to_string().into(),
             DataType::Int16 => array.as_primitive::<Int16Type>().value(row).to_string().into(),
             DataType::Int32 => array.as_primitive::<Int32Type>().value(row).to_string().into(),
             DataType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string().into(),
             DataType::Date32 => {
-                let (year, month, day) = super::joda::civil(array.as_primitive::<Date32Type>().value(row).into());
+                let (year, month, day) = civil(array.as_primitive::<Date32Type>().value(row).into());
                 format!("{year:04}-{month:02}-{day:02}").into()
             }
+            DataType::Utf8 if is_json(&self.field) => {
+                let json = array.as_string::<i32>().value(row);
+                match json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) {
+                    Some(text) if !text.contains('\\') => Cow::Borrowed(text),
+                    None if json == "null" => return Ok(None),
+                    None if !json.starts_with(['{', '[']) => Cow::Borrowed(json),
+                    _ => return Err(self.no_name()),
+                }
+            }
             DataType::Utf8 => Cow::Borrowed(array.as_string::<i32>().value(row)),
-            _ => return None,
-        })
+            DataType::Binary => Cow::Borrowed(str::from_utf8(array.as_binary::<i32>().value(row)).map_err(|_| self.no_name())?),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn no_name(&self) -> RecordError {
+        partition_error(format!("a value of '{}' is no text, number or boolean that a path can have", self.field.name()))
     }
 }
 

@@ -27,6 +27,20 @@ fn encoded(c: char, out: &mut String) {
     }
 }
 
+/// Appends `text`, all of it encoded.
+pub(super) fn all(text: &str, out: &mut String) {
+    text.chars().for_each(|c| encoded(c, out));
+}
+
+/// Begins the name that `out` has from `begin` on: encodes an underscore or a point there, which readers take for a sign that a file is
+/// not theirs.
+pub(super) fn begin(begin: usize, out: &mut String) {
+    if out[begin..].starts_with(['_', '.']) {
+        let code = if out[begin..].starts_with('_') { "%5F" } else { "%2E" };
+        out.replace_range(begin..=begin, code);
+    }
+}
+
 /// Ends a name: encodes a point at its end.
 pub(super) fn end(out: &mut String) {
     if out.ends_with('.') {

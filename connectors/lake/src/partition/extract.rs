@@ -143,7 +143,7 @@ impl Extractor {
             Some(n) => Ok(unit.millis(n)),
             None => iso::millis(text).ok_or_else(|| RecordError {
                 class: "java.lang.IllegalArgumentException",
-                message: format!("Invalid format: \"{text}\""),
+                message: format!("Invalid format: \"{}\"", text.chars().take(32).collect::<String>()),
             }),
         };
         let of_rows = |of: &dyn Fn(usize) -> Result<i64, RecordError>| {

@@ -78,12 +78,13 @@ impl ByField {
                 Err(RecordError::data(format!("Field '{}' is not present in the schema.", field.name)))
             };
         };
-        match leaf.kind() {
-            Some(Kind::Null) if schemaless => Ok(Some(leaf)),
-            Some(Kind::Boolean | Kind::Integer | Kind::Text) if !column::is_logical(&leaf.field) => Ok(Some(leaf)),
-            _ => Err(partition_error("Error encoding partition.")),
-        }
+        Ok(Some(leaf))
     }
+}
+
+/// Whether values of a field make folders in Java.
+fn is_name(leaf: &Leaf) -> bool {
+    matches!(leaf.kind(), Some(Kind::Boolean | Kind::Integer | Kind::Text)) && !column::is_logical(&leaf.field)
 }
 
 impl Partitioner for ByField {
@@ -103,7 +104,11 @@ impl Partitioner for ByField {
                     folder.push_str(&self.delim);
                 }
                 folder.push_str(&field.label);
-                let text = leaf.as_ref().and_then(|leaf| leaf.text(row));
+                let leaf = leaf.as_ref().filter(|leaf| !leaf.is_null(row));
+                if leaf.is_some_and(|leaf| !is_name(leaf)) {
+                    return Err(partition_error("Error encoding partition."));
+                }
+                let text = leaf.map_or(Ok(None), |leaf| leaf.text(row))?;
                 escape::value(text.as_deref().unwrap_or("null"), |_| false, folder);
                 escape::end(folder);
             }

@@ -1,23 +1,21 @@
 //! Dates and times in ISO 8601 as Joda-Time 2.13 reads them (`ISODateTimeFormat.dateTimeParser`), in UTC where they say no offset.
 
 use super::joda::{DAY, civil, day_of, week_of};
+use super::zone::offset_of;
 
 const HOUR: i64 = 3_600_000;
 
 /// The milliseconds since the epoch that `text` says; None if it says none.
 pub(super) fn millis(text: &str) -> Option<i64> {
     let mut text = Text(text.as_bytes());
-    let day = if text.at(b'T') { 0 } else { text.date()? };
+    let dated = !text.at_letter(b'T');
+    let day = if dated { text.date()? } else { 0 };
     let mut time = 0;
-    if text.take(b'T') {
-        if text.first().is_some_and(|b| b.is_ascii_digit()) {
+    if text.take_letter(b'T') {
+        if !dated || text.first().is_some_and(|b| b.is_ascii_digit()) {
             time = text.time()?;
-        } else if day == 0 && text.0.is_empty() {
-            return None;
         }
-        if let Some(offset) = text.offset()? {
-            time -= offset;
-        }
+        time -= text.offset()?;
     }
     if !text.0.is_empty() {
         return None;
@@ -39,6 +37,18 @@ impl Text<'_> {
 
     fn take(&mut self, byte: u8) -> bool {
         let there = self.at(byte);
+        if there {
+            self.0 = &self.0[1..];
+        }
+        there
+    }
+
+    fn at_letter(&self, upper: u8) -> bool {
+        self.first().is_some_and(|first| first.to_ascii_uppercase() == upper)
+    }
+
+    fn take_letter(&mut self, upper: u8) -> bool {
+        let there = self.at_letter(upper);
         if there {
             self.0 = &self.0[1..];
         }
@@ -106,7 +116,7 @@ impl Text<'_> {
         }
         if self.at(b'.') || self.at(b',') {
             self.0 = &self.0[1..];
-            let many = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
+            let many = self.0.iter().take(9).take_while(|b| b.is_ascii_digit()).count();
             let (digits, rest) = self.0.split_at(many);
             if many == 0 {
                 return None;
@@ -119,22 +129,11 @@ impl Text<'_> {
         Some(time)
     }
 
-    /// The milliseconds of an offset; Some(None) if there is none, None if it is not one.
-    #[expect(clippy::option_option, reason = "absent is not wrong")]
-    fn offset(&mut self) -> Option<Option<i64>> {
-        let sign = match self.first() {
-            None => return Some(None),
-            Some(b'Z') => {
-                self.0 = &self.0[1..];
-                return Some(Some(0));
-            }
-            Some(b'+') => 1,
-            Some(b'-') => -1,
-            _ => return None,
-        };
-        self.0 = &self.0[1..];
-        let text = std::str::from_utf8(self.0).ok()?;
-        self.0 = &[];
-        super::zone::offset_of(&format!("+{text}")).map(|offset| Some(sign * offset))
+    /// The milliseconds of an offset, 0 if there is none.
+    fn offset(&mut self) -> Option<i64> {
+        if self.0.is_empty() || self.take_letter(b'Z') {
+            return Some(0);
+        }
+        offset_of(str::from_utf8(std::mem::take(&mut self.0)).ok()?)
     }
 }

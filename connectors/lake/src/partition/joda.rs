@@ -98,6 +98,18 @@ impl Pattern {
         Ok(Self { tokens, texts })
     }
 
+    /// The longest time in milliseconds, counted from the epoch, in which the text stays the same.
+    pub(super) fn period(&self) -> i64 {
+        let of = |token: &Token| match token {
+            Token::Field('S', _) => 1,
+            Token::Field('s', _) => 1000,
+            Token::Field('m' | 'z' | 'Z', _) => 60_000,
+            Token::Field('a' | 'h' | 'H' | 'k' | 'K', _) => HOUR,
+            _ => DAY,
+        };
+        self.tokens.iter().map(of).min().unwrap_or(DAY)
+    }
+
     /// Appends the text of `millis` since the epoch in `zone`.
     pub(super) fn write(&self, millis: i64, zone: &Zone, out: &mut String) {
         let offset = zone.offset(millis);
@@ -128,7 +140,7 @@ impl Pattern {
                 'w' => number(week_of(day).1, count, out),
                 'y' | 'Y' if count == 2 => number(year.abs() % 100, 2, out),
                 'y' => number(year, count, out),
-                'Y' => number(year.abs(), count, out),
+                'Y' => number(if year > 0 { year } else { 1 - year }, count, out),
                 'M' if count >= 3 => self.word(MONTHS[month as usize - 1], count, out),
                 'M' => number(month, count, out),
                 'd' => number(of_month, count, out),

@@ -7,7 +7,7 @@ use landfall_api::{Faults, Key, Properties, Width, config};
 
 use super::extract::{Extractor, Source, Unit};
 use super::zone::Zone;
-use super::{PARTITIONERS, Partitioner, PartitionerClass};
+use super::{PARTITIONERS, Partitioner, PartitionerClass, Template};
 use crate::config::class_not_found;
 
 const CLASS: &str = "partitioner.class";
@@ -55,17 +55,32 @@ config! {
         timestamp_unit: String = "landfall.timestamp.unit" { default: Some("ms"), importance: Low, group: "Partitioner", width: Width::Short, display: "Unit of timestamps", valid: OneOf(&["auto", "ms", "us", "ns", "s"]) };
         /// Whether FieldPartitioner takes values without a schema, which Java's refuses; fields that they lack are null.
         partition_schemaless: bool = "landfall.partition.schemaless" { default: Some("false"), importance: Low, group: "Partitioner", width: Width::Short, display: "Partition values without a schema" };
+        /// The path of files below `topics.dir`, instead of a partitioner's: a text with, in braces, `{topic}` (where the record goes),
+        /// `{source.topic}` (where it comes from), `{partition}`, `{offset}` (of the file's first record), `{value.a.b}`, `{key}`, `{key.a}`,
+        /// `{header.x}` and `{timestamp:%Y-%m-%d}` (the time by `timestamp.extractor` in `timezone`, UTC if that is blank). `{offset:020}` and
+        /// `{partition:03}` fill up with zeros. What ends with `/` gets the usual file name, else the extension is added. The file's name must
+        /// differ for each partition and offset. A null is `__HIVE_DEFAULT_PARTITION__`.
+        ///
+        /// The letters of times are those of strftime, of which there are YmdHMSLyjFBbAaIpGVuz%. Values are percent-encoded where they could
+        /// leave their folder or be taken for another value.
+        path_template: Option<String> = "landfall.path.template" { group: "Partitioner", width: Width::Long, display: "Path template" };
         /// The Java class that makes schemas of partition fields.
         schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner", width: Width::Long, display: "Schema Generator Class", effect: Nothing("no tables are made") };
     }
 }
 
+const TEMPLATE: &str = "landfall.path.template";
+/// The keys that a template reads.
+const BY_TEMPLATE: &[&str] = &[TEMPLATE, "timezone", "timestamp.extractor", "timestamp.field", "landfall.timestamp.unit"];
 const TIME_BASED: &[&str] = &["TimeBased", "Daily", "Hourly"];
 
 impl PartitionerKeys {
     /// Reads the keys as `declared` changes them; None after a fault.
     pub fn read(declared: fn(Key) -> Key, properties: &Properties, faults: &mut Faults) -> Option<Arc<dyn Partitioner>> {
         let keys = Self::parse_as(declared, properties, faults)?;
+        if let Some(template) = &keys.path_template {
+            return keys.template(template, properties, faults);
+        }
         let delim = properties.get("directory.delim").map_or("/", |delim| delim.trim());
         let name = &keys.partitioner_class.0;
         match class(name) {
@@ -77,18 +92,33 @@ impl PartitionerKeys {
         }
     }
 
+    fn template(&self, text: &str, properties: &Properties, faults: &mut Faults) -> Option<Arc<dyn Partitioner>> {
+        let before = faults.0.len();
+        if properties.contains_key(CLASS) {
+            faults.push(CLASS, format!("{TEMPLATE} says what paths are: leave {CLASS} out"));
+        }
+        let zone = if self.timezone.is_empty() { Zone::utc() } else { Zone::joda(&self.timezone).ok()? };
+        let template = Template::ours(text, zone, self.extractor(faults)?, several_topics(properties));
+        let invalid = |why| faults.push(TEMPLATE, format!("Invalid value {text} for configuration {TEMPLATE}: {why}"));
+        let template = template.map_err(invalid).ok()?;
+        (faults.0.len() == before).then(|| Arc::new(template) as _)
+    }
+
     /// Warnings about keys that are set and that the partitioner does not read.
     #[must_use]
     pub fn warnings(properties: &Properties) -> Vec<String> {
         let name = properties.get(CLASS).map_or(DEFAULT, |name| name.trim());
-        let Some(class) = class(name) else { return Vec::new() };
-        let simple = class.class().rsplit('.').next().unwrap_or_default();
-        // the files of other rotations need a zone too
+        let (read, by) = match class(name) {
+            _ if properties.contains_key(TEMPLATE) => (BY_TEMPLATE, format!("{TEMPLATE} is given")),
+            Some(class) => (class.keys(), format!("the partitioner is {}", name.rsplit('.').next().unwrap_or_default())),
+            None => return Vec::new(),
+        };
+        // the schedule of files has a time zone too
         let scheduled = |key: &str| key == "timezone" && properties.contains_key("rotate.schedule.interval.ms");
-        let unread = |key: &&Key| key.name != CLASS && !class.keys().contains(&key.name) && !scheduled(key.name);
+        let unread = |key: &&Key| key.name != CLASS && !read.contains(&key.name) && !scheduled(key.name);
         let set = |key: &Key| properties.get(key.name).is_some_and(|value| value.trim() != key.default.unwrap_or_default());
         let unread = Self::KEYS.iter().filter(unread).filter(|key| set(key));
-        unread.map(|key| format!("{} has no effect in Landfall: the partitioner is {simple}", key.name)).collect()
+        unread.map(|key| format!("{} has no effect in Landfall: {by}", key.name)).collect()
     }
 
     /// Where times come from; None after a fault.
@@ -106,6 +136,12 @@ impl PartitionerKeys {
 /// The class of this name.
 fn class(name: &str) -> Option<&'static dyn PartitionerClass> {
     PARTITIONERS.iter().copied().find(|class| class.class() == name)
+}
+
+/// Whether a connector with these properties may have more than one topic.
+#[must_use]
+pub fn several_topics(properties: &Properties) -> bool {
+    properties.contains_key("topics.regex") || properties.get("topics").is_some_and(|topics| topics.contains(','))
 }
 
 /// Whether the partitioner is one of those whose names begin with one of `names`.

@@ -12,6 +12,7 @@ mod groups;
 mod iso;
 mod joda;
 mod keys;
+pub mod template;
 mod time_based;
 pub mod zone;
 
@@ -29,7 +30,8 @@ use groups::Groups;
 pub use default::ByPartition;
 pub use extract::{Extractor, Source, Unit};
 pub use field::ByField;
-pub use keys::PartitionerKeys;
+pub use keys::{PartitionerKeys, several_topics};
+pub use template::Template;
 pub use time_based::ByTime;
 
 /// The folders of the rows of a batch.

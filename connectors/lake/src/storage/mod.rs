@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use landfall_api::Calls;
 use serde::{Deserialize, Serialize};
 
 /// Where what readers must not see lives, below a store's root.
@@ -103,19 +104,6 @@ pub enum StorageError {
     /// Something else is staged or visible at the path of a file that was to be staged: it needs another name.
     #[error("{0}")]
     Taken(String),
-}
-
-/// How often one operation of a store was asked for since the worker has it, each try counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Calls {
-    /// The store's name for it, such as `Put Block`.
-    pub operation: &'static str,
-    /// Requests that were sent.
-    pub sent: u64,
-    /// Of these the ones that were answered with a refusal: a condition that does not hold, something that is not there.
-    pub refused: u64,
-    /// Of these the ones that had no answer, or one that asks for another try.
-    pub failed: u64,
 }
 
 /// A place for files and pointers. A failed call may have been applied, or be applied later, unless its answer says otherwise.

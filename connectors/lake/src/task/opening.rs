@@ -120,7 +120,7 @@ impl LakeTask {
         let skipped = owner.skipped();
         if skipped > 0 {
             tracing::warn!("{skipped} offsets of {origin} were deleted before they landed, and are left out");
-            self.context.metrics.records_skipped_gap.add(skipped);
+            self.context.metrics.gap_offsets.add(skipped);
         }
         let landed = owner.pointer().map(|pointer| pointer.landed.clone()).unwrap_or_default();
         if landed.low() > opening.first {

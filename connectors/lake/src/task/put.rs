@@ -170,7 +170,8 @@ impl LakeTask {
     fn path(&self, batch: &Batch, folder: &str) -> String {
         let Layout { names, partitioner, columns, .. } = &self.layout;
         let (first, extension) = (batch.offset.value(0), columns.format.extension());
-        partitioner.path(names, &File { topic: &batch.topic, folder, origin: &batch.origin, first, suffix: "", extension: &extension })
+        let extension = &*extension;
+        partitioner.path(names, &File { topic: &batch.topic, folder, origin: &batch.origin, first, suffix: "", extension })
     }
 
     /// The rows of `batch` for files of values of `field`.
@@ -328,7 +329,7 @@ impl LakeTask {
         }
         let layout = &self.layout;
         let (names, partitioner) = (layout.names.clone(), layout.partitioner.clone());
-        let (extension, of, at) = (layout.columns.format.extension().to_owned(), origin.clone(), folder.clone());
+        let (extension, of, at) = (layout.columns.format.extension(), origin.clone(), folder.clone());
         let path = move |suffix: &str| {
             let file = File { topic: &at.topic, folder: &at.name, origin: &of, first, suffix, extension: &extension };
             partitioner.path(&names, &file)

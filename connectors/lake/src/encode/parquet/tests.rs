@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use arrow_array::{ArrayRef, Int64Array, StringArray};
+use landfall_api::TopicPartition;
 
 fn rows(from: i64, n: i64) -> RecordBatch {
     let id: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + n));
@@ -11,7 +12,7 @@ fn rows(from: i64, n: i64) -> RecordBatch {
 }
 
 fn encoder(codec: Codec) -> Box<Parquet> {
-    Box::new(Parquet::new(rows(0, 1).schema(), codec, &TopicPartition::new("t", 3), None, 0))
+    Box::new(Parquet::new(rows(0, 1).schema(), &codec.into(), &Facts::new(TopicPartition::new("t", 3), 0)))
 }
 
 /// A file of ten batches.
