@@ -165,6 +165,8 @@ mod tests {
             );
             assert_eq!(landing.prefix, prefix);
         }
+        let landing = read(&given(GOOD, &[("landfall.state.container", "pointers")]), &mut Faults::default()).expect("good");
+        assert_eq!(landing.state.as_ref().map(|url| url.as_str()), Some("https://acct.blob.core.windows.net/pointers"));
     }
 
     #[test]

@@ -188,7 +188,7 @@ fn declared(key: Key) -> Key {
     Key { default: Some(default), ..key }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     for key in OWN.iter().filter(|key| properties.contains_key(**key)) {
         faults.push(*key, format!("{key} cannot be given: PROPERTIES in {KCQL} say it, as flush.size and flush.interval"));
     }
@@ -222,7 +222,7 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     };
     let extension = format!(".{}", target.extension(&keys.codec));
     let partitioner = Arc::new(Ending { partitioner: template.ok()?, extension });
-    let own = Some(Own { envelope: target.envelope(), partitioner, nulls });
+    let own = Some(Own { envelope: target.envelope(), partitioner, pointers: target.prefix.clone(), nulls });
     Some(Landing { lake: lake?, format, place: place?, prefix: target.prefix, state, own })
 }
 

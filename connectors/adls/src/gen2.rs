@@ -197,6 +197,34 @@ mod tests {
     }
 
     #[test]
+    fn commit_pointers_are_in_the_container_that_is_told() {
+        assert_eq!(landing(&[]).state, None);
+        let other = landing(&[("landfall.state.container", "pointers"), ("store.url", "http://127.0.0.1:7/acct")]);
+        assert_eq!(other.state.as_ref().map(|url| url.as_str()), Some("http://127.0.0.1:7/acct/pointers"));
+        let why = "landfall.state.container cannot be given: a directory keeps its commit pointers itself";
+        let local = [("landfall.state.container", "pointers"), ("store.url", "file:///tmp/x")];
+        assert_eq!(faults(&AzureDataLakeGen2Sink, GOOD, &local), [why]);
+    }
+
+    #[test]
+    fn confluent_clouds_keys_are_read_as_these() {
+        let cloud = [
+            ("connector.class", "AzureDataLakeGen2Sink"),
+            ("format.class", "-"),
+            ("flush.size", "-"),
+            ("input.data.format", "JSON"),
+            ("output.data.format", "PARQUET"),
+            ("time.interval", "DAILY"),
+            ("value.converter", "JsonConverter"),
+            ("value.converter.schemas.enable", "true"),
+        ];
+        let layout = landing(&cloud).layout().expect("a layout");
+        assert!(layout.partitioner.time_based());
+        assert_eq!((layout.rotation.flush_size, layout.columns.format.extension().as_str()), (Some(1000), ".snappy.parquet"));
+        assert_eq!(layout.rotation.interval, Some(86_400_000));
+    }
+
+    #[test]
     fn the_format_is_confluents_class() {
         assert_eq!(landing(&[]).format.extension(), ".snappy.parquet");
         let json = ("format.class", "io.confluent.connect.azure.storage.format.json.JsonFormat");

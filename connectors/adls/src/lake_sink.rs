@@ -212,6 +212,9 @@ mod tests {
             assert!(matches!(&landing.place, Place::Container(found, _) if found.as_str() == url), "{landing:?}");
             assert_eq!((landing.prefix.as_str(), landing.lake.flush_on_stop), (prefix, true));
         }
+        let state = [("landfall.state.container", "pointers"), ("store.url", "https://acct.blob.core.windows.net/lake/a"), key];
+        let landing = read(&given(GOOD, &state), &mut Faults::default()).expect("good");
+        assert_eq!(landing.state.as_ref().map(|url| url.as_str()), Some("https://acct.blob.core.windows.net/pointers"));
         let mut none = Faults::default();
         let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));

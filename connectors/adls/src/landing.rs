@@ -92,6 +92,8 @@ pub(crate) struct Own {
     pub(crate) envelope: Option<Envelope>,
     /// What names folders and files.
     pub(crate) partitioner: Arc<dyn Partitioner>,
+    /// What all files are below, by which their commit pointers are found.
+    pub(crate) pointers: String,
     /// What becomes of records without a value.
     pub(crate) nulls: NullValues,
 }
@@ -142,7 +144,7 @@ impl Landing {
     /// Where its files and pointers are.
     pub(crate) fn stores(&self) -> Result<Stores, StorageError> {
         let azure = |url: &Url, credential: &Credential| Ok(Arc::new(AzureStorage::new(url.clone(), credential.clone())?));
-        let folder = self.prefix.clone();
+        let folder = self.own.as_ref().map_or(&self.prefix, |own| &own.pointers).clone();
         Ok(match (&self.place, &self.state) {
             (Place::Directory(root), _) => {
                 let files: Arc<dyn Storage> = Arc::new(LocalStorage::new(root.clone()));
@@ -358,10 +360,11 @@ pub(crate) mod tests {
         credentials.provider.class";
 
     /// The keys of both classes that are acted upon, in part by refusing values.
-    const HONOURED: &str = "format.class az.compression.type flush.size rotate.schedule.interval.ms partitioner.max.open.files retry.backoff.ms \
-        filename.offset.zero.pad.width parquet.codec schema.compatibility behavior.on.null.values partitioner.class partition.field.name \
-        partition.duration.ms path.format locale timezone timestamp.extractor timestamp.field topics.dir directory.delim file.delim store.url \
-        storage.class";
+    const HONOURED: &str = "format.class az.compression.type avro.codec enhanced.avro.schema.support connect.meta.data \
+        format.bytearray.extension format.bytearray.separator flush.size rotate.schedule.interval.ms partitioner.max.open.files \
+        retry.backoff.ms filename.offset.zero.pad.width parquet.codec schema.compatibility behavior.on.null.values partitioner.class \
+        partition.field.name partition.duration.ms path.format locale timezone timestamp.extractor timestamp.field topics.dir \
+        directory.delim file.delim store.url storage.class";
 
     /// Checks that a class declares the keys of both Confluent classes, its own that it acts upon (`honoured`) and its `other`
     /// ones, each once; and that none of those it does not act upon takes another value in silence.

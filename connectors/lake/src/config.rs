@@ -200,7 +200,7 @@ impl LakeConfig {
         let partitioner = PartitionerKeys::read(declared, properties, &mut Faults::default());
         let time_based = partitioner.is_some_and(|partitioner| partitioner.time_based());
         let rotation = rotation.map_or_else(Vec::new, |keys| keys.warnings(time_based));
-        let schema = schema.map_or_else(Vec::new, |keys| keys.warnings(properties));
+        let schema = schema.map_or_else(Vec::new, |keys| keys.warnings());
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
         let parquet = properties.get("format.class").is_none_or(|class| class.trim().ends_with(".ParquetFormat"));
         let types: Vec<Key> = LakeKeys::KEYS.iter().filter(|key| !parquet && TYPES.contains(&key.name)).copied().collect();

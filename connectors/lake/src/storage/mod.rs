@@ -1,9 +1,11 @@
 //! Where files land and where pointers are kept: blocks are staged unseen, one publish makes them a visible file, a small object is
 //! replaced by compare-and-set, and no file is ever overwritten.
 //!
-//! [`local`] is a directory, the Azure back-end lives in `landfall-adls`; [`conformance`] is what every back-end must do.
+//! [`local`] is a directory, the Azure back-end lives in `landfall-adls`; [`conformance`] is what every back-end must do,
+//! [`examine`] what a user's own store is asked for.
 
 pub mod conformance;
+pub mod examine;
 pub mod local;
 
 use std::collections::BTreeMap;
@@ -150,6 +152,11 @@ pub trait Storage: Send + Sync + Debug {
 
     /// The paths of the small objects whose paths begin with `prefix`, which is below [`HIDDEN`].
     async fn names(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
+
+    /// Finds out what the store does of what the commit protocol assumes, in a folder of its own below [`HIDDEN`].
+    async fn examine(&self) -> Result<examine::Examination, StorageError> {
+        Ok(examine::Examination::default())
+    }
 }
 
 /// A file that is not visible yet. Dropped before it is sealed, it never will be.
