@@ -262,6 +262,9 @@ fn values_come_back_as_they_were() {
         (Field::new("nothing", DataType::Null, true), Arc::new(NullArray::new(2))),
     ]);
     let written = file(std::slice::from_ref(&rows), &Options::default());
+    assert_eq!(rows_of(&written).as_ref(), Ok(&*rows.schema()));
+    assert_eq!(rows_of(&written[..500]), Err(None));
+    assert!(matches!(rows_of(b"PAR1PAR1"), Err(Some(_))));
     let reader = apache_avro::Reader::new(&written[..]).expect("a header");
     let metadata = reader.user_metadata();
     let fact = |key: &str| metadata.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
@@ -354,7 +357,7 @@ fn a_large_file_comes_in_blocks_and_holds_little() {
 #[test]
 fn what_avro_has_no_name_or_type_for_is_refused() {
     let check = |field: Field| {
-        let error = check(&Options::default(), &Field::new("v", DataType::Struct(vec![field].into()), true));
+        let error = check(&Options::default(), &Field::new("v", DataType::Struct(vec![field].into()), true), None);
         error.map_err(|error| error.to_string()).expect_err("refused")
     };
     let refused = "org.apache.avro.SchemaParseException: Illegal character in: a-b";
