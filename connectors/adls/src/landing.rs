@@ -7,7 +7,7 @@ use azure_core::http::Url;
 use landfall_api::config::Class;
 use landfall_api::{Batch, Faults, Key, Properties, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::columns::Refusals;
-use landfall_lake::config::{LakeConfig, class_not_found, refuse};
+use landfall_lake::config::{LakeConfig, class_not_found, refuse, refuse_changed};
 use landfall_lake::encode::Format;
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
 use landfall_lake::envelope::Envelope;
@@ -173,6 +173,17 @@ pub(crate) fn task(
     let mut faults = Faults::default();
     let landing = read(properties, &mut faults);
     faults.or(landing).map_err(|faults| TaskError::Fatal(faults.to_string()))?.task(context)
+}
+
+/// Refuses `keys` that are given another value than their default, each for the reason that `why` gives.
+pub(crate) fn refuse_given(keys: &[Key], why: fn(&str) -> &'static str, properties: &Properties, faults: &mut Faults) {
+    let mut given = Faults::default();
+    refuse_changed(keys, properties, &mut given);
+    given.0.retain(|fault| !faults.0.iter().any(|other| other.key == fault.key));
+    for fault in given.0 {
+        let message = format!("{}: {}", fault.message.trim_end_matches(" yet"), why(&fault.key));
+        faults.push(fault.key, message);
+    }
 }
 
 /// Adds a fault of `key`; `why` shows nothing of a secret.
