@@ -23,6 +23,7 @@ mod json_schema;
 mod landing;
 mod memory;
 mod offsets_reset;
+mod operators;
 mod options;
 mod outage;
 mod readers;

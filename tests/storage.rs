@@ -16,6 +16,7 @@ use landfall_adls::storage::AzureStorage;
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
 use landfall_api::{Batch, Column, Opened, Opening, Properties, RawBatch, SinkConnector, SinkTask, TaskContext, TopicPartition};
 use landfall_lake::storage::conformance::{self, Others};
+use landfall_lake::storage::examine::Answer;
 use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::storage::{Area, Calls, Metadata, Published, Sealed, Staged, Storage, StorageError};
 
@@ -356,6 +357,100 @@ async fn a_put_whose_answer_was_lost_is_sent_once() {
     let puts: Vec<_> = storage.calls().into_iter().filter(|calls| calls.operation == "Put Blob").collect();
     assert_eq!(puts, [Calls { operation: "Put Blob", sent: 1, refused: 0, failed: 1 }]);
     assert_eq!(storage.get(path).await.expect("asked").expect("it was applied").0, "first");
+}
+
+#[tokio::test]
+async fn a_container_is_examined() {
+    let azurite = Azurite::start();
+    let others = Container::of(&azurite, azurite.container());
+    let storage = open(&azurite, azurite.container(), key(&azurite));
+    let found = storage.examine().await.expect("asked");
+    assert!(found.holds(), "{found:#?}");
+    let of = |answer| {
+        found.findings.iter().filter(|finding| finding.answer == answer).map(|finding| finding.question).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(Answer::Holds),
+        [
+            "an object is made only if there is none",
+            "of those who replace an object at once, one does",
+            "an object is replaced only if it is what was read",
+            "a staged blob is invisible",
+            "a list with a block that is not there changes nothing",
+            "a list makes a whole file visible",
+            "a list discards all other staged blocks",
+            "a block that comes late changes no file",
+            "a file that was removed does not come back",
+            "staged blocks survive a rename of their directory",
+            "staged blocks survive a delete of their directory",
+        ]
+    );
+    assert_eq!(of(Answer::NotAsked), ["a staged blob is listed by the Data Lake endpoint"]);
+    assert_eq!(others.walk(), [""; 0], "nothing is left");
+    assert_eq!(storage.names("_landfall/").await.expect("listed"), ["_landfall/v1/check.json"]);
+    // Credentials that may not delete can ask the most of it.
+    let narrow = open(&azurite, azurite.container(), sas()).examine().await.expect_err("it cannot remove what it wrote");
+    assert!(fatal(narrow).starts_with("Delete Blob "));
+}
+
+#[tokio::test]
+async fn a_hierarchical_account_is_examined() {
+    let azurite = Azurite::start();
+    let others = Container::of(&azurite, azurite.container());
+    for (keeps, answer) in [(true, Answer::Holds), (false, Answer::Warning)] {
+        let wire = Wire::before(&azurite);
+        wire.answer("restype=account", "200 OK\r\nx-ms-is-hns-enabled: true");
+        let through =
+            || AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
+        let lake = data_lake(&azurite, keeps);
+        let found = through().with_data_lake(lake.parse().expect("a URL")).examine().await.expect("asked");
+        let of: Vec<_> = found.findings.iter().filter(|finding| finding.question.starts_with("staged blocks")).collect();
+        assert!(found.holds() && of.len() == 2 && of.iter().all(|finding| finding.answer == answer), "{found:#?}");
+        // What was found out is what a publish goes by.
+        let through = through();
+        let file = sealed(&through, "a", &["ours"]).await;
+        assert_eq!(publish(&through, &file).await, Published::Landed);
+        others.delete("a");
+        let ended = publish(&through, &file).await;
+        assert!(matches!(ended, Published::Gone { conclusive, .. } if conclusive == keeps), "{ended:?}");
+    }
+}
+
+/// The URL of the container at a Data Lake endpoint that says yes to everything. One that does not keep staged blocks drops those of
+/// `a.parquet` in a directory that is renamed or deleted.
+fn data_lake(azurite: &Azurite, keeps: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/devstoreaccount1/{}", listener.local_addr().expect("bound"), azurite.container());
+    let blobs = Container::of(azurite, azurite.container()).url;
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && matches!(client.read(&mut byte), Ok(1)) {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let first = head.lines().next().unwrap_or_default();
+            let folder = match head.lines().find_map(|line| line.strip_prefix("x-ms-rename-source: ")) {
+                Some(source) => {
+                    source.split_once('/').and_then(|(_, path)| path.split_once('/')).map(|(_, folder)| folder.to_owned())
+                }
+                None if first.starts_with("DELETE ") => {
+                    first.split(['?', ' ']).nth(1).and_then(|path| path.splitn(4, '/').nth(3)).map(str::to_owned)
+                }
+                None => None,
+            };
+            if let Some(folder) = folder.filter(|_| !keeps) {
+                let blob = format!("{blobs}/{folder}/a.parquet");
+                let list = ureq::put(format!("{blob}?comp=blocklist&{WIDER_SAS}"));
+                list.send("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList></BlockList>").expect("dropped");
+                ureq::delete(format!("{blob}?{WIDER_SAS}")).call().expect("deleted");
+            }
+            let status = if first.starts_with("PUT ") { "201 Created" } else { "200 OK" };
+            let paths = r#"{"paths":[]}"#;
+            let _ = write!(client, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{paths}", paths.len());
+        }
+    });
+    url
 }
 
 /// A class, the folder that it lands in, and its keys.

@@ -545,7 +545,7 @@ impl Runner {
     fn release(&mut self) {
         for (tp, offers) in &mut self.offered {
             let letters = self.tolerance.letters.as_ref();
-            let told = self.partitions.get(tp).filter(|_| letters.is_some()).map_or(i64::MAX, |p| p.told);
+            let told = self.partitions.get(tp).filter(|p| letters.is_some() && p.next.is_some()).map_or(i64::MAX, |p| p.told);
             let most = letters.and_then(|letters| letters.first(tp)).map_or(told, |first| first.min(told));
             let free = offers.iter().rposition(|offer| offer.offset <= most).map_or(0, |last| last + 1);
             if let Some(offset) = offers.drain(..free).next_back() {
@@ -643,6 +643,15 @@ impl Runner {
             }
         }
         self.tell();
+        if !lost {
+            // The sink may wait for the group to accept what it has given before.
+            match self.sink.pre_commit() {
+                Ok(offsets) => self.offer(offsets),
+                Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
+            }
+            self.release();
+            self.commit_now(part(timeout, ACKNOWLEDGING), &|| false);
+        }
         match self.sink.close(partitions, drop_open || lost, part(timeout, PUBLISHING).saturating_sub(begun.elapsed())) {
             Ok(offsets) => self.offer(offsets),
             Err(error) => tracing::warn!("task {}: {error}", self.spec.id),

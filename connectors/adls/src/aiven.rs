@@ -130,7 +130,7 @@ fn class_of(format: &str) -> &'static str {
     }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     for key in properties.keys().filter(|key| key.starts_with("connect.parquet.")) {
         faults.push(key, format!("{key} is not supported: Hadoop's keys of Parquet are landfall.parquet.… here"));
     }

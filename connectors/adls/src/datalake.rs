@@ -191,7 +191,7 @@ fn declared(key: Key) -> Key {
     Key { default: Some(default), ..key }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     for key in OWN.iter().filter(|key| properties.contains_key(**key)) {
         faults.push(*key, format!("{key} cannot be given: PROPERTIES in {KCQL} say it, as flush.size and flush.interval"));
     }

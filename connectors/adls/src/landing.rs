@@ -371,10 +371,11 @@ pub(crate) mod tests {
         credentials.provider.class";
 
     /// The keys of both classes that are acted upon, in part by refusing values.
-    const HONOURED: &str = "format.class az.compression.type flush.size rotate.schedule.interval.ms partitioner.max.open.files retry.backoff.ms \
-        filename.offset.zero.pad.width parquet.codec schema.compatibility behavior.on.null.values partitioner.class partition.field.name \
-        partition.duration.ms path.format locale timezone timestamp.extractor timestamp.field topics.dir directory.delim file.delim store.url \
-        storage.class";
+    const HONOURED: &str = "format.class az.compression.type avro.codec enhanced.avro.schema.support connect.meta.data \
+        format.bytearray.extension format.bytearray.separator flush.size rotate.schedule.interval.ms partitioner.max.open.files \
+        retry.backoff.ms filename.offset.zero.pad.width parquet.codec schema.compatibility behavior.on.null.values partitioner.class \
+        partition.field.name partition.duration.ms path.format locale timezone timestamp.extractor timestamp.field topics.dir \
+        directory.delim file.delim store.url storage.class";
 
     /// Checks that a class declares the keys of both Confluent classes, its own that it acts upon (`honoured`) and its `other`
     /// ones, each once; and that none of those it does not act upon takes another value in silence.

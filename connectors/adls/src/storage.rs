@@ -3,6 +3,8 @@
 mod account;
 mod call;
 mod counts;
+mod data_lake;
+mod examine;
 mod object;
 mod publish;
 mod staged;
@@ -21,6 +23,7 @@ use azure_storage_blob::{
 };
 use bytes::Bytes;
 use futures::TryStreamExt;
+use landfall_lake::storage::examine::Examination;
 use landfall_lake::storage::{
     Area, Calls, HIDDEN, Metadata, Object, Published, Sealed, Staged, Storage, StorageError, Version, Written, checked_path,
     hidden_path, visible_path,
@@ -49,6 +52,8 @@ pub struct AzureStorage {
     options: ClientOptions,
     counts: Counts,
     keeps_staged_blocks: Arc<OnceCell<bool>>,
+    /// The container at the account's Data Lake endpoint, if it has one that is known.
+    data_lake: Option<Url>,
 }
 
 /// What there is at a path.
@@ -78,7 +83,15 @@ impl AzureStorage {
             Credential::Token(_) => {}
         }
         let container_name = container.path().rsplit('/').next().unwrap_or_default().into();
-        Ok(Self { container, container_name, credential, options, counts, keeps_staged_blocks: Arc::default() })
+        let data_lake = data_lake::beside(&container);
+        Ok(Self { container, container_name, credential, options, counts, keeps_staged_blocks: Arc::default(), data_lake })
+    }
+
+    /// The same with the container `url` at a Data Lake endpoint that its own URL does not tell. Only [`Storage::examine`] asks it.
+    #[must_use]
+    pub fn with_data_lake(self, mut url: Url) -> Self {
+        url.set_query(self.container.query());
+        Self { data_lake: Some(url), ..self }
     }
 
     fn token(&self) -> Option<Arc<dyn azure_core::credentials::TokenCredential>> {
@@ -88,13 +101,8 @@ impl AzureStorage {
         }
     }
 
-    /// The URL of a blob. Slashes stay slashes: a path of three names is three folders, in signatures and logs too.
     fn blob_url(&self, path: &str) -> Result<Url, StorageError> {
-        let mut url = self.container.clone();
-        url.path_segments_mut()
-            .map_err(|()| StorageError::Fatal(format!("{} is no base of a path", self.url())))?
-            .extend(checked_path(path)?.split('/'));
-        Ok(url)
+        below(&self.container, path)
     }
 
     fn block_blob(&self, url: Url) -> Result<BlockBlobClient, StorageError> {
@@ -254,6 +262,19 @@ impl Storage for AzureStorage {
         let found = self.blobs(prefix, vec![ListBlobsIncludeItem::Metadata]).await?;
         Ok(found.into_iter().filter(|(.., metadata)| !is_folder(metadata)).map(|(path, ..)| path).collect())
     }
+
+    async fn examine(&self) -> Result<Examination, StorageError> {
+        self.ask_all().await
+    }
+}
+
+/// The URL of `path` in a container. Slashes stay slashes: a path of three names is three folders, in signatures and logs too.
+fn below(container: &Url, path: &str) -> Result<Url, StorageError> {
+    let mut url = container.clone();
+    url.path_segments_mut()
+        .map_err(|()| StorageError::Fatal(format!("{} is no base of a path", without_query(container))))?
+        .extend(checked_path(path)?.split('/'));
+    Ok(url)
 }
 
 /// A file, or None for a directory.

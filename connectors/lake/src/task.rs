@@ -131,7 +131,8 @@ impl LakeTask {
             unpublished: Backlog::default(),
             open: AtomicUsize::new(0),
         });
-        let place = Place { storage, state, backoff: layout.retry_backoff, metrics: context.metrics.clone() };
+        let (backoff, log) = (layout.retry_backoff, layout.commit_log);
+        let place = Place { storage, state, backoff, log, metrics: context.metrics.clone() };
         Self {
             reports: Reports { sender, wake: context.wake.clone() },
             layout,
@@ -402,18 +403,22 @@ impl SinkTask for LakeTask {
         // What is unpublished becomes less only if owners are asked to commit it.
         ready &= self.wait(deadline, |task| shared.unpublished.bytes() <= task.most_unpublished())?;
         self.context.metrics.buffered_bytes.set(shared.backlog.bytes() as u64);
+        self.context.metrics.set_calls(self.place.calls());
         Ok(ready)
     }
 
     fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
         self.settle(Instant::now())?;
-        Ok(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.take_offset()?))).collect())
+        let mut offsets = self.confirmations();
+        offsets.extend(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.take_offset()?))));
+        Ok(offsets)
     }
 
     fn accepted(&mut self, offsets: &BTreeMap<TopicPartition, Offset>) {
-        for tp in offsets.keys() {
+        for (tp, offset) in offsets {
+            self.confirmed(tp, offset);
             if let Some(partition) = self.partitions.get_mut(tp) {
-                partition.accepted();
+                partition.accepted(offset);
                 self.due.insert(tp.clone());
             }
         }

@@ -6,14 +6,14 @@
 use azure_core::http::Url;
 use azure_core::http::headers::HeaderName;
 use azure_storage_blob::{BlobServiceClient, BlobServiceClientOptions};
-use landfall_lake::storage::StorageError;
+use landfall_lake::storage::{StorageError, Written};
 use serde::{Deserialize, Serialize};
 
 use super::AzureStorage;
 use super::call::ANSWER;
 
 /// Where `landfall storage check` writes down what it has found.
-pub(crate) const CHECKED: &str = "_landfall/v1/check.json";
+pub(super) const CHECKED: &str = "_landfall/v1/check.json";
 
 static IS_HIERARCHICAL: HeaderName = HeaderName::from_static("x-ms-is-hns-enabled");
 static KIND: HeaderName = HeaderName::from_static("x-ms-account-kind");
@@ -21,27 +21,27 @@ static SKU: HeaderName = HeaderName::from_static("x-ms-sku-name");
 
 /// What `landfall storage check` has found out, as it writes it down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Checked {
+pub(super) struct Checked {
     /// The form of this.
-    pub(crate) v: u32,
+    pub(super) v: u32,
     /// When, in milliseconds since the epoch.
-    pub(crate) checked_at: i64,
+    pub(super) checked_at: i64,
     /// Whether the account has a hierarchical namespace, if that is known.
-    pub(crate) hierarchical: Option<bool>,
+    pub(super) hierarchical: Option<bool>,
     /// Whether staged blocks can be published after the directory above them was renamed, and after it was deleted. False if it was
     /// not tried.
-    pub(crate) staged_blocks_survive_directories: bool,
+    pub(super) staged_blocks_survive_directories: bool,
 }
 
 /// What the service says of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Account {
+pub(super) struct Account {
     /// Whether its namespace is hierarchical, if it says so.
-    pub(crate) hierarchical: Option<bool>,
+    pub(super) hierarchical: Option<bool>,
     /// Its kind, such as `StorageV2`, and its redundancy, such as `Standard_LRS`.
-    pub(crate) kind: Option<String>,
+    pub(super) kind: Option<String>,
     /// Why it was not said.
-    pub(crate) unknown: Option<String>,
+    pub(super) unknown: Option<String>,
 }
 
 impl AzureStorage {
@@ -53,13 +53,23 @@ impl AzureStorage {
                 return Ok(true);
             }
             let checked = self.get_object(CHECKED).await?.and_then(|(text, _)| serde_json::from_slice::<Checked>(&text).ok());
-            Ok(checked.is_some_and(|checked| checked.staged_blocks_survive_directories))
+            Ok(checked.is_some_and(|checked| checked.hierarchical == Some(false) || checked.staged_blocks_survive_directories))
         };
         self.keeps_staged_blocks.get_or_try_init(|| ask).await.copied()
     }
 
+    /// Writes down what was found out.
+    pub(super) async fn record(&self, checked: &Checked) -> Result<(), StorageError> {
+        let text = serde_json::to_vec(checked).map_err(|e| StorageError::Fatal(format!("{CHECKED} cannot be written: {e}")))?;
+        let before = self.get_object(CHECKED).await?.map(|(_, version)| version);
+        match self.put_object(CHECKED, text.into(), before.as_ref()).await? {
+            Written::Done(_) => Ok(()),
+            Written::Refused => Err(StorageError::Retriable(format!("{CHECKED} was written by another at the same time"))),
+        }
+    }
+
     /// Asks what kind of account it is. Credentials that may not ask leave it unknown.
-    pub(crate) async fn account(&self) -> Result<Account, StorageError> {
+    pub(super) async fn account(&self) -> Result<Account, StorageError> {
         let url = self.account_url();
         let call = self.call("Get Account Information", &url);
         let options = BlobServiceClientOptions { client_options: self.options.clone(), ..Default::default() };

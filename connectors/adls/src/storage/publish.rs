@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use azure_core::error::ErrorKind;
 use azure_core::http::{Etag, Url};
 use azure_storage_blob::models::{Block, BlockBlobClientCommitBlockListOptions, BlockListType, BlockLookupList};
 use landfall_lake::storage::{Metadata, Published, Sealed, StorageError};
@@ -42,18 +43,8 @@ impl AzureStorage {
         let (url, ids) = (self.blob_url(&file.path)?, token.block_ids());
         for _ in 0..TRIES {
             let call = self.call("Put Block List", &url);
-            let mut metadata: HashMap<_, _> = metadata.clone().into_iter().collect();
-            metadata.insert(NONCE.to_owned(), token.nonce.simple().to_string());
-            let options = BlockBlobClientCommitBlockListOptions {
-                if_none_match: Some(Etag::from("*")),
-                metadata: Some(metadata),
-                ..Default::default()
-            };
-            // Never `Latest` or `Committed`: ids that are used up must not be found again.
-            let list = BlockLookupList { uncommitted: Some(ids.clone()), ..Default::default() };
-            let list = list.try_into().map_err(|e| call.failed(&e))?;
-            let client = self.block_blob(url.clone())?;
-            let Err(error) = call.within(ANSWER, client.commit_block_list(list, Some(options))).await? else {
+            let nonce = token.nonce.simple().to_string();
+            let Err(error) = call.within(ANSWER, self.put_block_list(&url, &ids, &nonce, metadata)).await? else {
                 return Ok(Published::Landed);
             };
             let (there, is_in_the_way) = match code(&error) {
@@ -75,6 +66,28 @@ impl AzureStorage {
             });
         }
         Err(StorageError::Retriable(format!("Put Block List {}: a blob of that name comes and goes", without_query(&url))))
+    }
+
+    /// Makes the blocks `ids` a file with `metadata` and the nonce, if there is none of its name.
+    pub(super) async fn put_block_list(
+        &self,
+        url: &Url,
+        ids: &[Vec<u8>],
+        nonce: &str,
+        metadata: &Metadata,
+    ) -> azure_core::Result<()> {
+        let mut metadata: HashMap<_, _> = metadata.clone().into_iter().collect();
+        metadata.insert(NONCE.to_owned(), nonce.to_owned());
+        let options = BlockBlobClientCommitBlockListOptions {
+            if_none_match: Some(Etag::from("*")),
+            metadata: Some(metadata),
+            ..Default::default()
+        };
+        // Never `Latest` or `Committed`: ids that are used up must not be found again.
+        let list = BlockLookupList { uncommitted: Some(ids.to_vec()), ..Default::default() };
+        let client =
+            self.block_blob(url.clone()).map_err(|e| azure_core::Error::with_message(ErrorKind::Other, e.to_string()))?;
+        client.commit_block_list(list.try_into()?, Some(options)).await.map(drop)
     }
 
     /// What it is that has the name, and whether ours is still staged beside it.

@@ -94,6 +94,9 @@ pub struct Pointer {
     pub pending: Vec<Pending>,
     /// Whether all of them are known to be visible, or to have been.
     pub published: bool,
+    /// The offset of the group that something else has set and that this pointer already follows. Kept until the group has one of
+    /// ours: as long as it has not, it would look as if it were set again.
+    pub obeyed: Option<i64>,
 }
 
 impl Pointer {
@@ -108,7 +111,15 @@ impl Pointer {
     /// # Errors
     /// It is none, or one of another format.
     pub fn decode(content: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(content).map_err(|error| error.to_string())
+        #[derive(Deserialize)]
+        struct Format {
+            v: u32,
+        }
+        match serde_json::from_slice(content) {
+            Ok(Format { v: FORMAT }) => serde_json::from_slice(content).map_err(|error| error.to_string()),
+            Ok(Format { v }) => Err(format!("it has format {v}, and this worker knows {FORMAT}")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// What is stored.
@@ -135,14 +146,16 @@ struct Stored {
     landed: Vec<i64>,
     pending: Vec<Pending>,
     published: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    obeyed: Option<i64>,
 }
 
 impl From<Pointer> for Stored {
     fn from(pointer: Pointer) -> Self {
         let (low, landed) = (pointer.landed.low(), pointer.landed.lengths());
-        let Pointer { identity, topic_id, incarnation, epoch, seq, owner, pending, published, .. } = pointer;
+        let Pointer { identity, topic_id, incarnation, epoch, seq, owner, pending, published, obeyed, .. } = pointer;
         let topic_id = topic_id.map(|id| id.to_string());
-        Self { v: FORMAT, identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published }
+        Self { v: FORMAT, identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published, obeyed }
     }
 }
 
@@ -150,12 +163,9 @@ impl TryFrom<Stored> for Pointer {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
-        let Stored { v, identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published } = stored;
-        if v != FORMAT {
-            return Err(format!("it has format {v}, and this worker knows {FORMAT}"));
-        }
+        let Stored { identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published, obeyed, .. } = stored;
         let topic_id = topic_id.map(|id| id.parse()).transpose()?;
         let landed = Offsets::of_lengths(low, &landed).ok_or("its landed offsets are none")?;
-        Ok(Self { identity, topic_id, incarnation, epoch, seq, owner, landed, pending, published })
+        Ok(Self { identity, topic_id, incarnation, epoch, seq, owner, landed, pending, published, obeyed })
     }
 }

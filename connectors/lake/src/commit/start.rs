@@ -7,10 +7,11 @@ use super::pointer::{Identity, Pointer};
 /// What stands before the incarnation in the metadata of our commits.
 const TOKEN: &str = "lf1:";
 
-/// What is known when a partition is opened.
+/// What Kafka says of a partition when it is opened. That may be old news when the pointer is read: another worker may have owned the
+/// partition in between.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Start {
-    /// The group's offset.
+    /// The group's offset, as it was read after the partition was assigned, or as the group has accepted it since.
     pub committed: Option<Committed>,
     /// The first record that the consumer gave, which began at `committed` or where `auto.offset.reset` says.
     pub first: i64,
@@ -20,6 +21,15 @@ pub struct Start {
     pub log_end: Option<i64>,
     /// The topic's id, if brokers tell.
     pub topic: Option<TopicId>,
+}
+
+impl Start {
+    /// The incarnation of a pointer that is made: that of the group's offset if there was a pointer before, so that files keep their
+    /// names in another `topics.dir`; one more if the offset does not count any more.
+    pub(super) fn born(&self) -> u32 {
+        let before = self.committed.as_ref().and_then(|committed| Some((incarnation(&committed.metadata)?, committed.offset)));
+        before.map_or(0, |(of, offset)| of + u32::from(self.first < offset))
+    }
 }
 
 /// What becomes of a group's offset that was set by something else while the partition had a pointer (`landfall.external.reset`).
@@ -95,6 +105,16 @@ pub enum Plan {
     Rewind(i64),
 }
 
+impl Plan {
+    /// The offset that it names.
+    pub(super) fn from(self) -> Option<i64> {
+        match self {
+            Self::Keep => None,
+            Self::Create(from) | Self::Raise(from) | Self::Rewind(from) => Some(from),
+        }
+    }
+}
+
 /// The incarnation that the metadata of a group's offset names, if it is one of ours.
 #[must_use]
 pub fn incarnation(metadata: &str) -> Option<u32> {
@@ -127,6 +147,8 @@ pub fn plan(name: &str, found: Option<&Pointer>, me: &Identity, start: &Start, r
             let again = pointer.topic_id.zip(start.topic).is_some_and(|(then, now)| then != now);
             let low = pointer.landed.low();
             match committed {
+                // an offset of ours is one of the topic that is gone
+                Some(Committed { metadata, .. }) if again && incarnation(metadata).is_some() => Plan::Rewind(start.log_start.unwrap_or(0)),
                 _ if again => Plan::Rewind(begin),
                 None => Plan::Keep,
                 Some(Committed { offset, metadata }) => match incarnation(metadata) {
@@ -139,7 +161,8 @@ pub fn plan(name: &str, found: Option<&Pointer>, me: &Identity, start: &Start, r
                         ));
                     }
                     Some(_) => Plan::Keep,
-                    None if *offset == low || rules.reset == ExternalReset::Ignore => Plan::Keep,
+                    None if *offset == low || pointer.obeyed == Some(*offset) => Plan::Keep,
+                    None if rules.reset == ExternalReset::Ignore => Plan::Keep,
                     None if rules.reset == ExternalReset::Fail => {
                         return Err(format!(
                             "the group's offset of {name} was set to {offset} by something else, and its records have landed up to \
@@ -152,10 +175,7 @@ pub fn plan(name: &str, found: Option<&Pointer>, me: &Identity, start: &Start, r
             }
         }
     };
-    let from = match plan {
-        Plan::Keep => found.map_or(begin, |pointer| pointer.landed.low()),
-        Plan::Create(from) | Plan::Raise(from) | Plan::Rewind(from) => from,
-    };
+    let from = plan.from().or(found.map(|pointer| pointer.landed.low())).unwrap_or(begin);
     if let Some(end) = start.log_end.filter(|end| from > *end) {
         return Err(format!(
             "{name} ends at offset {end}, and is to be read from offset {from} on: its log was cut off, or it is another cluster's"

@@ -142,7 +142,7 @@ impl Format {
         match self {
             Self::Parquet(options) => Box::new(parquet::Parquet::new(schema.clone(), options, facts)),
             Self::Json(options) => Box::new(json::Json::new(*options)),
-            Self::Avro(options) => Box::new(avro::Avro::new(schema.clone(), options, facts)),
+            Self::Avro(options) => Box::new(avro::Avro::new(schema, options, facts)),
             Self::Csv(options) => Box::new(csv::Csv::new(schema, *options)),
             Self::Bytes(options) => Box::new(bytes::Bytes::new(options)),
         }

@@ -53,8 +53,10 @@ fn filled(array: &ArrayRef, to: &Field, parent: Option<&NullBuffer>) -> Result<A
     }
     let Some(nulls) = array.logical_nulls().filter(|nulls| nulls.null_count() > 0) else { return Ok(array) };
     match default(to) {
-        Some(default) => zip(&BooleanArray::new(nulls.into_inner(), None), &array, &Scalar::new(default)).map_err(arrow),
-        None if NullBuffer::union(parent, None).is_some_and(|parent| nulls.contains(&parent)) => Ok(array),
+        Some(default) => {
+            zip(&BooleanArray::new(nulls.into_inner(), None), &array, &Scalar::new(default)).map_err(|error| arrow(&error))
+        }
+        None if parent.is_some_and(|parent| parent.contains(&nulls)) => Ok(array),
         None => Err(projector("Writer schema is optional, however, target schema does not provide a default value.")),
     }
 }
@@ -83,14 +85,14 @@ fn typed(array: &ArrayRef, to: &Field) -> Result<ArrayRef, RecordError> {
             // By their place: what keys and values are called differs between converters.
             let columns = pairs.as_struct().columns().iter().zip(fields).map(|(column, field)| filled(column, field, None));
             let columns = columns.collect::<Result<Vec<_>, _>>()?;
-            let pairs = StructArray::try_new(fields.clone(), columns, None).map_err(arrow)?;
+            let pairs = StructArray::try_new(fields.clone(), columns, None).map_err(|error| arrow(&error))?;
             MapArray::try_new(entries.clone(), offsets, pairs, array.nulls().cloned(), *sorted).map(|a| Arc::new(a) as _)
         }
         (from, to) if is_number(from) && is_number(to) || is_shorter(from, to) => cast_with_options(array, to, &EXACT),
         (_, to) if array.logical_null_count() == array.len() => return Ok(new_null_array(to, array.len())),
         (from, to) => return Err(mismatch(from, to)),
     };
-    made.map_err(arrow)
+    made.map_err(|error| arrow(&error))
 }
 
 /// The columns of `to` from those of `from`, which may lack some.
@@ -116,7 +118,7 @@ fn members(
 /// The values of a field that rows do not have.
 fn absent(field: &Field, rows: usize) -> Result<ArrayRef, RecordError> {
     match default(field) {
-        Some(default) => take(&default, &UInt32Array::from(vec![0; rows]), None).map_err(arrow),
+        Some(default) => take(&default, &UInt32Array::from(vec![0; rows]), None).map_err(|error| arrow(&error)),
         None if field.is_nullable() => Ok(new_null_array(field.data_type(), rows)),
         None => Err(projector(format!("Required field `{}` is missing from source schema", field.name()))),
     }
@@ -150,6 +152,6 @@ fn mismatch(from: &DataType, to: &DataType) -> RecordError {
     projector(format!("Schema type mismatch. source type: {} and target type: {}", name(from), name(to)))
 }
 
-fn arrow(error: ArrowError) -> RecordError {
+fn arrow(error: &ArrowError) -> RecordError {
     projector(error.to_string())
 }

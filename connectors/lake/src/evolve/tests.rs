@@ -317,13 +317,13 @@ fn rows_that_do_not_fit_are_refused_as_java_refuses_them() {
 #[test]
 fn what_is_below_a_null_is_not_there() {
     let inner = Fields::from(vec![optional("a", DataType::Int32)]);
-    let nulls = Some(vec![true, false].into());
-    let array = StructArray::new(inner.clone(), vec![Arc::new(Int32Array::from(vec![Some(1), None]))], nulls);
+    let nulls = Some(vec![true, false, false].into());
+    let array = StructArray::new(inner.clone(), vec![Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]))], nulls);
     let rows = column(vec![(optional("s", DataType::Struct(inner)), Arc::new(array))]);
     let file = |a| Arc::new(record([optional("s", DataType::Struct(vec![a].into()))]));
     let found = project(&rows, &file(required("a", DataType::Int64))).expect("the null is below one");
     let inner = found.array.as_struct().column(0).as_struct();
-    assert_eq!((inner.null_count(), inner.column(0).as_primitive::<Int64Type>().value(0)), (1, 1));
+    assert_eq!((inner.null_count(), inner.column(0).as_primitive::<Int64Type>().value(0)), (2, 1));
 }
 
 #[test]

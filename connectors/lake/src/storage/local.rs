@@ -11,6 +11,7 @@
 //!   a write that did not come that far is overwritten by the next one.
 
 mod attributes;
+mod examine;
 mod object;
 mod staged;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use bytes::Bytes;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::examine::Examination;
 use super::{
     Area, HIDDEN, Metadata, Object, Published, Sealed, Staged, Storage, StorageError, Version, Written, checked_path,
     hidden_path, visible_path,
@@ -175,6 +177,10 @@ impl Storage for LocalStorage {
         }
         let objects = self.walked(prefix, "").await?;
         Ok(objects.into_iter().map(|(path, _)| path).filter(|path| !object::is_beside(path)).collect())
+    }
+
+    async fn examine(&self) -> Result<Examination, StorageError> {
+        examine::examine(self).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! Where files land and where pointers are kept: blocks are staged unseen, one publish makes them a visible file, a small object is
 //! replaced by compare-and-set, and no file is ever overwritten.
 //!
-//! [`local`] is a directory, the Azure back-end lives in `landfall-adls`; [`conformance`] is what every back-end must do.
+//! [`local`] is a directory, the Azure back-end lives in `landfall-adls`; [`conformance`] is what every back-end must do,
+//! [`examine`] what a user's own store is asked for.
 
 pub mod conformance;
+pub mod examine;
 pub mod local;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use landfall_api::Calls;
 use serde::{Deserialize, Serialize};
 
 /// Where what readers must not see lives, below a store's root.
@@ -105,19 +108,6 @@ pub enum StorageError {
     Taken(String),
 }
 
-/// How often one operation of a store was asked for since the worker has it, each try counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Calls {
-    /// The store's name for it, such as `Put Block`.
-    pub operation: &'static str,
-    /// Requests that were sent.
-    pub sent: u64,
-    /// Of these the ones that were answered with a refusal: a condition that does not hold, something that is not there.
-    pub refused: u64,
-    /// Of these the ones that had no answer, or one that asks for another try.
-    pub failed: u64,
-}
-
 /// A place for files and pointers. A failed call may have been applied, or be applied later, unless its answer says otherwise.
 #[async_trait]
 pub trait Storage: Send + Sync + Debug {
@@ -162,6 +152,11 @@ pub trait Storage: Send + Sync + Debug {
 
     /// The paths of the small objects whose paths begin with `prefix`, which is below [`HIDDEN`].
     async fn names(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
+
+    /// Finds out what the store does of what the commit protocol assumes, in a folder of its own below [`HIDDEN`].
+    async fn examine(&self) -> Result<examine::Examination, StorageError> {
+        Ok(examine::Examination::default())
+    }
 }
 
 /// A file that is not visible yet. Dropped before it is sealed, it never will be.

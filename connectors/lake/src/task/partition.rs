@@ -255,9 +255,9 @@ impl Partition {
     }
 
     /// The group has accepted what was given.
-    pub(super) fn accepted(&mut self) {
+    pub(super) fn accepted(&mut self, offset: &Offset) {
         if let Some(owner) = &mut self.owner {
-            owner.accepted();
+            owner.accepted(offset);
         }
     }
 }

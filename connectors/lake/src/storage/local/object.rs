@@ -68,7 +68,7 @@ pub(super) fn remove(file: &Path, expected: &Version) -> Result<bool, StorageErr
 }
 
 /// The object's lock, which is let go when it is dropped or its process ends.
-fn lock(file: &Path) -> Result<File, StorageError> {
+pub(super) fn lock(file: &Path) -> Result<File, StorageError> {
     let path = beside(file, LOCK);
     let open = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let open = open.map_err(|e| failed("cannot lock", &path, &e))?;

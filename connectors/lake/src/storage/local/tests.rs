@@ -144,6 +144,29 @@ async fn a_place_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
+async fn a_directory_is_examined() {
+    let root = tempfile::tempdir().expect("a directory");
+    let found = LocalStorage::new(root.path()).needing_metadata().examine().await.expect("asked");
+    assert!(found.holds(), "{found:#?}");
+    let asked: Vec<_> = found.findings.iter().map(|finding| (finding.assumption, finding.question)).collect();
+    assert_eq!(
+        asked,
+        [
+            ("A1", "an object is made only if there is none"),
+            ("A1", "of those who replace an object at once, one does"),
+            ("A1", "an object is replaced only if it is what was read"),
+            ("A2", "what is written can be made to last"),
+            ("A2", "a file is renamed in one step, and over none"),
+            ("A2", "files keep attributes"),
+            ("A1", "a lock is one worker's"),
+            ("", "the file system"),
+            ("", "free space"),
+        ]
+    );
+    assert_eq!(std::fs::read_dir(root.path().join("_landfall/check")).expect("listed").count(), 0, "nothing is left");
+}
+
+#[tokio::test]
 async fn attributes_of_others_are_left_out() {
     let root = tempfile::tempdir().expect("a directory");
     let file = root.path().join("a");
