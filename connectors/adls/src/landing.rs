@@ -210,8 +210,11 @@ pub(crate) fn directory(properties: &Properties, faults: &mut Faults) -> Option<
 }
 
 /// The keys of the engine that a class offers whose keys are not Confluent's: Landfall's own, and those of `more`.
-pub(crate) fn engine_keys(more: &[&str]) -> impl Iterator<Item = Key> {
-    LakeConfig::keys().filter(move |key| is_offered(key.name, more))
+pub(crate) fn engine_keys(more: &[&str]) -> impl Iterator<Item = Key> + use<> {
+    let known = |key: &Key| key.dependents.iter().all(|name| is_offered(name, more));
+    let offered = LakeConfig::keys().filter(|key| is_offered(key.name, more));
+    let offered: Vec<_> = offered.map(|key| if known(&key) { key } else { Key { dependents: &[], ..key } }).collect();
+    offered.into_iter()
 }
 
 /// What such a class's configuration says in the engine's keys: what is given of those that it offers, and its `own`.
