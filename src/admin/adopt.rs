@@ -225,6 +225,7 @@ impl Change {
                 landed,
                 pending: Vec::new(),
                 published: true,
+                obeyed: None,
             };
             return self.write(root, &made, None).await;
         };
