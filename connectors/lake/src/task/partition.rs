@@ -48,6 +48,8 @@ pub(super) struct Partition {
     /// The schema of the values put last, for those that have none.
     pub(super) value: Option<FieldRef>,
     given: Option<Offset>,
+    /// Whether there may be an offset that has not been given.
+    moved: bool,
     committed_at: Instant,
     /// When to look whether the pointer should say more.
     pub(super) save_at: Instant,
@@ -131,6 +133,7 @@ impl Partition {
             area,
             incarnation,
             given: given.filter(|given| owner.offset().as_ref() == Some(given)),
+            moved: true,
             owner: Some(owner),
             driven: None,
             committing: Vec::new(),
@@ -236,7 +239,7 @@ impl Partition {
             metrics.bytes_landed.add(sealed.pending.file.size);
         }
         self.save_at = now + SAVE;
-        (self.owner, self.driven) = (Some(owner), None);
+        (self.owner, self.driven, self.moved) = (Some(owner), None, true);
     }
 
     /// What may be committed to the group, if it has not been given before.
