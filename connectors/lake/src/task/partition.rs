@@ -244,12 +244,11 @@ impl Partition {
 
     /// What may be committed to the group, if it has not been given before.
     pub(super) fn take_offset(&mut self) -> Option<Offset> {
-        let offset = self.owner.as_ref()?.offset()?;
-        if self
-            .given
-            .as_ref()
-            .is_some_and(|given| given.offset == offset.offset && !self.owner.as_ref().is_some_and(Owner::awaits_group))
-        {
+        let owner = self.owner.as_ref().filter(|_| self.moved)?;
+        let (offset, again) = (owner.offset()?, owner.awaits_group());
+        // what the group has to accept is given until it has
+        self.moved = again;
+        if !again && self.given.as_ref().is_some_and(|given| given.offset == offset.offset) {
             return None;
         }
         crash_point("commit::before-group");
