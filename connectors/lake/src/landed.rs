@@ -41,6 +41,19 @@ pub async fn learned(storage: &dyn Storage, path: &str) -> Result<Option<FieldRe
     Ok(schema.ok().map(|schema| columns::value_field(&Arc::new(schema))))
 }
 
+/// The schema of the rows of a file of Avro, read from its beginning: usually in one call.
+async fn avro_schema(storage: &dyn Storage, object: &Object) -> Result<Option<Schema>, StorageError> {
+    let mut head = 64 << 10;
+    loop {
+        let end = object.size.min(head);
+        match avro::rows_of(&storage.read(&object.path, 0..end).await?) {
+            Ok(schema) => return Ok(Some(schema)),
+            Err(None) if end < object.size => head *= 4,
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
 /// The footer, read from the file's end: usually in one call.
 ///
 /// # Errors
