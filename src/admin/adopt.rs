@@ -140,7 +140,9 @@ fn changes(
         let incarnation = said.and_then(|said| start::incarnation(&said.committed.get(&partition)?.metadata)).unwrap_or(0);
         changes.push(Change { partition, before: Some(pointer), identity, topic, low, incarnation });
     }
-    for (partition, low) in lows.iter().filter(|(partition, _)| options.topics.is_empty() || options.topics.contains(&partition.topic)) {
+    for (partition, low) in
+        lows.iter().filter(|(partition, _)| options.topics.is_empty() || options.topics.contains(&partition.topic))
+    {
         if !changes.iter().any(|change: &Change| change.partition == *partition) {
             let identity = Identity { kafka_cluster_id: cluster.clone().unwrap_or_default(), ..root.identity.clone() };
             let topic = said.and_then(|said| said.topics.get(&partition.topic).copied());
@@ -169,7 +171,9 @@ impl Change {
             Some(to) if to > low => says.push(format!("goes on at offset {to}, not {low}: the records between are left out")),
             Some(to) if to < low => {
                 let incarnation = next.incarnation;
-                says.push(format!("goes on at offset {to}, not {low}: records land again, in files of incarnation {incarnation}"));
+                says.push(format!(
+                    "goes on at offset {to}, not {low}: records land again, in files of incarnation {incarnation}"
+                ));
             }
             _ => says.push(format!("goes on at offset {low}")),
         }
@@ -217,7 +221,8 @@ impl Change {
         let (name, identity) = (self.partition.to_string(), before.identity.clone());
         let mut owner = Owner::new(Claim { name, identity, writer: writer.clone(), start, rules: Rules::default() });
         let backoff = Duration::from_secs(1);
-        let place = Place { storage: root.files.clone(), state: root.pointers.clone(), backoff, log: false, metrics: Arc::default() };
+        let place =
+            Place { storage: root.files.clone(), state: root.pointers.clone(), backoff, log: false, metrics: Arc::default() };
         place.drive(&mut owner, &root.folder(&self.partition)).await.map_err(|e| e.to_string())?;
         match owner.end() {
             None => {}

@@ -65,7 +65,16 @@ fn list(root: &Root, kept: &[Kept]) -> String {
             ],
             Err(why) => {
                 let [unknown, epoch] = ["?", "?"].map(str::to_owned);
-                [topic.clone(), number.to_string(), unknown.clone(), unknown.clone(), unknown.clone(), unknown, epoch, why.clone()]
+                [
+                    topic.clone(),
+                    number.to_string(),
+                    unknown.clone(),
+                    unknown.clone(),
+                    unknown.clone(),
+                    unknown,
+                    epoch,
+                    why.clone(),
+                ]
             }
         }
     };
@@ -123,9 +132,7 @@ fn json(kept: &Kept) -> Value {
     match &kept.pointer {
         Ok(pointer) => {
             let runs: Vec<_> = pointer.landed.runs().iter().map(|run| json!([run.start, run.end])).collect();
-            let file = |p: &landfall_lake::commit::pointer::Pending| {
-                json!({"path": p.file.path, "bytes": p.file.size, "rows": p.rows, "first": p.first, "last": p.last})
-            };
+            let file = |p: &landfall_lake::commit::pointer::Pending| json!({"path": p.file.path, "bytes": p.file.size, "rows": p.rows, "first": p.first, "last": p.last});
             let more = json!({
                 "connector": pointer.identity.connector,
                 "group": pointer.identity.group,

@@ -62,10 +62,12 @@ impl Root {
         let shown = connector.config.display();
         let config = file.config.iter();
         let properties: Properties = config.filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
-        let class = properties.get("connector.class").ok_or_else(|| format!("{shown}: the mandatory key connector.class is missing"))?;
+        let class =
+            properties.get("connector.class").ok_or_else(|| format!("{shown}: the mandatory key connector.class is missing"))?;
         let sink = Plugins::BUILT_IN.sink(class.trim()).ok_or_else(|| format!("{shown}: there is no connector class {class}"))?;
         let opened = landfall_adls::open::open(sink.class(), &properties);
-        let Opened { files, names, pointers, folder } = opened.map_err(|faults| file.locate(&crate::herder::Error::Invalid(faults)))?;
+        let Opened { files, names, pointers, folder } =
+            opened.map_err(|faults| file.locate(&crate::herder::Error::Invalid(faults)))?;
         let group = properties.get("consumer.override.group.id").cloned();
         let group = group.unwrap_or_else(|| format!("connect-{}", file.name));
         let identity = Identity { connector: file.name, group, kafka_cluster_id: String::new() };
@@ -127,7 +129,9 @@ mod tests {
 
     #[test]
     fn moments_are_said_roughly() {
-        for (seconds, said) in [(-5, "0 s ago"), (90, "90 s ago"), (600, "10 min ago"), (10_000, "2 h ago"), (900_000, "10 days ago")] {
+        for (seconds, said) in
+            [(-5, "0 s ago"), (90, "90 s ago"), (600, "10 min ago"), (10_000, "2 h ago"), (900_000, "10 days ago")]
+        {
             assert_eq!(ago(now() - seconds * 1000), said);
         }
     }

@@ -2,9 +2,11 @@
 
 /// The text of `rows` below `headings`, each line with its end; the columns of numbers are aligned to the right.
 pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
-    let widths: [usize; N] =
-        std::array::from_fn(|c| rows.iter().map(|row| row[c].chars().count()).chain([headings[c].chars().count()]).max().unwrap_or(0));
-    let numbers: [bool; N] = std::array::from_fn(|c| rows.iter().all(|row| row[c].bytes().all(|b| b.is_ascii_digit() || b == b'-')));
+    let widths: [usize; N] = std::array::from_fn(|c| {
+        rows.iter().map(|row| row[c].chars().count()).chain([headings[c].chars().count()]).max().unwrap_or(0)
+    });
+    let numbers: [bool; N] =
+        std::array::from_fn(|c| rows.iter().all(|row| row[c].bytes().all(|b| b.is_ascii_digit() || b == b'-')));
     let mut text = String::new();
     for row in std::iter::once(&headings.map(str::to_owned)).chain(rows) {
         let mut line = String::new();

@@ -136,13 +136,19 @@ fn compare(root: &Root, files: &[File], kept: &[Kept], said: Option<&Said>) -> (
         for (path, holds) in held.iter().filter(|(_, holds)| is_of(holds, pointer)) {
             if !(pointer.landed.contains(holds.first) && pointer.landed.contains(holds.last)) {
                 let Holds { first, last, .. } = holds;
-                find(Kind::Uncommitted, format!("{path} holds offsets {first} to {last}, and the pointer does not say that they have landed"));
+                find(
+                    Kind::Uncommitted,
+                    format!("{path} holds offsets {first} to {last}, and the pointer does not say that they have landed"),
+                );
             }
         }
         for pending in &pointer.pending {
             if !held.iter().any(|(path, _)| *path == pending.file.path) {
                 let is = if pointer.published { "was moved away or deleted" } else { "is committed and not visible yet" };
-                find(Kind::Gone, format!("{} ({} rows, offsets {} to {}) {is}", pending.file.path, pending.rows, pending.first, pending.last));
+                find(
+                    Kind::Gone,
+                    format!("{} ({} rows, offsets {} to {}) {is}", pending.file.path, pending.rows, pending.first, pending.last),
+                );
             }
         }
         let log = said.and_then(|said| said.logs.get(partition));
@@ -169,7 +175,9 @@ fn overlaps(held: &[(&str, &Holds)], mut find: impl FnMut(String)) {
     let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
     let mut last: BTreeMap<Option<String>, (&str, &Holds)> = BTreeMap::new();
     for (path, holds) in held {
-        if let Some((other, before)) = last.get(&folder(path)).filter(|(_, before)| same(before, holds) && before.last >= holds.first) {
+        if let Some((other, before)) =
+            last.get(&folder(path)).filter(|(_, before)| same(before, holds) && before.last >= holds.first)
+        {
             let (from, to) = (holds.first, holds.last.min(before.last));
             find(format!("{other} and {path} both hold offsets {from} to {to} of {}", holds.partition));
         }
@@ -189,7 +197,10 @@ fn overlaps(held: &[(&str, &Holds)], mut find: impl FnMut(String)) {
         let offsets = end.abs_diff(begin.first) + 1;
         if rows > offsets {
             let (first, files) = (begin.first, count(at - from, "file"));
-            find(format!("{files} of {} from {} on have {rows} rows of {offsets} offsets, {first} to {end}", begin.partition, held[from].0));
+            find(format!(
+                "{files} of {} from {} on have {rows} rows of {offsets} offsets, {first} to {end}",
+                begin.partition, held[from].0
+            ));
         }
     }
 }
@@ -197,7 +208,8 @@ fn overlaps(held: &[(&str, &Holds)], mut find: impl FnMut(String)) {
 /// How many offsets from `from` on are done with and in no file: records that were left out, compacted or routed elsewhere, and those
 /// of files that were moved away.
 fn missing(held: &[(&str, &Holds)], pointer: &Pointer, from: i64) -> i64 {
-    let mut spans: Vec<_> = held.iter().filter(|(_, holds)| is_of(holds, pointer)).map(|(_, holds)| (holds.first, holds.last + 1)).collect();
+    let mut spans: Vec<_> =
+        held.iter().filter(|(_, holds)| is_of(holds, pointer)).map(|(_, holds)| (holds.first, holds.last + 1)).collect();
     spans.sort_unstable();
     let (mut missing, mut at) = (0, from);
     let done = std::iter::once(0..pointer.landed.low()).chain(pointer.landed.runs().iter().cloned());
@@ -225,7 +237,8 @@ fn kafka(partition: &Partition, pointer: &Pointer, said: &Said, mut find: impl F
         find(format!("{partition} is of the cluster {cluster}, and these brokers are of {now}"));
         return;
     }
-    if let Some((then, now)) = pointer.topic_id.zip(said.topics.get(&partition.topic).copied()).filter(|(then, now)| then != now) {
+    if let Some((then, now)) = pointer.topic_id.zip(said.topics.get(&partition.topic).copied()).filter(|(then, now)| then != now)
+    {
         find(format!("{partition}: the topic was deleted and created again (its id was {then} and is {now})"));
         return;
     }
@@ -271,7 +284,11 @@ fn text(looked: &BTreeMap<Partition, Looked>, findings: &[Finding], wrong: usize
         text.push('\n');
     }
     let files = looked.values().map(|looked| looked.files).sum();
-    text += &format!("{} at {url}, {} wrong\n", count(files, "file"), if wrong == 0 { "nothing".to_owned() } else { count(wrong, "thing") });
+    text += &format!(
+        "{} at {url}, {} wrong\n",
+        count(files, "file"),
+        if wrong == 0 { "nothing".to_owned() } else { count(wrong, "thing") }
+    );
     text
 }
 

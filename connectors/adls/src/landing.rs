@@ -14,8 +14,8 @@ use landfall_lake::envelope::Envelope;
 use landfall_lake::name::{File, Names};
 use landfall_lake::nulls::NullValues;
 use landfall_lake::partition::{Folders, Partitioner};
-use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::storage::local::LocalStorage;
+use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::{LakeTask, Layout};
 
 use crate::credential::Credential;
