@@ -233,7 +233,8 @@ impl Change {
         let (name, identity) = (self.partition.to_string(), before.identity.clone());
         let mut owner = Owner::new(Claim { name, identity, writer: writer.clone(), start, rules: Rules::default() });
         let backoff = Duration::from_secs(1);
-        let place = Place { storage: root.files.clone(), state: root.pointers.clone(), backoff, log: false, metrics: Arc::default() };
+        let place =
+            Place { storage: root.files.clone(), state: root.pointers.clone(), backoff, log: false, metrics: Arc::default() };
         place.drive(&mut owner, &root.folder(&self.partition)).await.map_err(|e| e.to_string())?;
         match owner.end() {
             None => {}
