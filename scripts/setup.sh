@@ -4,7 +4,7 @@
 #   setup.sh build   the Debian packages that a build needs
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
 #                   Azurite, a schema registry, Python readers of Parquet
-#   setup.sh long    these, and Spark and a Java compiler, for `make test-long`
+#   setup.sh long    these, and Spark, Delta Lake and a Java compiler, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -98,4 +98,6 @@ once debezium "$(cat tests/support/debezium/pom.xml)" jars debezium/postgres tes
 once npm "$azurite" npm_packages
 once apicurio "$apicurio" registry
 once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
-[ "${1:-}" != long ] || once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt
+[ "${1:-}" = long ] || exit 0
+once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt
+once spark-jars "$(cat tests/support/spark/pom.xml)" jars spark-jars tests/support/spark/pom.xml

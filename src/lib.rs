@@ -12,8 +12,10 @@
 //! - [`metrics`] is how dashboards do,
 //! - [`worker`] is all of this together,
 //! - [`broker`] is a Kafka for those who have none,
-//! - [`demo`] is the first thing to try.
+//! - [`demo`] is the first thing to try,
+//! - [`admin`] is for operators, beside workers that run.
 
+pub mod admin;
 pub mod broker;
 pub mod config;
 pub mod convert;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use landfall::admin;
 use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, check_log_level, log_level};
 use landfall::demo;
 use landfall::herder::Standalone;
@@ -47,6 +48,8 @@ enum Command {
     },
     /// See it work without Kafka and Azure: land change events of a small bank in a directory, until Ctrl-C.
     Demo(demo::Options),
+    #[command(flatten)]
+    Admin(admin::Command),
 }
 
 /// How the program ends when it cannot go on: an exit code and what the user is told.
@@ -55,9 +58,11 @@ struct End(u8, String);
 fn main() -> ExitCode {
     // Huge pages are zeroed whole for buffers that live for milliseconds: measured, a third more CPU time and memory.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
+    #[cfg(feature = "failpoints")]
+    let _points = fail::FailScenario::setup();
     let Arguments { command, log_level: level } = Arguments::parse();
     let is_demo = matches!(command, Command::Demo(_));
-    let level = log_level(level, if is_demo { DEMO_LOG } else { WORKER_LOG });
+    let level = log_level(level, if matches!(command, Command::Standalone { .. }) { WORKER_LOG } else { DEMO_LOG });
     // The demo's progress may stand where the log is about to write.
     let clear = is_demo && stdout().is_terminal() && stderr().is_terminal();
     let log = move || {
@@ -75,6 +80,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => {
             block_on(|interrupted| async { demo::run(options, stdout(), interrupted).await.map_err(|e| End(1, e)) })
         }
+        Command::Admin(command) => block_on(|interrupted| administer(command, interrupted)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,8 +90,21 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "what ends the program is said to whoever started it")]
 fn tell(End(code, message): End) -> ExitCode {
-    eprintln!("{message}");
+    if !message.is_empty() {
+        eprintln!("{message}");
+    }
     ExitCode::from(code)
+}
+
+/// Ends with 3 if something is wrong that was looked for.
+async fn administer(command: admin::Command, interrupted: oneshot::Receiver<()>) -> Result<(), End> {
+    let outcome = tokio::select! {
+        outcome = admin::run(command) => outcome.map_err(|e| End(1, e))?,
+        _ = interrupted => return Err(End(130, "interrupted".into())),
+    };
+    // Who does not read on has seen enough.
+    let _ = stdout().write_all(outcome.text.as_bytes());
+    if outcome.wrong { Err(End(3, String::new())) } else { Ok(()) }
 }
 
 fn standalone(worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {

@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use landfall_api::{FilesEnded, TaskMetrics};
+use landfall_api::{Calls, FilesEnded, TaskMetrics};
 
 use crate::herder::{Standalone, State, TaskCounts};
 
@@ -59,6 +59,14 @@ const TASK_METRICS: &[TaskMetric] = &[
     ("landfall_task_landed_files_total", "counter", "Files made visible.", |m| m.files_landed.get()),
     ("landfall_task_landed_rows_total", "counter", "Rows in files made visible.", |m| m.rows_landed.get()),
     ("landfall_task_landed_bytes_total", "counter", "Bytes in files made visible.", |m| m.bytes_landed.get()),
+    ("landfall_task_commits_total", "counter", "Commits of files: pointers written with new ones.", |m| m.pointer_commits.get()),
+    ("landfall_task_fenced_total", "counter", "Times that a partition was found to have another owner.", |m| m.fenced.get()),
+    ("landfall_task_publish_assumed_total", "counter", "Files taken for published because what was staged of them is gone.", |m| {
+        m.publish_assumed.get()
+    }),
+    ("landfall_task_gap_offsets_total", "counter", "Offsets left out because their records were deleted before they landed.", |m| {
+        m.gap_offsets.get()
+    }),
     ("landfall_task_open_files", "gauge", "Files that receive rows now.", |m| m.open_files.get()),
     ("landfall_task_buffered_bytes", "gauge", "Bytes handed to the sink that are not yet staged.", |m| m.buffered_bytes.get()),
 ];
@@ -77,9 +85,16 @@ const ENDED: &[Ended] = &[
     ("size", |ended| ended.size.get()),
     ("open", |ended| ended.open.get()),
     ("idle", |ended| ended.idle.get()),
+    ("interval", |ended| ended.interval.get()),
+    ("schedule", |ended| ended.schedule.get()),
+    ("partition", |ended| ended.partition.get()),
     ("schema", |ended| ended.schema.get()),
+    ("max_open_files", |ended| ended.max_open_files.get()),
     ("topic", |ended| ended.topic.get()),
     ("stop", |ended| ended.stop.get()),
+    ("memory", |ended| ended.memory.get()),
+    ("span", |ended| ended.span.get()),
+    ("commit", |ended| ended.commit.get()),
 ];
 
 /// All metrics of a worker.
@@ -142,6 +157,17 @@ pub fn render(herder: &Standalone) -> String {
         for (reason, read) in ENDED {
             let labels = [("connector", &*id.connector), ("task", &id.task.to_string()), ("reason", reason)];
             text.sample(ended, &labels, read(&metrics.files_ended));
+        }
+    }
+    let called = "landfall_task_storage_calls_total";
+    text.family(called, "counter", "Requests sent to the store, by operation and by what came of them.");
+    for TaskCounts { id, metrics, .. } in &tasks {
+        for Calls { operation, sent, refused, failed } in metrics.calls() {
+            for (outcome, calls) in [("done", sent - refused - failed), ("refused", refused), ("failed", failed)] {
+                let task = id.task.to_string();
+                let labels = [("connector", &*id.connector), ("task", &task), ("operation", operation), ("outcome", outcome)];
+                text.sample(called, &labels, calls);
+            }
         }
     }
     text.0

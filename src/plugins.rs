@@ -1,7 +1,9 @@
 //! The connector classes that this worker has, in the order in which `/connector-plugins` lists them.
 
-use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
-use landfall_api::{ConverterClass, PredicateClass, Role, SinkConnector, TransformClass};
+use landfall_adls::{
+    AivenAzureBlobSink, AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink, LensesDatalakeSink, cloud,
+};
+use landfall_api::{ConverterClass, PredicateClass, Properties, Role, SinkConnector, TransformClass};
 use landfall_file::FileStreamSink;
 
 use crate::config::nearest;
@@ -10,7 +12,14 @@ use crate::transform::TRANSFORMS;
 use crate::transform::predicate::PREDICATES;
 
 /// Every connector class; adding one is one file in its family and one line here.
-pub const SINKS: &[&dyn SinkConnector] = &[&AzureDataLakeGen2Sink, &AzureBlobStorageSink, &AzureDataLakeSink, &FileStreamSink];
+pub const SINKS: &[&dyn SinkConnector] = &[
+    &AzureDataLakeGen2Sink,
+    &AzureBlobStorageSink,
+    &AivenAzureBlobSink,
+    &LensesDatalakeSink,
+    &AzureDataLakeSink,
+    &FileStreamSink,
+];
 
 /// The plugins that a worker works with.
 #[derive(Clone, Copy)]
@@ -39,6 +48,13 @@ impl Plugins {
     #[must_use]
     pub fn sink(&self, name: &str) -> Option<&'static dyn SinkConnector> {
         self.sinks.iter().copied().find(|sink| means(name, sink.class(), "Connector"))
+    }
+
+    /// The connector class that a configuration means: by its `connector.class`, and where two classes have that name by its keys.
+    #[must_use]
+    pub fn sink_of(&self, properties: &Properties) -> Option<&'static dyn SinkConnector> {
+        let named = || properties.get("connector.class").map(|name| name.trim());
+        self.sink(cloud::class_of(properties).or_else(named)?)
     }
 
     /// The converter class that `name` means: the full Java name, or the simple name with or without `Converter`.
@@ -160,7 +176,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use landfall_api::{
-        Batch, Committed, Faults, Key, Offset, Opened, Password, Properties, Refuse, SinkTask, TaskContext, TaskError,
+        Batch, Faults, Key, Offset, Opened, Opening, Password, Properties, Refuse, SinkTask, TaskContext, TaskError,
         TopicPartition, config,
     };
 
@@ -206,8 +222,8 @@ pub(crate) mod tests {
     }
 
     impl SinkTask for FakeSink {
-        fn open(&mut self, _: &TopicPartition, _: Option<&Committed>, _: i64) -> Result<Opened, TaskError> {
-            Ok(Opened::default())
+        fn open(&mut self, _: &TopicPartition, _: &Opening) -> Result<Option<Opened>, TaskError> {
+            Ok(Some(Opened::default()))
         }
         fn put(&mut self, _: Vec<Batch>, _: &mut Refuse<'_>) -> Result<(), TaskError> {
             Ok(())
@@ -271,6 +287,13 @@ pub(crate) mod tests {
         for name in ["fakesink", "org.example.FakeSink", "", "Connector"] {
             assert!(FAKE.sink(name).is_none(), "{name}");
         }
+        let class = |keys: &[&str]| {
+            let given = [("connector.class", "AzureBlobSink")].into_iter().chain(keys.iter().map(|key| (*key, "JSON")));
+            let given: Properties = given.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            Plugins::BUILT_IN.sink_of(&given).map(|sink| simple_name(sink.class()))
+        };
+        assert_eq!(class(&[]), Some("AzureBlobSinkConnector"), "Aiven's");
+        assert_eq!(class(&["output.data.format"]), Some("AzureBlobStorageSinkConnector"), "Confluent Cloud's");
         assert!(FAKE.converter("Json").is_some() && FAKE.converter("org.apache.kafka.connect.json.JsonConverter").is_some());
     }
 }

@@ -2,12 +2,16 @@
 
 mod avro;
 mod bad_input;
+mod classes;
 mod converters;
 mod crash;
+#[cfg(feature = "failpoints")]
+mod crash_points;
 mod debezium;
 mod demo;
 mod documents;
 mod errors;
+mod faults;
 mod fetch_group;
 mod file_stream;
 mod formats;
@@ -18,15 +22,20 @@ mod idle;
 mod json_schema;
 mod landing;
 mod memory;
+mod offsets_reset;
+mod operators;
 mod options;
 mod outage;
+mod readers;
 mod reference;
 mod rotation;
+mod soak;
 mod storage;
 mod support;
 mod topics;
 mod types;
 mod validation;
+mod zombies;
 
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {

@@ -19,8 +19,8 @@ use landfall_api::{
     Batch, Column, Properties, RawBatch, RecordError, Records, Role, SinkConnector, SinkTask, TaskContext, TopicPartition,
 };
 use landfall_lake::columns::Columns;
-use landfall_lake::encode::Format;
 use landfall_lake::encode::parquet::Codec;
+use landfall_lake::encode::{Facts, Format};
 use landfall_lake::types::{Mode, Types};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::schema::types::SchemaDescPtr;
@@ -90,12 +90,12 @@ fn batch(value: Column) -> Batch {
 
 /// Writes the values as the lake does.
 fn land(file: &Path, types: Types, value: Column) {
-    let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
-    let columns = Columns { format, system: Vec::new(), types };
+    let format = Format::Parquet(Codec::named("snappy").expect("a codec").into());
+    let columns = Columns { format: format.clone(), envelope: None, system: Vec::new(), types };
     let batch = batch(value);
     let schema = columns.schema(&columns.shape(&batch)).expect("a schema");
     let rows = columns.rows(&batch, &schema).expect("rows");
-    let mut encoder = format.encoder(&schema, &batch.origin, None, 0);
+    let mut encoder = columns.format.encoder(&schema, &Facts::new(batch.origin.clone(), 0));
     encoder.write(&rows, 1000, 1 << 20).expect("Parquet");
     let mut bytes = encoder.take();
     bytes.extend(encoder.finish(batch.covers.end - 1).expect("Parquet"));
@@ -313,8 +313,7 @@ fn sink(class: &dyn SinkConnector, runtime: &Runtime, folder: &Path, more: &[(&s
     ];
     let properties: Properties = given.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     assert!(class.validate(&properties).is_empty(), "{}", class.validate(&properties));
-    let (runtime, metrics) = (runtime.handle().clone(), Arc::default());
-    class.task(&properties, TaskContext { connector: "c".into(), task: 0, runtime, memory: 64 << 20, metrics }).expect("a task")
+    class.task(&properties, TaskContext::new("c", 0, runtime.handle().clone(), 64 << 20)).expect("a task")
 }
 
 #[test]
@@ -369,7 +368,7 @@ fn a_connector_lands_the_types_that_it_is_told() {
         let mut task = sink(class, &runtime, folder.path(), keys);
         let batch = batch(value.clone());
         let origin = batch.origin.clone();
-        task.open(&origin, None, 0).expect("opened");
+        crate::storage::opened(&mut *task, &origin);
         let mut found = Vec::new();
         let mut refuse = |offset, error: RecordError| {
             found.push((offset, error.message));

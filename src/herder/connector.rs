@@ -129,6 +129,7 @@ impl Connector {
                 id,
                 sink,
                 worker: shared.worker.given.clone(),
+                worker_id: shared.worker_id.clone(),
                 properties: slot.properties.clone(),
                 paused,
                 runtime: shared.runtime.clone(),

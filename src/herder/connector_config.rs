@@ -194,8 +194,8 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
             return Err(Error::BadRequest(format!("Connector config {config} contains no connector type{hint}")));
         }
     };
-    let sink = plugins.sink(class.trim()).ok_or_else(|| Error::BadRequest(unknown_class(plugins, class)))?;
     let properties: Properties = submitted.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect();
+    let sink = plugins.sink_of(&properties).ok_or_else(|| Error::BadRequest(unknown_class(plugins, class)))?;
 
     let mut faults = Faults::default();
     let mut trimmed = properties.clone();
@@ -545,7 +545,7 @@ impl Secrets {
     pub fn of(plugins: &Plugins, properties: &Properties) -> Self {
         let base = ConnectorKeys::KEYS.iter().map(|key| (key.name.to_owned(), key.kind));
         let mut declared: BTreeMap<_, _> = base.collect();
-        let sink = properties.get("connector.class").and_then(|class| plugins.sink(class.trim()));
+        let sink = plugins.sink_of(properties);
         declared.extend(sink.iter().flat_map(|s| s.keys()).map(|key: Key| (key.name.to_owned(), key.kind)));
         for role in [Role::Key, Role::Value, Role::Header] {
             let prefix = convert::key(role);

@@ -55,6 +55,8 @@ pub struct TaskSpec {
     pub sink: &'static dyn SinkConnector,
     /// The worker's properties, as the user wrote them.
     pub worker: Arc<Properties>,
+    /// The worker's id.
+    pub worker_id: String,
     /// The task's properties: the connector's, as `task_configs` gave them.
     pub properties: Properties,
     /// Whether it starts paused.

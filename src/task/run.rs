@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Faults, Offset, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError, TaskMetrics,
-    TopicId, TopicPartition, Unavailable,
+    Committed, Faults, Offset, Opening, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError,
+    TaskMetrics, TopicId, TopicPartition, Unavailable, Wake,
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -31,14 +31,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const COMMIT_SPACING: Duration = Duration::from_secs(1);
 /// The wait before a partition that could not be opened is tried again.
 const REOPEN: Duration = Duration::from_secs(5);
+/// The wait before a partition is looked at again that the sink is opening; the sink wakes the loop when it is done.
+const OPENING: Duration = Duration::from_millis(1);
 /// The bytes that librdkafka fetches ahead, at most: enough to never wait for a broker that is near.
 const MOST_QUEUE: usize = 32 << 20;
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
-/// The percentage of the time to let go after which publishing ends, that after which letters are not waited for any more, and that
+/// The percentage of the time to let go after which letters are not waited for any more, that after which publishing ends, and that
 /// after which the commit ends.
-const PUBLISHING: u32 = 60;
-const ACKNOWLEDGING: u32 = 70;
+const ACKNOWLEDGING: u32 = 20;
+const PUBLISHING: u32 = 70;
 const COMMITTING: u32 = 80;
 /// The percentage of what is then left in which the group is told; the client needs a moment to end.
 const LEAVING: u32 = 70;
@@ -106,9 +108,16 @@ struct Partition {
     id: Option<TopicId>,
     /// The offset up to which it was fetched, since it was assigned or rewound.
     end: Option<i64>,
+    /// The group's offset, as it was read or accepted last.
     committed: Option<Committed>,
+    /// The offset that it was asked to be read from since, if that is another one.
+    from: Option<i64>,
+    /// Whether the group has to be asked for the membership before it is opened: another owner of the partition was met.
+    unsure: bool,
     /// The next offset to put; known once it is open.
     next: Option<i64>,
+    /// Offsets after it that have landed before, ascending.
+    landed: Vec<Range<i64>>,
     /// What was fetched and waits for the partition to open, or for what a converter needs.
     parked: Vec<Fetched>,
     /// When it may be tried again.
@@ -117,6 +126,15 @@ struct Partition {
     attempts: Option<Attempts>,
     /// The offset before which all that was refused has its letter, once it is open.
     told: i64,
+}
+
+/// Whether records of a partition may be put.
+enum Door {
+    Open,
+    /// Not now.
+    Closed,
+    /// Not these: it is read from elsewhere now.
+    Elsewhere,
 }
 
 impl Runner {
@@ -132,23 +150,27 @@ impl Runner {
         }
         let converters = convert::converters(&spec.worker, properties).map_err(fatal)?;
         let chain = Chain::new(&Plugins::BUILT_IN, properties).map_err(|faults| fatal(faults.to_string()))?;
+        let tolerance = Tolerance::new(&spec)?;
+        let consumer = Consumer::new(&settings).map_err(|e| fatal(e.to_string()))?;
+        let waker = consumer.waker();
+        let _ = control.waker.set(waker.clone());
         let context = TaskContext {
             connector: spec.id.connector.clone(),
             task: spec.id.task,
+            group: topics::group(&spec),
+            worker: spec.worker_id.clone(),
             runtime: spec.runtime.clone(),
             memory: spec.memory - queue,
             metrics: spec.metrics.clone(),
+            wake: Wake(Arc::new(move || waker.wake())),
         };
         let sink = spec.sink.task(properties, context)?;
-        let tolerance = Tolerance::new(&spec)?;
-        let consumer = Consumer::new(&settings).map_err(|e| fatal(e.to_string()))?;
         let mut subscribed = None;
         if let Wanted::Named(topics) = &wanted {
             consumer.subscribe(topics).map_err(|e| fatal(e.to_string()))?;
             subscribed = Some(topics.iter().cloned().collect());
         }
         let topics = Topics::new(wanted, &consumer, &settings, spec.runtime.clone());
-        let _ = control.waker.set(consumer.waker());
         let graceful = milliseconds(&spec.worker, "task.shutdown.graceful.timeout.ms");
         Ok(Self {
             metrics: spec.metrics.clone(),
@@ -237,37 +259,87 @@ impl Runner {
             partition.parked.push(fetched);
             return Ok(());
         }
-        if self.waits || !self.open(&origin, raw.offset.value(0))? {
+        if self.waits {
             return self.park(&origin, fetched);
+        }
+        match self.open(&origin, raw.offset.value(0))? {
+            Door::Open => {}
+            Door::Closed => return self.park(&origin, fetched),
+            Door::Elsewhere => return Ok(()),
         }
         self.put(fetched)?.map_or(Ok(()), |fetched| self.park(&origin, fetched))
     }
 
-    /// Opens the partition for records from offset `first` on, if it is not open; false if the storage cannot be asked now.
-    fn open(&mut self, origin: &TopicPartition, first: i64) -> Result<bool, TaskError> {
-        let Some(partition) = self.partitions.get_mut(origin).filter(|p| p.next.is_none()) else { return Ok(true) };
+    /// Opens the partition for records from offset `first` on, if it is not open.
+    fn open(&mut self, origin: &TopicPartition, first: i64) -> Result<Door, TaskError> {
+        let Some(partition) = self.partitions.get(origin).filter(|p| p.next.is_none()) else { return Ok(Door::Open) };
         if self.unanswering.is_some_and(|until| until > Instant::now()) {
-            return Ok(false);
+            return Ok(Door::Closed);
         }
-        match self.sink.open(origin, partition.committed.as_ref(), first) {
-            Ok(opened) => {
-                (partition.next, partition.told) = (Some(opened.resume), first);
+        if partition.unsure && !self.is_member_for(origin) {
+            return Ok(self.try_again(origin, REOPEN));
+        }
+        let opening = self.opening(origin, first);
+        match self.sink.open(origin, &opening) {
+            Ok(None) => Ok(self.try_again(origin, OPENING)),
+            Ok(Some(opened)) => {
                 self.unanswering = None;
                 // What the last file shows has gone through the transforms.
                 if let Some(learned) = opened.learned.filter(|_| self.chain.keeps_values()) {
                     self.converters.value.converter.recall(&origin.topic, &learned);
                 }
-                Ok(true)
+                let Some(partition) = self.partitions.get_mut(origin) else { return Ok(Door::Closed) };
+                (partition.next, partition.told, partition.landed) = (Some(opened.resume), opened.resume, opened.landed);
+                if partition.began().is_some_and(|began| began <= opened.resume) || opened.resume >= first {
+                    return Ok(Door::Open);
+                }
+                tracing::info!("{origin} is read again from offset {} on", opened.resume);
+                (partition.end, partition.from, partition.retry) = (Some(opened.resume), Some(opened.resume), None);
+                self.consumer.rewind(&BTreeMap::from([(origin.clone(), opened.resume)])).map_err(kafka)?;
+                Ok(Door::Elsewhere)
             }
             Err(TaskError::Retriable(error)) => {
                 self.metrics.retries.add(1);
                 self.unanswering = Some(Instant::now() + REOPEN);
-                partition.retry = self.unanswering;
                 tracing::warn!("{origin} cannot be opened: {error}; trying again in {} s", REOPEN.as_secs());
-                Ok(false)
+                Ok(self.try_again(origin, REOPEN))
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn try_again(&mut self, origin: &TopicPartition, after: Duration) -> Door {
+        if let Some(partition) = self.partitions.get_mut(origin) {
+            partition.retry = Some(Instant::now() + after);
+        }
+        Door::Closed
+    }
+
+    /// Whether the group says that this is still a member, where another owner of the partition was met: commits its offset once more,
+    /// which does no harm.
+    fn is_member_for(&mut self, origin: &TopicPartition) -> bool {
+        let Some(partition) = self.partitions.get_mut(origin) else { return false };
+        if let Some(committed) = &partition.committed {
+            let own = BTreeMap::from([(origin.clone(), partition.stamped(committed))]);
+            if let Err(error) = self.consumer.commit_within(&own, self.commit_timeout) {
+                tracing::warn!("task {} may have lost {origin}: {error}", self.spec.id);
+                return false;
+            }
+        }
+        partition.unsure = false;
+        true
+    }
+
+    /// What Kafka says of a partition whose first record is at `first`. Where its log begins is asked only if something is missing.
+    fn opening(&self, origin: &TopicPartition, first: i64) -> Opening {
+        let partition = self.partitions.get(origin);
+        let missing = partition.and_then(Partition::began).is_some_and(|began| began < first);
+        let log_start = missing.then(|| self.consumer.log_start(origin, COMMITTED));
+        let log_start = log_start.and_then(|asked| {
+            asked.inspect_err(|error| tracing::warn!("{origin}: the beginning of its log is not known: {error}")).ok()
+        });
+        let committed = partition.and_then(|partition| partition.committed.clone());
+        Opening { committed, first, log_start, log_end: self.consumer.log_end(origin), cluster: self.consumer.cluster_id() }
     }
 
     fn park(&mut self, origin: &TopicPartition, fetched: Fetched) -> Result<(), TaskError> {
@@ -288,12 +360,13 @@ impl Runner {
                 break;
             }
             let first = self.partitions.get(&origin).and_then(|p| p.parked.first()).map_or(0, |f| f.batch.offset.value(0));
-            let opened = self.open(&origin, first)?;
+            let door = self.open(&origin, first)?;
             let Some(partition) = self.partitions.get_mut(&origin) else { continue };
-            if !opened {
-                continue;
+            match door {
+                Door::Open => partition.retry = None,
+                Door::Closed => continue,
+                Door::Elsewhere => partition.parked.clear(),
             }
-            partition.retry = None;
             let mut parked = std::mem::take(&mut partition.parked).into_iter();
             let mut left = None;
             while let (None, Some(fetched)) = (&left, parked.next()) {
@@ -314,14 +387,10 @@ impl Runner {
     fn put(&mut self, fetched: Fetched) -> Result<Option<Fetched>, TaskError> {
         let Fetched { batch: raw, end } = &fetched;
         let Some(next) = self.partitions.get(&raw.origin).and_then(|p| p.next) else { return Ok(None) };
-        let landed = raw.row_of(next);
-        if landed > 0 && !self.tell_of_landed(&Arc::new(raw.slice(&(0..landed))), next.min(*end))? {
-            return Ok(Some(fetched));
-        }
         if next >= *end {
             return Ok(None);
         }
-        let raw = Arc::new(if landed > 0 { raw.slice(&(landed..raw.len())) } else { raw.clone() });
+        let Some(raw) = self.not_landed(raw, next) else { return Ok(None) };
         let begun = cpu_time();
         let Some(Converted { mut batches, mut refused }) = self.converted(&raw, next..*end)? else { return Ok(Some(fetched)) };
         if let Some(partition) = self.partitions.get_mut(&raw.origin) {
@@ -376,21 +445,14 @@ impl Runner {
         Ok(Some(Converted { batches, refused }))
     }
 
-    /// Sends the letters of what is refused of records before offset `end` that have landed before: a file may be visible whose
-    /// letters were not acknowledged when its task ended, and then its records are not put again. False if a converter has to wait.
-    fn tell_of_landed(&mut self, raw: &Arc<RawBatch>, end: i64) -> Result<bool, TaskError> {
-        if self.tolerance.all && self.tolerance.letters.is_some() {
-            let Some(Converted { batches, mut refused }) = self.converted(raw, raw.offset.value(0)..end)? else {
-                return Ok(false);
-            };
-            self.sink.refused(&batches, &mut |offset, error| refused.push(of_sink_task(offset, error)))?;
-            refused.sort_by_key(|refused| refused.offset);
-            self.tolerance.report(raw, &refused)?;
-        }
-        if let Some(partition) = self.partitions.get_mut(&raw.origin) {
-            partition.told = end;
-        }
-        Ok(true)
+    /// The records from offset `next` on that have not landed before.
+    fn not_landed(&mut self, raw: &RawBatch, next: i64) -> Option<Arc<RawBatch>> {
+        let partition = self.partitions.get_mut(&raw.origin)?;
+        let before = raw.row_of(next);
+        let rest = raw.slice(&(before..raw.len()));
+        let first = rest.offset.values().first().copied().unwrap_or(next);
+        partition.landed.retain(|run| run.end > first);
+        Some(Arc::new(if partition.landed.is_empty() { rest } else { rest.without(&partition.landed) }))
     }
 
     fn event(&mut self, event: Event) -> Result<(), TaskError> {
@@ -435,12 +497,21 @@ impl Runner {
             Err(error) if error.class == Class::Fenced => Vec::new(),
             Err(error) => return Err(kafka(error)),
         };
-        let (starts, assigned) = self.identified(committed);
+        let mut assigned = self.identified(committed);
+        match self.started(&mut assigned) {
+            Err(TaskError::Retriable(error)) => {
+                tracing::warn!("task {} does not know where to begin: {error}; trying again", self.spec.id);
+                self.unanswered = Some(partitions);
+                return Ok(());
+            }
+            started => started?,
+        }
+        let starts: Vec<_> = assigned.iter().map(|(tp, start, _)| (tp.clone(), *start)).collect();
         self.consumer.assign(&starts).map_err(kafka)?;
         self.last_error = None;
         let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
         tracing::info!("task {} takes {} partitions: {}", self.spec.id, names.len(), names.join(", "));
-        self.partitions.extend(assigned);
+        self.partitions.extend(assigned.into_iter().map(|(tp, _, partition)| (tp, partition)));
         self.metrics.partitions.set(self.partitions.len() as u64);
         if self.held { self.pause(&partitions, true) } else { Ok(()) }
     }
@@ -452,9 +523,11 @@ impl Runner {
         if rewinds.is_empty() {
             return Ok(());
         }
-        for tp in rewinds.keys() {
-            let id = self.partitions.get(tp).and_then(|p| p.id);
-            self.partitions.insert(tp.clone(), Partition { id, ..Partition::default() });
+        for (tp, offset) in &rewinds {
+            if let Some(Partition { id, committed, .. }) = self.partitions.remove(tp) {
+                let anew = Partition { id, committed, from: Some(*offset), unsure: true, ..Partition::default() };
+                self.partitions.insert(tp.clone(), anew);
+            }
         }
         self.consumer.rewind(&rewinds).map_err(kafka)?;
         // one may have been parked
@@ -472,7 +545,7 @@ impl Runner {
     fn release(&mut self) {
         for (tp, offers) in &mut self.offered {
             let letters = self.tolerance.letters.as_ref();
-            let told = self.partitions.get(tp).filter(|_| letters.is_some()).map_or(i64::MAX, |p| p.told);
+            let told = self.partitions.get(tp).filter(|p| letters.is_some() && p.next.is_some()).map_or(i64::MAX, |p| p.told);
             let most = letters.and_then(|letters| letters.first(tp)).map_or(told, |first| first.min(told));
             let free = offers.iter().rposition(|offer| offer.offset <= most).map_or(0, |last| last + 1);
             if let Some(offset) = offers.drain(..free).next_back() {
@@ -482,7 +555,16 @@ impl Runner {
         self.offered.retain(|_, offers| !offers.is_empty());
     }
 
+    /// Tells the sink which letters are stored.
+    fn tell(&mut self) {
+        let Some(letters) = &self.tolerance.letters else { return };
+        for (tp, partition) in self.partitions.iter().filter(|(_, p)| p.next.is_some()) {
+            self.sink.told(tp, letters.first(tp).map_or(partition.told, |first| first.min(partition.told)));
+        }
+    }
+
     fn commit(&mut self, control: &Control) -> Result<(), TaskError> {
+        self.tell();
         let offsets = self.sink.pre_commit()?;
         self.offer(offsets);
         if let Some(letters) = &mut self.tolerance.letters {
@@ -509,7 +591,14 @@ impl Runner {
         match self.consumer.commit_unless(&self.stamped(), timeout, given_up) {
             Ok(()) => {
                 self.metrics.commits.add(1);
-                self.tolerance.committed(&std::mem::take(&mut self.uncommitted));
+                let accepted = std::mem::take(&mut self.uncommitted);
+                self.sink.accepted(&accepted);
+                self.tolerance.committed(&accepted);
+                for (tp, offset) in accepted {
+                    if let Some(partition) = self.partitions.get_mut(&tp) {
+                        partition.committed = Some(offset);
+                    }
+                }
             }
             Err(error) => {
                 self.metrics.commit_failures.add(1);
@@ -543,12 +632,8 @@ impl Runner {
     /// Lets partitions go within `timeout`: what is visible is committed, unless another member may have them.
     fn let_go(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) {
         let (begun, lost) = (Instant::now(), self.consumer.lost());
-        match self.sink.close(partitions, drop_open || lost, part(timeout, PUBLISHING)) {
-            Ok(offsets) => self.offer(offsets),
-            Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
-        }
         if let (Some(letters), false) = (&mut self.tolerance.letters, lost) {
-            match letters.flush(part(timeout, ACKNOWLEDGING).saturating_sub(begun.elapsed())) {
+            match letters.flush(part(timeout, ACKNOWLEDGING)) {
                 Ok(true) => {}
                 Ok(false) => tracing::warn!(
                     "task {}: not all dead letters were acknowledged; their records will be read again",
@@ -556,6 +641,20 @@ impl Runner {
                 ),
                 Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
             }
+        }
+        self.tell();
+        if !lost {
+            // The sink may wait for the group to accept what it has given before.
+            match self.sink.pre_commit() {
+                Ok(offsets) => self.offer(offsets),
+                Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
+            }
+            self.release();
+            self.commit_now(part(timeout, ACKNOWLEDGING), &|| false);
+        }
+        match self.sink.close(partitions, drop_open || lost, part(timeout, PUBLISHING).saturating_sub(begun.elapsed())) {
+            Ok(offsets) => self.offer(offsets),
+            Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
         }
         self.release();
         if !self.consumer.lost() {

@@ -12,7 +12,7 @@ use futures::executor::block_on;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Header, Headers, Message as _, OwnedHeaders};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
@@ -203,6 +203,36 @@ impl Broker {
         let committed = wait_until("committed offsets", PATIENCE, committed);
         let offset = |offset| if let Offset::Offset(n) = offset { Some(n) } else { None };
         committed.elements().iter().filter_map(|e| Some((e.partition(), offset(e.offset())?))).collect()
+    }
+
+    /// Commits offsets, each with its partition and metadata, for a group that has no members just now: as Kafka's tools do, and
+    /// consumers without a subscription.
+    pub(crate) fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64, &str)]) {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
+        let mut given = TopicPartitionList::new();
+        for (partition, offset, metadata) in offsets {
+            let mut element = given.add_partition(topic, *partition);
+            element.set_offset(Offset::Offset(*offset)).expect("an offset");
+            element.set_metadata(*metadata);
+        }
+        // Whoever was a member a moment ago may still be leaving.
+        wait_until("a commit", PATIENCE, || consumer.commit(&given, CommitMode::Sync).ok());
+    }
+
+    /// Forgets a group that has no members just now, and with it what it has committed.
+    pub(crate) fn delete_group(&self, group: &str) {
+        wait_until("a group to be deleted", PATIENCE, || {
+            let gone = block_on(self.admin().delete_groups(&[group], &AdminOptions::new())).expect("delete groups");
+            gone.iter().all(Result::is_ok).then_some(())
+        });
+    }
+
+    /// Deletes the records of a partition before the offset `first`, as retention does.
+    pub(crate) fn delete_records(&self, topic: &str, partition: i32, first: i64) {
+        let mut before = TopicPartitionList::new();
+        before.add_partition_offset(topic, partition, Offset::Offset(first)).expect("a partition");
+        let gone = block_on(self.admin().delete_records(&before, &AdminOptions::new())).expect("delete records");
+        assert!(gone.elements().iter().all(|e| e.error().is_ok()), "delete records of {topic}: {gone:?}");
     }
 
     /// The offset after the last record, by partition.

@@ -4,11 +4,14 @@ use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused};
+use landfall_lake::config::{LakeConfig, no_effect, refused};
+use landfall_lake::encode::keys::FormatKeys;
 
+use crate::cloud;
+use crate::confluent;
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, invalid, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, refuse_given, store_url};
 
 const ACCOUNT: &str = "azblob.account.name";
 const KEY: &str = "azblob.account.key";
@@ -19,9 +22,9 @@ pub struct AzureBlobStorageSink;
 
 config! {
     struct BlobConfig {
-        /// The format of the files, by its Java class: `io.confluent.connect.azure.blob.format.parquet.ParquetFormat`, or
-        /// `io.confluent.connect.azure.blob.format.json.JsonFormat` for a JSON text a line.
-        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.blob.format.parquet.ParquetFormat", "io.confluent.connect.azure.blob.format.json.JsonFormat"] };
+        /// The format of the files, by its Java class in `io.confluent.connect.azure.blob.format`: `parquet.ParquetFormat`,
+        /// `json.JsonFormat` for a JSON text a line, `avro.AvroFormat`, or `bytearray.ByteArrayFormat` for values of bytes as they are.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.blob.format.parquet.ParquetFormat", "io.confluent.connect.azure.blob.format.json.JsonFormat", "io.confluent.connect.azure.blob.format.avro.AvroFormat", "io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
         account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
         /// The key of the account, in base64. It must be given unless `store.url` names a directory.
@@ -38,7 +41,7 @@ config! {
 
 config! {
     /// Keys by which requests would take another way.
-    struct NotYet {
+    struct NotHere {
         /// The proxy that requests go through, `host:port`.
         proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL" };
         /// The user that the proxy knows.
@@ -80,13 +83,8 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        BlobConfig::KEYS
-            .iter()
-            .copied()
-            .chain(LakeConfig::keys())
-            .chain(refused(NotYet::KEYS))
-            .chain(NoEffect::KEYS.iter().copied())
-            .collect()
+        let own = BlobConfig::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
+        own.chain(refused(NotHere::KEYS)).chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -96,7 +94,9 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
-        LakeConfig::warnings(properties).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+        let given = cloud::BLOB.self_managed(properties, &mut Faults::default());
+        let shared = LakeConfig::warnings(identity, &given).into_iter();
+        shared.chain(no_effect(NoEffect::KEYS, properties)).chain(cloud::warnings(properties)).collect()
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
@@ -104,24 +104,32 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
-    check_not_cloud(properties, faults);
-    NotYet::parse(properties, faults);
-    refuse_changed(NotYet::KEYS, properties, faults);
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+    let properties = &*cloud::BLOB.self_managed(properties, faults);
+    confluent::check(properties, faults);
+    NotHere::parse(properties, faults);
+    refuse_given(
+        NotHere::KEYS,
+        |_| "requests take the proxy that HTTPS_PROXY in the worker's environment names",
+        properties,
+        faults,
+    );
     NoEffect::parse(properties, faults);
     let blob = BlobConfig::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
+    let formats = FormatKeys::read(identity, properties, faults);
     let blob = blob?;
-    let format = format(&blob.format_class, &["io.confluent.connect.azure.blob.format"], lake.as_ref(), faults);
+    let format = format(&blob.format_class, &["io.confluent.connect.azure.blob.format"], formats.as_ref(), properties, faults);
     check_storage_class(blob.storage_class.as_ref(), "AzureBlobStorage", faults);
     let place = match store_url(blob.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => Some(Place::Directory(root)),
         Some(StoreUrl::Account(account)) => container(&blob, Some(account), faults),
         None => container(&blob, None, faults),
     };
+    let state = landing::state(place.as_ref(), properties, faults);
     let lake = lake?;
     let prefix = lake.topics_dir.clone();
-    Some(Landing { lake, format: format?, place: place?, prefix })
+    Some(Landing { lake, format: format?, place: place?, prefix, state, own: None })
 }
 
 fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {
@@ -138,6 +146,8 @@ fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &
 
 #[cfg(test)]
 mod tests {
+    use azure_core::http::Url;
+
     use super::*;
     use crate::landing::tests::{assert_keys_known, faults, given};
 
@@ -164,6 +174,8 @@ mod tests {
             );
             assert_eq!(landing.prefix, prefix);
         }
+        let landing = read(&given(GOOD, &[("landfall.state.container", "pointers")]), &mut Faults::default()).expect("good");
+        assert_eq!(landing.state.as_ref().map(Url::as_str), Some("https://acct.blob.core.windows.net/pointers"));
     }
 
     #[test]
@@ -189,11 +201,20 @@ mod tests {
                 &[("azblob.container.name", "..")],
                 "Invalid value .. for configuration azblob.container.name: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
             ),
-            (&[("azblob.proxy.url", "http://p")], "azblob.proxy.url=http://p is not supported yet"),
-            (&[("azblob.proxy.password", "pssst")], "azblob.proxy.password=[hidden] is not supported yet"),
             (
-                &[("format.class", "io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat")],
-                "format.class=io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat is not supported yet",
+                &[("azblob.proxy.url", "http://p")],
+                "azblob.proxy.url=http://p is not supported: requests take the proxy that HTTPS_PROXY in the worker's environment names",
+            ),
+            (
+                &[("azblob.proxy.password", "pssst")],
+                "azblob.proxy.password=[hidden] is not supported: requests take the proxy that HTTPS_PROXY in the worker's environment names",
+            ),
+            (
+                &[
+                    ("format.class", "io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat"),
+                    ("landfall.columns", "__key"),
+                ],
+                "landfall.columns cannot be given: files of this format hold nothing but the values",
             ),
         ] {
             assert_eq!(faults(&AzureBlobStorageSink, GOOD, changes), [why]);

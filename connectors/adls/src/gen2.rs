@@ -5,10 +5,13 @@ use std::convert::identity;
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::config::{LakeConfig, check_folder, no_effect};
+use landfall_lake::encode::keys::FormatKeys;
 
+use crate::cloud;
+use crate::confluent;
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_not_cloud, check_storage_class, format, invalid, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
 
 const ACCOUNT: &str = "azure.datalake.gen2.account.name";
 const CLIENT_ID: &str = "azure.datalake.gen2.client.id";
@@ -23,9 +26,9 @@ pub struct AzureDataLakeGen2Sink;
 
 config! {
     struct Gen2Config {
-        /// The format of the files, by its Java class: `io.confluent.connect.azure.storage.format.parquet.ParquetFormat`, or
-        /// `io.confluent.connect.azure.storage.format.json.JsonFormat` for a JSON text a line.
-        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat", "io.confluent.connect.azure.storage.format.json.JsonFormat"] };
+        /// The format of the files, by its Java class in `io.confluent.connect.azure.storage.format`: `parquet.ParquetFormat`,
+        /// `json.JsonFormat` for a JSON text a line, `avro.AvroFormat`, or `bytearray.ByteArrayFormat` for values of bytes as they are.
+        format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat", "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
         account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
         /// The application (client) id of the Entra application that writes. With it, the client key and the token endpoint must be given.
@@ -65,7 +68,8 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        Gen2Config::KEYS.iter().copied().chain(LakeConfig::keys()).chain(NoEffect::KEYS.iter().copied()).collect()
+        let own = Gen2Config::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
+        own.chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -75,7 +79,9 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
-        LakeConfig::warnings(properties).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+        let given = cloud::GEN2.self_managed(properties, &mut Faults::default());
+        let shared = LakeConfig::warnings(identity, &given).into_iter();
+        shared.chain(no_effect(NoEffect::KEYS, properties)).chain(cloud::warnings(properties)).collect()
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
@@ -83,19 +89,23 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
-    check_not_cloud(properties, faults);
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+    let properties = &*cloud::GEN2.self_managed(properties, faults);
+    confluent::check(properties, faults);
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
+    let formats = FormatKeys::read(identity, properties, faults);
     let gen2 = gen2?;
-    let format = format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], lake.as_ref(), faults);
+    let format = format(&gen2.format_class, &["io.confluent.connect.azure.storage.format"], formats.as_ref(), properties, faults);
     check_storage_class(gen2.storage_class.as_ref(), "AzureDataLakeGen2Storage", faults);
     let url = match store_url(gen2.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => {
+            let place = Place::Directory(root);
+            let state = landing::state(Some(&place), properties, faults);
             let (lake, format) = (lake?, format?);
             let prefix = lake.topics_dir.clone();
-            return Some(Landing { lake, format, place: Place::Directory(root), prefix });
+            return Some(Landing { lake, format, place, prefix, state, own: None });
         }
         Some(StoreUrl::Account(account)) => Some(account),
         None => None,
@@ -123,7 +133,8 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     }
     let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
     let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
-    Some(Landing { lake, format: format?, place, prefix })
+    let state = landing::state(Some(&place), properties, faults);
+    Some(Landing { lake, format: format?, place, prefix, state, own: None })
 }
 
 /// The application if one is given, else the account key, else what the deprecated key holds.
@@ -149,6 +160,8 @@ fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<C
 
 #[cfg(test)]
 mod tests {
+    use azure_core::http::Url;
+
     use super::*;
     use crate::landing::tests::{assert_keys_known, faults, given};
 
@@ -185,6 +198,34 @@ mod tests {
         let local = landing(&[("store.url", "file:///tmp/x"), ("azure.datalake.gen2.account.name", "-"), (ACCESS_KEY, "-")]);
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
         assert_eq!(local.prefix, "lake/raw/cdc");
+    }
+
+    #[test]
+    fn commit_pointers_are_in_the_container_that_is_told() {
+        assert_eq!(landing(&[]).state, None);
+        let other = landing(&[("landfall.state.container", "pointers"), ("store.url", "http://127.0.0.1:7/acct")]);
+        assert_eq!(other.state.as_ref().map(Url::as_str), Some("http://127.0.0.1:7/acct/pointers"));
+        let why = "landfall.state.container cannot be given: a directory keeps its commit pointers itself";
+        let local = [("landfall.state.container", "pointers"), ("store.url", "file:///tmp/x")];
+        assert_eq!(faults(&AzureDataLakeGen2Sink, GOOD, &local), [why]);
+    }
+
+    #[test]
+    fn confluent_clouds_keys_are_read_as_these() {
+        let cloud = [
+            ("connector.class", "AzureDataLakeGen2Sink"),
+            ("format.class", "-"),
+            ("flush.size", "-"),
+            ("input.data.format", "JSON"),
+            ("output.data.format", "PARQUET"),
+            ("time.interval", "DAILY"),
+            ("value.converter", "JsonConverter"),
+            ("value.converter.schemas.enable", "true"),
+        ];
+        let layout = landing(&cloud).layout().expect("a layout");
+        assert!(layout.partitioner.time_based());
+        assert_eq!((layout.rotation.flush_size, layout.columns.format.extension().as_str()), (Some(1000), ".snappy.parquet"));
+        assert_eq!(layout.rotation.interval, Some(86_400_000));
     }
 
     #[test]
@@ -239,12 +280,15 @@ mod tests {
                 "Missing required configuration \"azure.datalake.gen2.account.name\" which has no default value.",
             ),
             (
-                &[("format.class", "io.confluent.connect.azure.storage.format.avro.AvroFormat")],
-                "format.class=io.confluent.connect.azure.storage.format.avro.AvroFormat is not supported yet",
+                &[
+                    ("format.class", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"),
+                    ("landfall.columns", "__key"),
+                ],
+                "landfall.columns cannot be given: files of this format hold nothing but the values",
             ),
             (
                 &[("format.class", "com.acme.Mine")],
-                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found. There are io.confluent.connect.azure.storage.format.parquet.ParquetFormat and io.confluent.connect.azure.storage.format.json.JsonFormat",
+                "Invalid value com.acme.Mine for configuration format.class: Class com.acme.Mine could not be found. There are io.confluent.connect.azure.storage.format.parquet.ParquetFormat, io.confluent.connect.azure.storage.format.json.JsonFormat, io.confluent.connect.azure.storage.format.avro.AvroFormat, io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat",
             ),
             (
                 &[("topics.dir", "Lake/x")],
@@ -271,10 +315,6 @@ mod tests {
                 "Invalid value for configuration store.url: \"ftp://x\" cannot be used: ftp is none of file, https and http",
             ),
             (&[("storage.class", "com.acme.Store")], "storage.class=com.acme.Store is not supported yet"),
-            (
-                &[("output.data.format", "PARQUET")],
-                "output.data.format=PARQUET is not supported yet: it is of the key set of Confluent's cloud service, give format.class instead",
-            ),
         ] {
             assert_eq!(faults(sink, GOOD, changes), [why]);
         }

@@ -3,6 +3,7 @@
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::config::{LakeConfig, check_folder};
+use landfall_lake::encode::keys::FormatKeys;
 
 use crate::connection_string::ConnectionString;
 use crate::credential::Credential;
@@ -22,8 +23,9 @@ pub struct AzureDataLakeSink;
 
 config! {
     struct SinkConfig {
-        /// The format of the files, by the class that Confluent's sinks have for it: ParquetFormat, or JsonFormat for a JSON text a line.
-        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET, "io.confluent.connect.azure.storage.format.json.JsonFormat"] };
+        /// The format of the files, by the class that Confluent's sinks have for it: ParquetFormat, JsonFormat for a JSON text
+        /// a line, AvroFormat, or ByteArrayFormat for values of bytes as they are.
+        format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET, "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
         /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator.
         connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
         /// The storage account, 3 to 24 characters, if neither a connection string nor `store.url` names it.
@@ -46,7 +48,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        SinkConfig::KEYS.iter().copied().chain(LakeConfig::keys().map(declared)).collect()
+        SinkConfig::KEYS.iter().chain(landing::STATE).copied().chain(LakeConfig::keys().map(declared)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -56,7 +58,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
-        LakeConfig::warnings(properties)
+        LakeConfig::warnings(declared, properties)
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {
@@ -70,29 +72,36 @@ fn declared(key: Key) -> Key {
         "flush.size" => return Key { required: false, ..key },
         "landfall.rotate.size.bytes" => "134217728",
         "landfall.rotate.open.ms" => "300000",
-        "landfall.flush.on.stop" => "true",
+        "landfall.flush.on.stop" | "landfall.rotate.apart" => "true",
+        "landfall.schema" => "widen",
         "parquet.codec" => "zstd",
         "landfall.types" => "native",
+        "landfall.timestamp.unit" => "auto",
+        "landfall.partition.schemaless" => "true",
+        "locale" => "en",
+        "timezone" => "UTC",
         _ => return key,
     };
     Key { default: Some(default), ..key }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let sink = SinkConfig::parse(properties, faults);
     let lake = LakeConfig::read(declared, properties, faults);
+    let formats = FormatKeys::read(declared, properties, faults);
     let sink = sink?;
     let packages = ["io.confluent.connect.azure.storage.format", "io.confluent.connect.azure.blob.format"];
-    let format = format(&sink.format_class, &packages, lake.as_ref(), faults);
+    let format = format(&sink.format_class, &packages, formats.as_ref(), properties, faults);
     let placed = match store_url(sink.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => Some((Place::Directory(root), String::new())),
         Some(StoreUrl::Account(account)) => container(&sink, Some(account), faults),
         None => container(&sink, None, faults),
     };
+    let state = landing::state(placed.as_ref().map(|(place, _)| place), properties, faults);
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, format: format?, place, prefix })
+    Some(Landing { lake, format: format?, place, prefix, state, own: None })
 }
 
 /// The container, and the folder in it that `store.url` names.
@@ -160,6 +169,8 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
 mod tests {
     use std::time::Duration;
 
+    use azure_core::http::Url;
+    use landfall_lake::evolve::Rule;
     use landfall_lake::roll::Rotation;
     use landfall_lake::types::{Mode, Types};
 
@@ -202,6 +213,9 @@ mod tests {
             assert!(matches!(&landing.place, Place::Container(found, _) if found.as_str() == url), "{landing:?}");
             assert_eq!((landing.prefix.as_str(), landing.lake.flush_on_stop), (prefix, true));
         }
+        let state = [("landfall.state.container", "pointers"), ("store.url", "https://acct.blob.core.windows.net/lake/a"), key];
+        let landing = read(&given(GOOD, &state), &mut Faults::default()).expect("good");
+        assert_eq!(landing.state.as_ref().map(Url::as_str), Some("https://acct.blob.core.windows.net/pointers"));
         let mut none = Faults::default();
         let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
@@ -212,15 +226,18 @@ mod tests {
         let url = ("store.url", "file:///tmp/x");
         let mut none = Faults::default();
         let landing = read(&given(&[], &[url]), &mut none).unwrap_or_else(|| panic!("{none}"));
+        let rule = landing.lake.schema.rule();
         let layout = landing.lake.layout(landing.format, landing.prefix).expect("good");
         let (size, open) = (Some(128 << 20), Some(Duration::from_secs(300)));
-        assert_eq!(layout.rotation, Rotation { size, open, ..Rotation::default() });
-        assert_eq!((layout.flush_on_stop, layout.columns.format.extension()), (true, ".zstd.parquet"));
+        assert_eq!(layout.rotation, Rotation { apart: true, folder_change: true, size, open, ..Rotation::default() });
+        assert_eq!(rule, Rule::Widen);
+        assert_eq!((layout.flush_on_stop, &*layout.columns.format.extension()), (true, ".zstd.parquet"));
         assert_eq!(layout.columns.types, Types { mode: Mode::Native, ..Types::default() });
         let shown = AzureDataLakeSink.keys().into_iter().find(|key| key.name == "landfall.rotate.open.ms");
         assert_eq!(shown.and_then(|key| key.default), Some("300000"));
         let off = [url, ("landfall.rotate.size.bytes", "-1"), ("landfall.rotate.open.ms", "-1")];
-        let never = "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms";
+        let never = "files would stay open for 72 hours: give flush.size, landfall.rotate.size.bytes, landfall.rotate.open.ms or \
+                     rotate.schedule.interval.ms";
         assert_eq!(faults(&AzureDataLakeSink, &[], &off), [never]);
         assert_eq!(faults(&AzureDataLakeSink, &[("flush.size", "5")], &off), [""; 0]);
     }

@@ -1,19 +1,26 @@
 //! The Azure sinks of Landfall: block blobs as a store, and the connector classes that land files in them.
 //!
-//! A class ([`gen2`], [`blob`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`], and gives the
+//! A class ([`gen2`], [`blob`], [`aiven`], [`datalake`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`], and gives the
 //! engine of `landfall-lake` a [`storage`] to land files in.
 
+pub mod aiven;
 pub mod blob;
+pub mod cloud;
+mod confluent;
 pub mod connection_string;
 pub mod credential;
+pub mod datalake;
 pub mod endpoint;
 pub mod gen2;
 mod http;
 pub mod lake_sink;
 mod landing;
+pub mod open;
 pub mod shared_key;
 pub mod storage;
 
+pub use aiven::AivenAzureBlobSink;
 pub use blob::AzureBlobStorageSink;
+pub use datalake::LensesDatalakeSink;
 pub use gen2::AzureDataLakeGen2Sink;
 pub use lake_sink::AzureDataLakeSink;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, BinaryArray, BooleanArray, Int64Array, ListArray, TimestampMillisecondArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, ListArray, TimestampMillisecondArray};
 use arrow_schema::{ArrowError, FieldRef};
 use arrow_select::filter::FilterBuilder;
 
@@ -134,6 +134,24 @@ impl RawBatch {
             offset: self.offset.slice(at, len),
             timestamp: self.timestamp.slice(at, len),
             headers: self.headers.as_ref().map(|h| h.slice(at, len)),
+        }
+    }
+
+    /// The records whose offsets are in none of `runs`, which are ascending.
+    #[must_use]
+    pub fn without(&self, runs: &[Range<i64>]) -> Self {
+        let is_in =
+            |offset: i64| runs[..runs.partition_point(|run| run.start <= offset)].last().is_some_and(|run| offset < run.end);
+        let keep = BooleanArray::from_unary(&self.offset, |offset| !is_in(offset));
+        let rows = FilterBuilder::new(&keep).optimize().build();
+        let kept = |array: &dyn Array| rows.filter(array).unwrap_or_else(|_| array.slice(0, array.len()));
+        Self {
+            origin: self.origin.clone(),
+            key: kept(&self.key).as_binary().clone(),
+            value: kept(&self.value).as_binary().clone(),
+            offset: kept(&self.offset).as_primitive().clone(),
+            timestamp: kept(&self.timestamp).as_primitive().clone(),
+            headers: self.headers.as_ref().map(|headers| kept(headers).as_list().clone()),
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod config;
 pub mod convert;
+pub mod default;
 pub mod error;
 pub mod metrics;
 pub mod schema;
@@ -16,6 +17,6 @@ pub use batch::{Batch, Column, RawBatch, TopicId, TopicPartition};
 pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
 pub use convert::{Converter, ConverterClass, Records, Role, Run, Unavailable};
 pub use error::{RecordError, Refused, Stage, TaskError};
-pub use metrics::{Counter, FilesEnded, TaskMetrics};
+pub use metrics::{Calls, Counter, FilesEnded, TaskMetrics};
 pub use sink::{Committed, Offset, Opened, Opening, Refuse, SinkConnector, SinkTask, TaskContext, Wake};
 pub use transform::{Output, Predicate, PredicateClass, Transform, TransformClass};

@@ -1,6 +1,7 @@
 //! Counters that a task and its plugins add to; the worker's `/metrics` shows them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -77,8 +78,8 @@ pub struct TaskMetrics {
     pub files_ended: FilesEnded,
     /// Files that were taken for published because what was staged of them is gone (downstream had moved them away).
     pub publish_assumed: Counter,
-    /// Records that were deleted from their topic before they landed (`landfall.offset.gap=skip`).
-    pub records_skipped_gap: Counter,
+    /// Offsets that were left out because their records were deleted before they landed (`landfall.offset.gap=skip`).
+    pub gap_offsets: Counter,
     /// Commits: pointers that were written with new files.
     pub pointer_commits: Counter,
     /// Times that a partition was found to have another owner.
@@ -87,6 +88,7 @@ pub struct TaskMetrics {
     pub open_files: Gauge,
     /// Bytes handed to the sink that are not yet staged.
     pub buffered_bytes: Gauge,
+    calls: Mutex<Vec<Calls>>,
     /// CPU time of the task's thread in converters, in nanoseconds.
     pub convert_cpu: Counter,
     /// CPU time of the task's thread in the sink's `put`, in nanoseconds.
@@ -104,10 +106,49 @@ pub struct FilesEnded {
     pub open: Counter,
     /// They had no row for `landfall.rotate.idle.ms`.
     pub idle: Counter,
+    /// The next row was `rotate.interval.ms` later in record time.
+    pub interval: Counter,
+    /// A time of `rotate.schedule.interval.ms` had come.
+    pub schedule: Counter,
+    /// The next row went to another folder (`rotate.file.on.partition.change`).
+    pub partition: Counter,
     /// The next row had another schema.
     pub schema: Counter,
+    /// The next row would have opened one file more than `partitioner.max.open.files`.
+    pub max_open_files: Counter,
     /// The next row goes to another topic's folder.
     pub topic: Counter,
     /// Their partition was let go.
     pub stop: Counter,
+    /// The memory for open files was spent.
+    pub memory: Counter,
+    /// What had landed after their first record was as much as a pointer holds.
+    pub span: Counter,
+    /// Another file of their partition ended, and all did.
+    pub commit: Counter,
+}
+
+/// How often one operation of a store was asked for since the worker has it, each try counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// The store's name for it, such as `Put Block`.
+    pub operation: &'static str,
+    /// Requests that were sent.
+    pub sent: u64,
+    /// Of these the ones that were answered with a refusal: a condition that does not hold, something that is not there.
+    pub refused: u64,
+    /// Of these the ones that had no answer, or one that asks for another try.
+    pub failed: u64,
+}
+
+impl TaskMetrics {
+    /// Takes what was asked of the stores so far.
+    pub fn set_calls(&self, calls: Vec<Calls>) {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = calls;
+    }
+
+    /// What was asked of the stores so far.
+    pub fn calls(&self) -> Vec<Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }

@@ -32,6 +32,15 @@ pub struct TaskContext {
     pub wake: Wake,
 }
 
+impl TaskContext {
+    /// Task `task` of `connector` in the group that it has unless told otherwise, with counters of its own, woken by nobody.
+    #[must_use]
+    pub fn new(connector: &str, task: usize, runtime: Handle, memory: usize) -> Self {
+        let (connector, group) = (connector.to_owned(), format!("connect-{connector}"));
+        Self { connector, task, group, worker: String::new(), runtime, memory, metrics: Arc::default(), wake: Wake::default() }
+    }
+}
+
 /// Wakes a task that waits for records.
 #[derive(Clone)]
 pub struct Wake(pub Arc<dyn Fn() + Send + Sync>);

@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Batch, Committed, Faults, Key, Offset, Opened, Properties, RecordError, Refuse, SinkConnector, SinkTask, TaskContext,
+    Batch, Faults, Key, Offset, Opened, Opening, Properties, RecordError, Refuse, SinkConnector, SinkTask, TaskContext,
     TaskError, TopicPartition, Width, config,
 };
 
@@ -200,8 +200,8 @@ fn synced(file: &File) -> io::Result<()> {
 }
 
 impl SinkTask for FileStreamTask {
-    fn open(&mut self, _: &TopicPartition, _: Option<&Committed>, first: i64) -> Result<Opened, TaskError> {
-        Ok(Opened { resume: first, learned: None })
+    fn open(&mut self, _: &TopicPartition, opening: &Opening) -> Result<Option<Opened>, TaskError> {
+        Ok(Some(Opened { resume: opening.first, ..Opened::default() }))
     }
 
     fn put(&mut self, batches: Vec<Batch>, refuse: &mut Refuse<'_>) -> Result<(), TaskError> {

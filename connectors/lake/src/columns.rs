@@ -10,6 +10,8 @@ use landfall_api::schema::is_schemaless;
 use landfall_api::{Batch, RecordError};
 
 use crate::encode::Format;
+use crate::envelope::{self, Envelope, Part};
+use crate::evolve::Rule;
 use crate::system::SystemColumn;
 use crate::types::cast::{Unfit, cast};
 use crate::types::{Types, names};
@@ -29,6 +31,8 @@ const HOLLOW: &str = "landfall.hollow";
 pub struct Columns {
     /// What holds them.
     pub format: Format,
+    /// What a row is made of, if not of the value's own fields.
+    pub envelope: Option<Envelope>,
     /// What stands behind the columns of the value, in this order (`landfall.columns`).
     pub system: Vec<SystemColumn>,
     /// How types become those of columns, where files have one schema.
@@ -46,39 +50,73 @@ pub struct Shape {
     key: Option<FieldRef>,
 }
 
+impl Shape {
+    /// The values' schema.
+    pub(crate) fn value(&self) -> &FieldRef {
+        &self.value
+    }
+}
+
 impl Columns {
     /// The shape of the rows of `batch`.
     #[must_use]
     pub fn shape(&self, batch: &Batch) -> Shape {
-        let key = self.system.contains(&SystemColumn::Key).then(|| batch.key.field.clone());
+        let enveloped = self.envelope.as_ref().is_some_and(|envelope| envelope.parts.contains(&Part::Key));
+        let key = (enveloped || self.system.contains(&SystemColumn::Key)).then(|| batch.key.field.clone());
         Shape { value: batch.value.field.clone(), key }
     }
 
-    /// Whether rows of the shape `next` go on in a file whose last rows have the shape `open`. Where files do not have one schema,
-    /// values without one do, whatever their fields.
+    /// Whether values of `field` go to any file as they are: files do not have one schema, and the values have none or may have any.
     #[must_use]
-    pub fn takes(&self, open: &Shape, next: &Shape) -> bool {
-        let free = |a: &FieldRef| !self.format.has_schema() && is_schemaless(a);
-        let same = |a: &FieldRef, b: &FieldRef| a == b || free(a) && free(b);
-        same(&open.value, &next.value)
-            && match (&open.key, &next.key) {
-                (Some(a), Some(b)) => same(a, b),
-                (a, b) => a == b,
-            }
+    pub fn is_free(&self, field: &FieldRef, rule: Rule) -> bool {
+        !self.format.has_schema() && (rule == Rule::Widen || is_schemaless(field))
     }
 
-    /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], and the system columns. In Parquet, [`Types`]
-    /// say what becomes of each, and schemaless values of which nothing is known yet (`{}`, `[]`, or nothing but nulls) land as rows
-    /// of a [`VALUE`] that is null.
+    /// Whether keys of the shape `next` go on in a file whose last rows have the shape `open`. Where files do not have one schema, keys
+    /// without one do, whatever their fields.
+    #[must_use]
+    pub fn takes_key(&self, open: &Shape, next: &Shape) -> bool {
+        let free = |a: &FieldRef| !self.format.has_schema() && is_schemaless(a);
+        match (&open.key, &next.key) {
+            (Some(a), Some(b)) => a == b || free(a) && free(b),
+            (a, b) => a == b,
+        }
+    }
+
+    /// The schema of files of `shape`: the fields of a struct, or one column [`VALUE`], or the parts of an [`Envelope`], and the
+    /// system columns. In Parquet, [`Types`] say what becomes of each, and schemaless values of which nothing is known yet (`{}`,
+    /// `[]`, or nothing but nulls) land as rows of a [`VALUE`] that is null.
     ///
     /// # Errors
-    /// A field that has the name of a system column. In Parquet, a struct without fields, at any depth, that a schema asks for:
-    /// Parquet has no such thing; or what else [`Types`] do not take.
+    /// A field that has the name of a system column, or a value that the format does not hold. In Parquet, a struct without fields, at
+    /// any depth, that a schema asks for: Parquet has no such thing; or what else [`Types`] do not take.
     pub fn schema(&self, shape: &Shape) -> Result<SchemaRef, RecordError> {
-        let parquet = self.format.has_schema();
+        self.format.check(&shape.value, shape.key.as_deref())?;
+        let parquet = self.format.has_types();
         let value = &shape.value;
         let mut metadata = value.metadata().clone();
+        let envelope = self.envelope.as_ref().and_then(|envelope| Some((envelope, envelope.parts(&self.format, shape)?)));
         let mut fields: Vec<FieldRef> = match value.data_type() {
+            data_type if let Some((envelope, parts)) = &envelope => {
+                metadata.insert(PLAIN, "true");
+                metadata.extend(envelope.metadata(&self.format));
+                let known = !(is_hollow(data_type) || is_empty(data_type) && is_schemaless(value));
+                if !known && parquet {
+                    metadata.insert(HOLLOW, if is_empty(data_type) { "struct" } else { "null" });
+                }
+                let column = |part: &Part| match part {
+                    Part::Value if parquet && !known => Ok(Arc::new(Field::new(VALUE, DataType::Utf8, true))),
+                    Part::Value => {
+                        let value = Arc::new(value.as_ref().clone().with_name(VALUE));
+                        if parquet { self.types.field(&value) } else { Ok(value) }
+                    }
+                    part => {
+                        let field = Arc::new(envelope.field(*part, &self.format, shape.key.as_ref()));
+                        if parquet { self.key_field(&field) } else { Ok(field) }
+                    }
+                };
+                parts.iter().map(column).collect::<Result<_, _>>()?
+            }
             DataType::Struct(fields) if fields.is_empty() && parquet && is_schemaless(value) => {
                 metadata.insert(HOLLOW, "struct");
                 vec![Arc::new(Field::new(VALUE, DataType::Utf8, true))]
@@ -118,7 +156,14 @@ impl Columns {
             (0..batch.len()).map(|row| (row, RecordError::data(error.to_string()))).collect()
         };
         let value = &batch.value;
+        let envelope = self.envelope.as_ref().filter(|_| envelope::is_envelope(schema));
         let (mut arrays, mut paths): (Vec<ArrayRef>, Vec<&str>) = match value.field.data_type() {
+            _ if let Some(envelope) = envelope => {
+                let parts = envelope.parts(&self.format, &self.shape(batch)).unwrap_or_default();
+                let array = |(part, field): (&Part, &FieldRef)| envelope.array(*part, field, batch);
+                let arrays = parts.iter().zip(schema.fields()).map(array).collect::<Result<_, _>>();
+                (arrays.map_err(|error| all(&error))?, parts.iter().map(|part| part.name()).collect())
+            }
             DataType::Struct(fields) if !schema.metadata().contains_key(HOLLOW) => {
                 let members = members(value.array.as_struct()).map_err(|error| all(&error))?;
                 (members, fields.iter().map(|field| field.name().as_str()).collect())
@@ -184,6 +229,11 @@ pub(crate) fn is_plain(schema: &Schema) -> bool {
     schema.metadata().contains_key(PLAIN)
 }
 
+/// Whether it is the type of structs without fields.
+fn is_empty(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Struct(fields) if fields.is_empty())
+}
+
 /// Whether it is the type of values of which nothing is known: nulls, or lists without an item.
 fn is_hollow(data_type: &DataType) -> bool {
     match data_type {
@@ -227,6 +277,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
+    use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
     use arrow_array::builder::{Int8Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
     use arrow_array::{
         BinaryArray, Int8Array, Int32Array, Int64Array, ListArray, NullArray, StringArray, TimestampMillisecondArray,
@@ -234,21 +285,19 @@ mod tests {
     use arrow_buffer::OffsetBuffer;
     use landfall_api::schema::SCHEMALESS;
     use landfall_api::{Column, RawBatch, TopicPartition};
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
-    use crate::encode::json::Compression;
-    use crate::encode::parquet::Codec;
+    use crate::encode::{Facts, json, parquet};
+
+    fn of(format: Format, system: &[SystemColumn]) -> Columns {
+        Columns { format, envelope: None, system: system.to_vec(), types: Types::default() }
+    }
 
     fn parquet(system: &[SystemColumn]) -> Columns {
-        Columns {
-            format: Format::Parquet(Codec::named("none").expect("a codec")),
-            system: system.to_vec(),
-            types: Types::default(),
-        }
+        of(Format::Parquet(parquet::Options::default()), system)
     }
 
     fn json(system: &[SystemColumn]) -> Columns {
-        Columns { format: Format::Json(Compression::None), system: system.to_vec(), types: Types::default() }
+        of(Format::Json(json::Options::default()), system)
     }
 
     fn schemaless(field: Field) -> FieldRef {
@@ -473,7 +522,7 @@ mod tests {
         let columns = parquet(&[]);
         let rows = rows(&columns, &batch).expect("rows");
         assert!(!format!("{:?}", rows.schema_ref()).contains("Int8"), "{:?}", rows.schema_ref());
-        let mut encoder = columns.format.encoder(rows.schema_ref(), &batch.origin, None, 0);
+        let mut encoder = columns.format.encoder(rows.schema_ref(), &Facts::new(batch.origin.clone(), 0));
         encoder.write(&rows, 1, 1).expect("parquet");
         let mut file = encoder.take();
         file.extend(encoder.finish(0).expect("parquet"));

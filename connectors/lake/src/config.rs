@@ -3,47 +3,60 @@
 //! Names, types and defaults are those of `io.confluent.connect.storage.StorageSinkConnectorConfig` and of the Azure sinks that
 //! build on it.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_api::config::Class;
+use jiff::tz::TimeZone;
 use landfall_api::{Effect, Faults, Key, Kind, Properties, Value as _, Width, config};
 
 use crate::Layout;
 use crate::columns::Columns;
+use crate::commit::keys::CommitKeys;
 use crate::encode::Format;
-use crate::encode::json::Compression;
-use crate::encode::parquet::Codec;
+use crate::encode::keys::FormatKeys;
+use crate::evolve::SchemaKeys;
 use crate::name::Names;
 use crate::nulls::NullValues;
-use crate::roll::Rotation;
+use crate::partition::zone::Zone;
+use crate::partition::{Partitioner, PartitionerKeys};
+use crate::roll::RotationKeys;
 use crate::storage::checked_path;
 use crate::system::SystemColumn;
 use crate::types::names::Naming;
 use crate::types::{Iso, Mode, Types, Variable, Wide};
 
-const DEFAULT_PARTITIONER: &str = "io.confluent.connect.storage.partitioner.DefaultPartitioner";
-const LEVEL: &str = "landfall.parquet.compression.level";
 /// The keys that say how types become those of columns.
 const TYPES: &[&str] =
     &["landfall.types", "landfall.types.iso", "landfall.types.variable.decimal", "landfall.types.wide.decimal", "landfall.names"];
-const PARTITIONERS: &[&str] = &["Field", "TimeBased", "Daily", "Hourly"];
-/// The keys that some partitioners read.
-const PARTITIONING: &[&str] = &["partition.field.name", "partition.duration.ms", "path.format", "locale", "timezone"];
+
+/// What every lake sink is told.
+#[derive(Clone, Debug)]
+pub struct LakeConfig {
+    keys: LakeKeys,
+    /// When files end.
+    pub rotation: RotationKeys,
+    /// What a changed schema does.
+    pub schema: SchemaKeys,
+    /// What counts where a partition is not as it was left.
+    pub commit: CommitKeys,
+    /// Which folder rows go to.
+    pub partitioner: Arc<dyn Partitioner>,
+    /// The zone that files end by (`timezone`).
+    zone: Option<TimeZone>,
+}
+
+impl Deref for LakeConfig {
+    type Target = LakeKeys;
+
+    fn deref(&self) -> &LakeKeys {
+        &self.keys
+    }
+}
 
 config! {
-    /// What every lake sink is told.
-    pub struct LakeConfig {
-        /// The number of records of a partition in a file: the file is published when it has so many.
-        flush_size: Option<i32> = "flush.size" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Flush Size", valid: AtLeast(1) };
-        /// A file ends when its encoded bytes reach this; -1 for no such limit. It is about so many: what the encoder still fills counts
-        /// before compression (up to 1 MiB a column), so that a small limit gives files that are smaller yet; and rows that wait for
-        /// the encoder when the limit is reached (at most 16 MiB a task, and one fetch) come on top.
-        rotate_size_bytes: i64 = "landfall.rotate.size.bytes" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at size (bytes)", valid: By(off_or_positive) };
-        /// A file ends this many milliseconds after its first record was put into it, by the clock, also when no new record comes; -1 for no
-        /// such limit.
-        rotate_open_ms: i64 = "landfall.rotate.open.ms" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate at age (ms)", valid: By(off_or_positive) };
-        /// A file ends when no record was put into it for this many milliseconds, by the clock; -1 for no such limit.
-        rotate_idle_ms: i64 = "landfall.rotate.idle.ms" { default: Some("-1"), group: "Connector", width: Width::Long, display: "Rotate when idle (ms)", valid: By(off_or_positive) };
+    /// The keys that no other module has.
+    pub struct LakeKeys {
         /// The folder that all topics land in, below the container or the directory. Names in it are parted by `/`; blank for none.
         topics_dir: String = "topics.dir" { default: Some("topics"), importance: High, group: "Storage", width: Width::Short, display: "Topics directory", valid: By(check_folder) };
         /// What is between the names of folders in a path: `/`, or another text without a slash, a backslash and control characters; then
@@ -54,17 +67,6 @@ config! {
         file_delim: String = "file.delim" { default: Some("+"), group: "Storage", width: Width::Long, display: "File Delimiter", valid: By(file_delimiter) };
         /// The number of digits that offsets in file names are filled up to with zeros, so that names sort by offset. 0 for none.
         filename_offset_zero_pad_width: i32 = "filename.offset.zero.pad.width" { default: Some("10"), importance: Low, group: "Connector", width: Width::Long, display: "Filename Offset Zero Pad Width", valid: AtLeast(0) };
-        /// The class that chooses a record's folder below its topic. There is DefaultPartitioner: the records of one Kafka partition go to
-        /// one folder, `partition=<n>`.
-        partitioner_class: Class = "partitioner.class" { default: Some(DEFAULT_PARTITIONER), importance: High, group: "Partitioner", width: Width::Long, display: "Partitioner Class", recommended: &[DEFAULT_PARTITIONER], dependents: PARTITIONING };
-        /// The codec that Parquet pages are compressed with: none or uncompressed, snappy, gzip, zstd, lz4, lz4_raw or brotli. No effect in
-        /// other formats.
-        parquet_codec: String = "parquet.codec" { default: Some("snappy"), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Compression Codec", valid: By(codec), dependents: &[LEVEL] };
-        /// The level of the Parquet compression codec: 0 to 9 for gzip, 1 to 22 for zstd, 0 to 11 for brotli; the others have none. If it is
-        /// not given: 6 for gzip, 1 for zstd and brotli.
-        parquet_compression_level: Option<i32> = "landfall.parquet.compression.level" { importance: Low, group: "Connector", width: Width::Short, display: "Parquet Compression Level" };
-        /// The compression of files of JSON: none or gzip. No effect in other formats.
-        az_compression_type: String = "az.compression.type" { default: Some("none"), importance: Low, group: "Connector", width: Width::Long, display: "Compression Type", valid: By(compression) };
         /// Columns that are added to those of the value, in the order given: `__topic` and `__partition` (where the record was read
         /// from, also if a transform sends it elsewhere), `__offset`, `__timestamp`, `__key` (as the key converter made it) and
         /// `__headers` (a list of keys and values as bytes). A record whose value has a field of the same name is refused.
@@ -88,9 +90,6 @@ config! {
         /// parentheses, equals signs, points, backquotes and control characters become `_` at every depth, and records with two fields
         /// whose names are then the same but for case are refused.
         names: String = "landfall.names" { default: Some("keep"), group: "Schema", width: Width::Short, display: "Names of columns", valid: OneOf(&["keep", "spark"]) };
-        /// What happens when the schema of a partition's records changes. There is NONE: the file is published, and the next one has the new
-        /// schema.
-        schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
         /// What happens to a record whose value is null: fail fails the task, also if `errors.tolerance` is all; ignore leaves it out;
         /// report refuses it, so that `errors.tolerance` decides and it goes to the dead letter queue; write makes it a row whose value
         /// columns are null (every column may then be null in a file's schema), which needs `__key` in `landfall.columns`.
@@ -103,81 +102,31 @@ config! {
 }
 
 config! {
-    /// Keys that would change what lands, and are refused when they ask for it.
-    struct NotYet {
-        /// Milliseconds of record time after which a file is published; -1 for never.
-        rotate_interval_ms: i64 = "rotate.interval.ms" { default: Some("-1"), importance: High, group: "Connector", width: Width::Long, display: "Rotate Interval (ms)" };
-        /// Milliseconds of the clock after which files are published, counted from midnight; -1 for never.
-        rotate_schedule_interval_ms: i64 = "rotate.schedule.interval.ms" { default: Some("-1"), group: "Connector", width: Width::Medium, display: "Rotate Schedule Interval (ms)" };
-        /// The number of files that a partition may have open before all are published; -1 for any.
-        partitioner_max_open_files: i32 = "partitioner.max.open.files" { default: Some("-1"), group: "Partitioner", width: Width::Long, display: "Maximum Open Files" };
-        /// Whether maps whose keys may be null become maps.
-        allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema", width: Width::Short, display: "Allow Optional Map Keys" };
-        /// A Java class that gives credentials.
-        credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Credentials Provider Class" };
-    }
-}
-
-config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
-        /// The number of schemas that Java's Avro converter keeps.
-        schemas_cache_config: i32 = "schemas.cache.config" { default: Some("1000"), importance: Low, group: "Schema", width: Width::Long, display: "Schema Cache Size", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// Whether Java keeps package names and enums in Avro files.
-        enhanced_avro_schema_support: bool = "enhanced.avro.schema.support" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Enhanced Avro Support", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// Whether Java puts Connect's metadata into the schema of Avro files.
-        connect_meta_data: bool = "connect.meta.data" { default: Some("true"), importance: Low, group: "Schema", width: Width::Short, display: "Connect Metadata", effect: Nothing("files are neither Avro nor raw bytes") };
         /// Milliseconds that Java waits for a task to stop.
         shutdown_timeout_ms: i64 = "shutdown.timeout.ms" { default: Some("3000"), group: "Connector", width: Width::Medium, display: "Shutdown Timeout (ms)", effect: Nothing("task.shutdown.graceful.timeout.ms of the worker counts") };
-        /// The compression of Avro files.
-        avro_codec: String = "avro.codec" { default: Some("null"), importance: Low, group: "Connector", width: Width::Long, display: "Avro Compression Codec", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// The extension of the names of raw files.
-        format_bytearray_extension: String = "format.bytearray.extension" { default: Some(".bin"), importance: Low, group: "Connector", width: Width::Long, display: "Output file extension for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
-        /// What is between the records of raw files.
-        format_bytearray_separator: Option<String> = "format.bytearray.separator" { importance: Low, group: "Connector", width: Width::Long, display: "Line separator for ByteArrayFormat", effect: Nothing("files are neither Avro nor raw bytes") };
         /// The number of names that Java tries when one is taken.
         max_files_scan_limit: i32 = "max.files.scan.limit" { default: Some("100"), importance: Low, group: "Connector", width: Width::Long, display: "Maximum Files Scan Limit", effect: Nothing("the file that has the name is read") };
-        /// Whether a time-based partitioner publishes its file when the folder changes.
-        rotate_file_on_partition_change: bool = "rotate.file.on.partition.change" { default: Some("true"), importance: Low, group: "Partitioner", width: Width::Short, display: "Rotate File on Partition Change", effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The fields whose values FieldPartitioner makes folders of.
-        partition_field_name: Vec<String> = "partition.field.name" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Partition Field Name", visible: |given| partitioned_by(given, &["Field"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The milliseconds of record time that one folder of TimeBasedPartitioner holds.
-        partition_duration_ms: i64 = "partition.duration.ms" { default: Some("-1"), group: "Partitioner", width: Width::Medium, display: "Partition Duration (ms)", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The pattern of the folders of TimeBasedPartitioner.
-        path_format: String = "path.format" { default: Some(""), group: "Partitioner", width: Width::Long, display: "Path Format", visible: |given| partitioned_by(given, &["TimeBased"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The locale that time-based partitioners print dates in.
-        locale: String = "locale" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Locale", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The time zone that time-based partitioners print dates in.
-        timezone: String = "timezone" { default: Some(""), group: "Partitioner", width: Width::Medium, display: "Timezone", visible: |given| partitioned_by(given, &["TimeBased", "Daily", "Hourly"]), effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// Where time-based partitioners take the time from: Wallclock, Record, RecordField or a Java class.
-        timestamp_extractor: String = "timestamp.extractor" { default: Some("Wallclock"), group: "Partitioner", width: Width::Long, display: "Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
-        /// The field that RecordField takes the time from.
-        timestamp_field: String = "timestamp.field" { default: Some("timestamp"), group: "Partitioner", width: Width::Long, display: "Record Field for Timestamp Extractor", effect: Nothing("the partitioner is DefaultPartitioner") };
+
         /// Whether tables are made in Hive.
         hive_integration: bool = "hive.integration" { default: Some("false"), importance: Low, group: "Hive", width: Width::Short, display: "Hive Integration", effect: Nothing("no tables are made") };
-        /// The Java class that makes schemas of partition fields.
-        schema_generator_class: Option<String> = "schema.generator.class" { importance: Low, group: "Partitioner", width: Width::Long, display: "Schema Generator Class", effect: Nothing("the partitioner is DefaultPartitioner") };
     }
 }
 
 impl LakeConfig {
-    /// Reads the keys as `declared` changes them, and refuses what cannot be done yet, would leave the store or never end a file.
+    /// Reads the keys as `declared` changes them, and refuses what would leave the store or never end a file.
     pub fn read(declared: fn(Key) -> Key, properties: &Properties, faults: &mut Faults) -> Option<Self> {
-        let lake = Self::parse_as(declared, properties, faults);
-        NotYet::parse(properties, faults);
+        let keys = LakeKeys::parse_as(declared, properties, faults);
+        let rotation = RotationKeys::read(declared, properties, faults);
+        let schema = SchemaKeys::read(declared, properties, faults);
         NoEffect::parse(properties, faults);
-        refuse_changed(NotYet::KEYS, properties, faults);
-        let lake = lake?;
-        let partitioner = &lake.partitioner_class.0;
-        let simple = partitioner.rsplit('.').next().and_then(|name| name.strip_suffix("Partitioner"));
-        if simple.is_some_and(|name| PARTITIONERS.contains(&name)) {
-            refuse("partitioner.class", partitioner, faults);
-        } else if partitioner != DEFAULT_PARTITIONER {
-            faults.push("partitioner.class", class_not_found("partitioner.class", partitioner));
-        }
-        if lake.schema_compatibility != "NONE" {
-            refuse("schema.compatibility", &lake.schema_compatibility, faults);
-        }
+        let commit = CommitKeys::parse_as(declared, properties, faults);
+        let partitioner = PartitionerKeys::read(declared, properties, faults);
+        let zone = declared(Key { name: "timezone", ..Key::EMPTY }).default.map(str::to_owned);
+        let zone = properties.get("timezone").cloned().or(zone).filter(|zone| !zone.trim().is_empty());
+        let zone = zone.and_then(|zone| Zone::joda(zone.trim()).ok()).map(|zone| zone.time_zone());
+        let lake = Self { zone, keys: keys?, rotation: rotation?, schema: schema?, commit: commit?, partitioner: partitioner? };
         let key = SystemColumn::Key.name();
         if lake.behavior_on_null_values.eq_ignore_ascii_case("write") && !lake.columns.iter().any(|column| column == key) {
             faults.push(
@@ -185,36 +134,7 @@ impl LakeConfig {
                 format!("behavior.on.null.values=write needs {key} in landfall.columns: a row without a value says nothing but its key"),
             );
         }
-        if let Some(level) = lake.parquet_compression_level
-            && let Err(why) = Codec::named(&lake.parquet_codec).and_then(|codec| codec.at(level))
-        {
-            faults.push(LEVEL, format!("Invalid value {level} for configuration {LEVEL}: {why}"));
-        }
-        let Rotation { flush_size, size, open, .. } = lake.rotation();
-        if (flush_size, size, open) == (None, None, None) {
-            faults.push(
-                "flush.size",
-                "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms",
-            );
-        }
         Some(lake)
-    }
-
-    /// Parquet as the keys say.
-    ///
-    /// # Errors
-    /// The codec is not known, or not at its level; reading the keys would have refused it.
-    pub fn parquet(&self) -> Result<Format, String> {
-        let codec = Codec::named(&self.parquet_codec)?;
-        Ok(Format::Parquet(self.parquet_compression_level.map_or(Ok(codec), |level| codec.at(level))?))
-    }
-
-    /// JSON lines as the keys say.
-    ///
-    /// # Errors
-    /// The compression is not known; reading the keys would have refused it.
-    pub fn json(&self) -> Result<Format, String> {
-        Compression::named(&self.az_compression_type).map(Format::Json)
     }
 
     /// How the engine lays out files of `format` below `prefix`, the folder of all topics.
@@ -229,9 +149,11 @@ impl LakeConfig {
             offset_width: self.filename_offset_zero_pad_width as usize,
         };
         Ok(Layout {
+            pointers: names.prefix.clone(),
             names,
             columns: Columns {
                 format,
+                envelope: None,
                 system: SystemColumn::list(self.columns.iter().map(String::as_str))?,
                 types: Types {
                     mode: Mode::named(&self.types)?,
@@ -241,38 +163,43 @@ impl LakeConfig {
                     names: Naming::named(&self.names)?,
                 },
             },
-            rotation: self.rotation(),
+            partitioner: self.partitioner.clone(),
+            rotation: self.rotation.rotation(self.zone.clone()),
+            rule: self.schema.rule(),
+            rules: self.commit.rules()?,
+            commit_log: self.commit.logs(),
             nulls: NullValues::named(&self.behavior_on_null_values)?,
             retry_backoff: Duration::from_millis(self.retry_backoff_ms as u64),
             flush_on_stop: self.flush_on_stop,
         })
     }
 
-    fn rotation(&self) -> Rotation {
-        let limit = |n: i64| u64::try_from(n).ok();
-        Rotation {
-            flush_size: self.flush_size.and_then(|n| limit(n.into())),
-            size: limit(self.rotate_size_bytes),
-            open: limit(self.rotate_open_ms).map(Duration::from_millis),
-            idle: limit(self.rotate_idle_ms).map(Duration::from_millis),
-        }
-    }
-
     /// All keys that lake sinks share, also those that are refused or have no effect.
     pub fn keys() -> impl Iterator<Item = Key> {
-        Self::KEYS.iter().copied().chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
+        let own =
+            [RotationKeys::KEYS, LakeKeys::KEYS, PartitionerKeys::KEYS, FormatKeys::KEYS, SchemaKeys::KEYS, CommitKeys::KEYS];
+        let own = own.into_iter().flatten().copied();
+        own.chain(NoEffect::KEYS.iter().copied())
     }
 
-    /// Warnings about shared keys that are set and have no effect.
+    /// Warnings about shared keys that are set, as `declared` changes them, and have no effect.
     #[must_use]
-    pub fn warnings(properties: &Properties) -> Vec<String> {
+    pub fn warnings(declared: fn(Key) -> Key, properties: &Properties) -> Vec<String> {
+        let rotation = RotationKeys::parse_as(declared, properties, &mut Faults::default());
+        let schema = SchemaKeys::parse_as(declared, properties, &mut Faults::default());
+        let partitioner = PartitionerKeys::read(declared, properties, &mut Faults::default());
+        let time_based = partitioner.is_some_and(|partitioner| partitioner.time_based());
+        let rotation = rotation.map_or_else(Vec::new, |keys| keys.warnings(time_based));
+        let schema = schema.map_or_else(Vec::new, |keys| keys.warnings());
         let licence = properties.keys().filter(|key| key.starts_with("confluent."));
-        let json = properties.get("format.class").is_some_and(|class| class.trim().ends_with(".JsonFormat"));
-        let parquet = |name| ["parquet.codec", LEVEL].contains(&name) || TYPES.contains(&name);
-        let other = |key: &&Key| if json { parquet(key.name) } else { key.name == "az.compression.type" };
-        let others: Vec<Key> = Self::KEYS.iter().filter(other).copied().collect();
+        let parquet = properties.get("format.class").is_none_or(|class| class.trim().ends_with(".ParquetFormat"));
+        let types: Vec<Key> = LakeKeys::KEYS.iter().filter(|key| !parquet && TYPES.contains(&key.name)).copied().collect();
         no_effect(NoEffect::KEYS, properties)
-            .chain(no_effect(&others, properties))
+            .chain(no_effect(&types, properties))
+            .chain(FormatKeys::warnings(properties))
+            .chain(rotation)
+            .chain(schema)
+            .chain(PartitionerKeys::warnings(properties))
             .chain(licence.map(|key| format!("{key} has no effect in Landfall")))
             .collect()
     }
@@ -311,12 +238,6 @@ pub fn class_not_found(key: &str, class: &str) -> String {
     format!("Invalid value {class} for configuration {key}: Class {class} could not be found.")
 }
 
-/// Whether the partitioner is one of those whose names begin with one of `names`.
-fn partitioned_by(given: &Properties, names: &[&str]) -> bool {
-    let simple = given.get("partitioner.class").and_then(|class| class.trim().rsplit('.').next()?.strip_suffix("Partitioner"));
-    simple.is_some_and(|name| names.contains(&name))
-}
-
 fn changed<'a>(keys: &'a [Key], properties: &'a Properties) -> impl Iterator<Item = (&'a Key, &'a str)> {
     keys.iter().filter_map(|key| {
         let value = properties.get(key.name)?.trim();
@@ -353,21 +274,6 @@ fn file_delimiter(delimiter: &str) -> Result<(), String> {
     }
 }
 
-fn off_or_positive(number: &str) -> Result<(), String> {
-    match number.trim().parse::<i64>() {
-        Ok(n) if n == -1 || n > 0 => Ok(()),
-        _ => Err("Value must be at least 1, or -1 for none".into()),
-    }
-}
-
-fn codec(name: &str) -> Result<(), String> {
-    Codec::named(name.trim()).map(drop)
-}
-
-fn compression(name: &str) -> Result<(), String> {
-    Compression::named(name.trim()).map(drop)
-}
-
 fn system_columns(names: &str) -> Result<(), String> {
     let names = Vec::<String>::parse(names)?;
     SystemColumn::list(names.iter().map(String::as_str)).map(drop)
@@ -376,6 +282,8 @@ fn system_columns(names: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::json;
+    use crate::evolve::Rule;
 
     fn read(pairs: &[(&str, &str)]) -> (Option<LakeConfig>, Vec<String>) {
         let mut faults = Faults::default();
@@ -392,28 +300,14 @@ mod tests {
         let (lake, faults) = read(&[("flush.size", "1000")]);
         let lake = lake.expect("good");
         assert_eq!((&*lake.topics_dir, &*lake.directory_delim, &*lake.file_delim), ("topics", "/", "+"));
-        assert_eq!((lake.filename_offset_zero_pad_width, &*lake.parquet_codec), (10, "snappy"));
-        assert_eq!(lake.rotation(), Rotation { flush_size: Some(1000), ..Rotation::default() });
+        assert_eq!(lake.filename_offset_zero_pad_width, 10);
+        assert_eq!((lake.rotation.flush_size, lake.schema.rule()), (Some(1000), Rule::None));
         assert_eq!((lake.flush_on_stop, faults), (false, vec![]));
         assert_eq!(read(&[]).1, ["Missing required configuration \"flush.size\" which has no default value."]);
     }
 
     #[test]
-    fn what_would_land_otherwise_is_refused_by_name() {
-        let set = [
-            ("rotate.interval.ms", "60000"),
-            ("rotate.schedule.interval.ms", "1"),
-            ("partitioner.max.open.files", "5"),
-            ("allow.optional.map.keys", "true"),
-            ("credentials.provider.class", "com.acme.Provider"),
-            ("partitioner.class", "io.confluent.connect.storage.partitioner.TimeBasedPartitioner"),
-            ("schema.compatibility", "FULL"),
-        ];
-        let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
-        for (key, value) in set {
-            assert!(faults.contains(&format!("{key}={value} is not supported yet")), "{key}: {faults:?}");
-        }
-        assert_eq!(faults.len(), set.len());
+    fn a_default_may_be_given_in_other_letters() {
         let defaults = [("flush.size", "1"), ("rotate.interval.ms", " -1"), ("behavior.on.null.values", "FAIL")];
         assert_eq!(read(&defaults).1, [""; 0]);
     }
@@ -429,24 +323,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_to_end() {
-        let optional = |key: Key| if key.name == "flush.size" { Key { required: false, ..key } } else { key };
-        let read = |pairs: &[(&str, &str)]| {
-            let mut faults = Faults::default();
-            let lake = LakeConfig::read(optional, &given(pairs), &mut faults);
-            (lake.map(|lake| lake.rotation()), faults.to_string())
-        };
-        let never = "a file would never end: give flush.size, landfall.rotate.size.bytes or landfall.rotate.open.ms";
-        assert_eq!(read(&[]).1, never);
-        assert_eq!(read(&[("landfall.rotate.idle.ms", "1000")]).1, never, "rows may never stop");
-        let (rotation, faults) = read(&[("landfall.rotate.size.bytes", "7"), ("landfall.rotate.idle.ms", "1000")]);
-        let idle = Some(Duration::from_secs(1));
-        assert_eq!((rotation, &*faults), (Some(Rotation { size: Some(7), idle, ..Rotation::default() }), ""));
-        assert_eq!(read(&[("landfall.rotate.open.ms", "1")]).1, "");
-        assert_eq!(read(&[("flush.size", "1")]).1, "");
-    }
-
-    #[test]
     fn bad_values_are_explained() {
         for (key, value, why) in [
             ("flush.size", "0", "Value must be at least 1"),
@@ -456,20 +332,12 @@ mod tests {
             ("directory.delim", "/../", "it must not have a slash, a backslash or a control character"),
             ("file.delim", "/", "it must not have a slash, a backslash or a control character"),
             ("file.delim", " ", "it must not be blank"),
-            ("parquet.codec", "lzo", "lzo is not supported, and few readers have it: take snappy, zstd or lz4_raw"),
-            ("landfall.parquet.compression.level", "1", "only gzip, zstd and brotli have levels"),
-            ("az.compression.type", "lz4", "String must be one of: none, gzip"),
             (
                 "landfall.columns",
                 "__offset,offset",
                 "\"offset\" is none of __topic, __partition, __offset, __timestamp, __key, __headers",
             ),
             ("landfall.columns", "__key, __key", "__key is there twice"),
-            ("partitioner.class", "com.acme.Mine", "Class com.acme.Mine could not be found."),
-            ("rotate.interval.ms", "soon", "Not a number of type LONG"),
-            ("landfall.rotate.size.bytes", "0", "Value must be at least 1, or -1 for none"),
-            ("landfall.rotate.open.ms", "-2", "Value must be at least 1, or -1 for none"),
-            ("landfall.rotate.idle.ms", "soon", "Not a number of type LONG"),
             ("landfall.types", "spark", "String must be one of: confluent, native"),
             ("landfall.types.iso", "millis", "String must be one of: micros, nanos, text"),
             ("landfall.types.wide.decimal", "TEXT", "String must be one of: refuse, text"),
@@ -487,33 +355,10 @@ mod tests {
     }
 
     #[test]
-    fn a_format_has_its_own_keys() {
-        let set = [
-            ("flush.size", "1"),
-            ("parquet.codec", "ZSTD"),
-            ("landfall.parquet.compression.level", "9"),
-            ("az.compression.type", "GZIP"),
-            ("landfall.columns", "__offset, __key"),
-            ("landfall.types", "native"),
-            ("landfall.names", "spark"),
-        ];
-        let lake = read(&set).0.expect("good");
-        let zstd = Codec::named("zstd").and_then(|codec| codec.at(9)).map(Format::Parquet);
-        assert_eq!((lake.parquet(), lake.json()), (zstd, Ok(Format::Json(Compression::Gzip))));
-        let layout = lake.layout(Format::Json(Compression::Gzip), String::new()).expect("good");
-        assert_eq!(layout.columns.system, [SystemColumn::Offset, SystemColumn::Key]);
-        let warned = |format: &str| LakeConfig::warnings(&given(&[&set[..], &[("format.class", format)]].concat()));
-        assert_eq!(warned("x.json.JsonFormat").len(), 4);
-        assert_eq!(warned("x.parquet.ParquetFormat"), ["az.compression.type has no effect in Landfall"]);
-    }
-
-    #[test]
     fn what_is_given_is_in_the_layout() {
         let set = [
             ("flush.size", "7"),
             ("landfall.rotate.size.bytes", "8"),
-            ("landfall.rotate.open.ms", "9"),
-            ("landfall.rotate.idle.ms", "10"),
             ("topics.dir", "a/b"),
             ("directory.delim", "_"),
             ("file.delim", "-"),
@@ -529,28 +374,25 @@ mod tests {
             ("landfall.flush.on.stop", "true"),
         ];
         let lake = read(&set).0.expect("good");
-        let format = Format::Json(Compression::None);
-        let Layout { names, columns, rotation, nulls, retry_backoff, flush_on_stop } =
-            lake.layout(format, lake.topics_dir.clone()).expect("good");
+        let format = Format::Json(json::Options::default());
+        let Layout { names, columns, rotation, nulls, retry_backoff, flush_on_stop, .. } =
+            lake.layout(format.clone(), lake.topics_dir.clone()).expect("good");
         let (directory_delim, file_delim) = ("_".to_owned(), "-".to_owned());
         assert_eq!(names, Names { prefix: "a/b".into(), directory_delim, file_delim, offset_width: 3 });
         let (iso, variable) = (Iso::Nanos, Variable::Decimal(30, 10));
         let types = Types { mode: Mode::Native, iso, variable, wide: Wide::Text, names: Naming::Spark };
         assert_eq!((columns.format, &columns.system[..], columns.types), (format, &[SystemColumn::Key][..], types));
-        let ms = |n| Some(Duration::from_millis(n));
-        assert_eq!(rotation, Rotation { flush_size: Some(7), size: Some(8), open: ms(9), idle: ms(10) });
-        assert_eq!((nulls, Some(retry_backoff), flush_on_stop), (NullValues::Write, ms(11), true));
+        assert_eq!((rotation.flush_size, rotation.size), (Some(7), Some(8)));
+        assert_eq!((nulls, retry_backoff, flush_on_stop), (NullValues::Write, Duration::from_millis(11), true));
     }
 
     #[test]
     fn what_has_no_effect_is_warned_about_by_name() {
-        let set = given(&[("confluent.license", "x"), ("locale", "en"), ("timezone", ""), ("shutdown.timeout.ms", "1")]);
+        let set = given(&[("confluent.license", "x"), ("shutdown.timeout.ms", "1")]);
         let warned = [
             "shutdown.timeout.ms has no effect in Landfall: task.shutdown.graceful.timeout.ms of the worker counts",
-            "locale has no effect in Landfall: the partitioner is DefaultPartitioner",
             "confluent.license has no effect in Landfall",
         ];
-        assert_eq!(LakeConfig::warnings(&set), warned);
-        assert_eq!(LakeConfig::keys().filter(|key| key.name == "locale").count(), 1);
+        assert_eq!(LakeConfig::warnings(std::convert::identity, &set), warned);
     }
 }

@@ -1,6 +1,7 @@
-//! One file on its way: rows come through a channel, are encoded and staged, and when it ends it is published in its turn.
+//! One file on its way: rows come through a channel, are encoded and staged, and when it ends it is sealed, to be committed.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,18 +9,17 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use landfall_api::{TaskError, TaskMetrics, TopicId, TopicPartition};
-use tokio::sync::{mpsc, oneshot};
+use landfall_api::{TaskError, TaskMetrics, TopicId, TopicPartition, Wake};
+use tokio::sync::mpsc;
 
-use crate::columns;
-use crate::encode::{EncodeError, Encoder, Format};
+use crate::commit::crash_point;
+use crate::commit::pointer::Pending;
+use crate::encode::{EncodeError, Encoder, Facts, Format};
 use crate::encoders::Place;
-use crate::landed::{self, facts};
 use crate::roll::Times;
-use crate::storage::{Metadata, Published, Staged, Storage, StorageError};
+use crate::storage::{Area, Sealed, Staged, Storage, StorageError};
+use crate::task::Event;
 
-/// The row group that a file aims at, in encoded bytes, where memory allows.
-const ROW_GROUP: usize = 32 << 20;
 /// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
 const ENDED: usize = 64 << 10;
 /// Below this a row group would cost more than it saves.
@@ -46,13 +46,13 @@ impl Shared {
     /// The encoded bytes that one file may hold, so that all open ones stay inside half of the task's memory.
     fn row_group(&self) -> usize {
         let open = self.open.load(Ordering::Relaxed).max(1);
-        (self.memory / 2 / open).clamp(SMALLEST_ROW_GROUP, ROW_GROUP)
+        (self.memory / 2 / open).max(SMALLEST_ROW_GROUP).min(self.format.row_group())
     }
 
     /// Waits until a call that failed may be tried again; `doing` says to the log what was tried with the file at `path`.
     async fn again(&self, doing: &str, path: &str, error: StorageError) -> Result<(), TaskError> {
         match error {
-            StorageError::Fatal(error) => Err(TaskError::Fatal(error)),
+            StorageError::Fatal(error) | StorageError::Taken(error) => Err(TaskError::Fatal(error)),
             StorageError::Retriable(error) => {
                 self.metrics.retries.add(1);
                 tracing::warn!("{doing} {path}: {error}; trying again in {} ms", self.retry_backoff.as_millis());
@@ -109,7 +109,7 @@ impl Backlog {
 }
 
 /// Bytes that count in a backlog until this is dropped.
-struct Held {
+pub(crate) struct Held {
     shared: Arc<Shared>,
     of: fn(&Shared) -> &Backlog,
     bytes: usize,
@@ -119,6 +119,12 @@ impl Held {
     fn new(shared: &Arc<Shared>, of: fn(&Shared) -> &Backlog, bytes: usize) -> Self {
         of(shared).add(bytes);
         Self { shared: shared.clone(), of, bytes }
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.bytes)
     }
 }
 
@@ -144,12 +150,19 @@ enum Work {
 pub(crate) enum Outcome {
     /// It has as many bytes as it may have. Said once, and it goes on.
     Full,
-    /// It is visible, or one with the same rows is.
-    Landed,
-    /// Another file of ours has its name and holds the records from its first one up to offset `last`.
-    Taken { last: i64 },
+    /// It is staged whole and can be committed.
+    Sealed(SealedFile),
     /// It cannot be made.
     Failed(TaskError),
+}
+
+/// A file that is staged whole.
+#[derive(Debug)]
+pub(crate) struct SealedFile {
+    pub(crate) pending: Pending,
+    /// When its last block was staged at the latest.
+    pub(crate) at: Instant,
+    _held: Held,
 }
 
 /// What file `file` of `origin` tells the task.
@@ -160,16 +173,30 @@ pub(crate) struct Done {
     pub(crate) outcome: Outcome,
 }
 
+/// Takes what happens in the background, and has the task look at it.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports {
+    pub(crate) sender: std::sync::mpsc::Sender<Event>,
+    pub(crate) wake: Wake,
+}
+
+impl Reports {
+    pub(crate) fn send(&self, event: Event) {
+        let _ = self.sender.send(event);
+        (self.wake.0)();
+    }
+}
+
 /// Tells the task of a file, also when its work panics.
 struct Report {
     origin: TopicPartition,
     file: u64,
-    done: std::sync::mpsc::Sender<Done>,
+    reports: Reports,
 }
 
 impl Report {
     fn send(&self, outcome: Outcome) {
-        let _ = self.done.send(Done { origin: self.origin.clone(), file: self.file, outcome });
+        self.reports.send(Event::File(Done { origin: self.origin.clone(), file: self.file, outcome }));
     }
 }
 
@@ -182,14 +209,30 @@ impl Drop for Report {
 }
 
 /// Which file.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) origin: TopicPartition,
     pub(crate) topic: Option<TopicId>,
+    /// The file's number in the task.
     pub(crate) file: u64,
-    pub(crate) path: String,
+    /// Whose it is.
+    pub(crate) area: Area,
+    /// The incarnation of its partition.
+    pub(crate) incarnation: u32,
+    /// Its path, for what is to stand before the extension.
+    pub(crate) path: Arc<dyn Fn(&str) -> String + Send + Sync>,
     pub(crate) schema: SchemaRef,
     pub(crate) first: i64,
+}
+
+impl Identity {
+    /// What stands before the extension: nothing, but for files of records that were landed once before; and something that nobody
+    /// has if the name without it is `taken`.
+    fn suffix(&self, taken: bool) -> String {
+        let again = if self.incarnation > 0 { format!(".r{}", self.incarnation) } else { String::new() };
+        let other = RandomState::new().hash_one(self.file) & 0xffff;
+        if taken { format!("{again}.x{other:04x}") } else { again }
+    }
 }
 
 /// The end that gives work to a file. Dropped before [`end`](Self::end), the file is dropped too.
@@ -204,34 +247,27 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Begins a file. It is published only after `turn` says that the one before it was; then it says so to the one after it.
+    /// Begins a file.
     pub(crate) fn begin(
         id: Identity,
         shared: Arc<Shared>,
         runtime: &tokio::runtime::Handle,
-        turn: Option<oneshot::Receiver<()>>,
-        done: std::sync::mpsc::Sender<Done>,
+        reports: Reports,
         now: Instant,
     ) -> (Self, Running) {
         let (work, queue) = mpsc::unbounded_channel();
-        let (landed, next) = oneshot::channel();
         let counted = Counted::new(shared.clone());
         let times = Times { first: now, last: now };
         let file = Self { work, shared: shared.clone(), schema: id.schema.clone(), rows: 0, last: id.first, times };
-        let report = Report { origin: id.origin.clone(), file: id.file, done };
+        let report = Report { origin: id.origin.clone(), file: id.file, reports };
         let running = runtime.spawn(async move {
-            let outcome = land(&id, &shared, &report, queue, turn).await;
+            let outcome = land(&id, &shared, &report, queue).await;
             drop(counted);
             if let Some(outcome) = outcome {
-                let visible = matches!(outcome, Outcome::Landed);
-                // before the next one has its turn: reports come in the order of the files
                 report.send(outcome);
-                if visible {
-                    let _ = landed.send(());
-                }
             }
         });
-        (file, Running { next: Some(next), task: running.abort_handle() })
+        (file, Running(running.abort_handle()))
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
@@ -258,42 +294,33 @@ impl OpenFile {
         let _ = self.work.send(Work::Rows(Waiting { rows, held }));
     }
 
-    /// No more rows: it is published in its turn.
+    /// No more rows: it is sealed.
     pub(crate) fn end(self) {
         let held = Held::new(&self.shared, |s| &s.unpublished, ENDED);
         let _ = self.work.send(Work::End { last: self.last, rows: self.rows, held });
     }
 }
 
-/// A file's work in the background. Dropped, it ends where it stands: what is not published by then is not.
+/// A file's work in the background. Dropped, it ends where it stands: what is not sealed by then never will be.
 #[derive(Debug)]
-pub(crate) struct Running {
-    /// Taken by the file that is to be published after this one.
-    pub(crate) next: Option<oneshot::Receiver<()>>,
-    task: tokio::task::AbortHandle,
-}
+pub(crate) struct Running(tokio::task::AbortHandle);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
 }
 
-/// Encodes, stages and publishes one file; None if it was dropped.
-async fn land(
-    id: &Identity,
-    shared: &Arc<Shared>,
-    report: &Report,
-    mut queue: mpsc::UnboundedReceiver<Work>,
-    turn: Option<oneshot::Receiver<()>>,
-) -> Option<Outcome> {
-    let mut encoder = shared.format.encoder(&id.schema, &id.origin, id.topic, id.first);
+/// Encodes, stages and seals one file; None if it was dropped.
+async fn land(id: &Identity, shared: &Arc<Shared>, report: &Report, mut queue: mpsc::UnboundedReceiver<Work>) -> Option<Outcome> {
+    let name = format!("{}.{}.{}", id.incarnation, id.area.epoch, id.file);
+    let facts = Facts { topic: id.topic, id: name, ..Facts::new(id.origin.clone(), id.first) };
+    let mut encoder = shared.format.encoder(&id.schema, &facts);
     let place = Place::take();
     let mut staged: Option<Box<dyn Staged>> = None;
-    let mut size = 0;
     let mut full = shared.full;
     let mut waiting = Vec::new();
-    let (last, rows, _held) = loop {
+    let (last, rows, held) = loop {
         if queue.recv_many(&mut waiting, 16).await == 0 {
             if let Some(mut staged) = staged {
                 staged.discard().await;
@@ -319,7 +346,6 @@ async fn land(
                 full = None;
                 report.send(Outcome::Full);
             }
-            size += blocks.iter().map(Bytes::len).sum::<usize>();
             if let Err(error) = stage(id, shared, &mut staged, blocks).await {
                 return Some(Outcome::Failed(error));
             }
@@ -333,33 +359,14 @@ async fn land(
         ended => return Some(not_encoded(id, ended.and_then(Result::err))),
     };
     drop(place);
-    size += rest.iter().map(Bytes::len).sum::<usize>();
     if let Err(error) = stage(id, shared, &mut staged, rest).await {
         return Some(Outcome::Failed(error));
     }
-    let mut staged = staged?;
-    if let Some(turn) = turn
-        && turn.await.is_err()
-    {
-        staged.discard().await;
-        return None;
-    }
-    Some(match publish(id, shared, &mut *staged, last, rows).await {
-        Ok(Published::Created) => {
-            shared.metrics.files_landed.add(1);
-            shared.metrics.rows_landed.add(rows);
-            shared.metrics.bytes_landed.add(size as u64);
-            Outcome::Landed
-        }
-        Ok(Published::Exists) => {
-            staged.discard().await;
-            match existing(shared, id).await {
-                // the same rows, of an earlier run
-                Ok(Some(there)) if there == last && is_alike(shared, id).await => Outcome::Landed,
-                Ok(Some(last)) => Outcome::Taken { last },
-                Ok(None) => Outcome::Failed(TaskError::Retriable(format!("{} was there and is gone", id.path))),
-                Err(error) => Outcome::Failed(error),
-            }
+    let at = Instant::now();
+    Some(match seal(id, shared, &mut *staged?).await {
+        Ok(file) => {
+            crash_point("commit::after-seal");
+            Outcome::Sealed(SealedFile { pending: Pending { file, first: id.first, last, rows }, at, _held: held })
         }
         Err(error) => Outcome::Failed(error),
     })
@@ -367,7 +374,7 @@ async fn land(
 
 fn not_encoded(id: &Identity, error: Option<EncodeError>) -> Outcome {
     let why = error.map_or_else(|| "its encoder ended by a fault of the worker".to_owned(), |e| e.to_string());
-    Outcome::Failed(TaskError::Fatal(format!("{}: {why}", id.path)))
+    Outcome::Failed(TaskError::Fatal(format!("{}: {why}", (id.path)(""))))
 }
 
 fn is_full(encoder: &dyn Encoder, full: Option<u64>) -> bool {
@@ -394,7 +401,8 @@ fn encode(
     Ok((encoder, batches, blocks))
 }
 
-/// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing.
+/// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing, and has another
+/// name if its own is taken.
 async fn stage(
     id: &Identity,
     shared: &Arc<Shared>,
@@ -402,11 +410,15 @@ async fn stage(
     blocks: Vec<Bytes>,
 ) -> Result<(), TaskError> {
     let _held = Held::new(shared, |s| &s.unpublished, blocks.iter().map(Bytes::len).sum());
+    let (mut taken, begun) = (false, staged.is_some());
     for block in blocks {
         loop {
             let tried = match staged {
-                Some(staged) => staged.block(block.clone()).await,
-                None => match shared.storage.stage(&id.path).await {
+                Some(staged) => {
+                    crash_point("commit::before-block");
+                    staged.block(block.clone()).await
+                }
+                None => match shared.storage.stage(&(id.path)(&id.suffix(taken)), &id.area).await {
                     Ok(new) => {
                         *staged = Some(new);
                         continue;
@@ -415,102 +427,23 @@ async fn stage(
                 },
             };
             match tried {
-                Ok(()) => break,
-                Err(error) => shared.again("staging", &id.path, error).await?,
+                Ok(()) => break crash_point("commit::after-block"),
+                Err(StorageError::Taken(why)) if !begun => {
+                    tracing::warn!("{why}; the file gets another name");
+                    (*staged, taken) = (None, true);
+                }
+                Err(error) => shared.again("staging", &(id.path)(""), error).await?,
             }
         }
     }
     Ok(())
 }
 
-async fn publish(id: &Identity, shared: &Shared, staged: &mut dyn Staged, last: i64, rows: u64) -> Result<Published, TaskError> {
-    let mut metadata = Metadata::from([
-        (facts::FIRST.into(), id.first.to_string()),
-        (facts::LAST.into(), last.to_string()),
-        (facts::ROWS.into(), rows.to_string()),
-    ]);
-    metadata.extend(id.topic.map(|topic| (facts::TOPIC_ID.into(), topic.to_string())));
-    let begun = Instant::now();
+async fn seal(id: &Identity, shared: &Shared, staged: &mut dyn Staged) -> Result<Sealed, TaskError> {
     loop {
-        match staged.publish(&metadata).await {
-            Ok(published) => {
-                tracing::debug!("{} published in {} ms: {published:?}", id.path, begun.elapsed().as_millis());
-                return Ok(published);
-            }
-            Err(error) => shared.again("publishing", &id.path, error).await?,
-        }
-    }
-}
-
-/// The last offset of the visible file that has the name of `id`; None if there is none. Asks until it knows.
-async fn existing(shared: &Shared, id: &Identity) -> Result<Option<i64>, TaskError> {
-    let path = &id.path;
-    loop {
-        let span = landed::span(&*shared.storage, path).await;
-        match span.and_then(|span| span.map_or(Ok(()), |span| span.is_of(id.topic, path)).map(|()| span)) {
-            Ok(Some(span)) if span.first != id.first => {
-                let begins = span.first;
-                return Err(TaskError::Fatal(format!("{path} begins with offset {begins}, which its name does not say")));
-            }
-            Ok(span) => return Ok(span.map(|span| span.last)),
-            Err(error) => shared.again("reading", path, error).await?,
-        }
-    }
-}
-
-/// Whether the visible file that has the name of `id` shows values as this one does, so that there is nothing to learn from it.
-async fn is_alike(shared: &Shared, id: &Identity) -> bool {
-    if !shared.format.has_schema() {
-        return true;
-    }
-    let Ok(Some(there)) = landed::learned(&*shared.storage, &id.path).await else { return false };
-    let ours = columns::value_field(&id.schema);
-    // a footer says more of its file
-    let said = ours.metadata().iter().all(|(key, value)| there.metadata().get(key).is_some_and(|there| there == value));
-    said && ours.data_type() == there.data_type()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use arrow_array::Int64Array;
-
-    use crate::encode::parquet::Codec;
-    use crate::storage::local::LocalStorage;
-
-    #[test]
-    fn a_file_is_reported_before_the_next_one_has_its_turn() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-        let root = tempfile::tempdir().expect("a directory");
-        let shared = Arc::new(Shared {
-            storage: Arc::new(LocalStorage::new(root.path())),
-            format: Format::Parquet(Codec::named("none").expect("a codec")),
-            full: None,
-            retry_backoff: Duration::from_millis(5),
-            memory: 1 << 20,
-            metrics: Arc::default(),
-            backlog: Backlog::default(),
-            unpublished: Backlog::default(),
-            open: AtomicUsize::new(0),
-        });
-        let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as _)]).expect("columns");
-        for file in 0..300 {
-            let (done, reports) = std::sync::mpsc::channel();
-            let id = Identity {
-                origin: TopicPartition::new("t", 0),
-                topic: None,
-                file,
-                path: file.to_string(),
-                schema: rows.schema(),
-                first: 0,
-            };
-            let (mut open, mut running) = OpenFile::begin(id, shared.clone(), runtime.handle(), None, done, Instant::now());
-            open.add(rows.clone(), 8, 0, Instant::now());
-            open.end();
-            let turn = running.next.take().expect("not taken before");
-            turn.blocking_recv().expect("published");
-            assert!(matches!(reports.try_recv(), Ok(Done { outcome: Outcome::Landed, .. })), "file {file}");
+        match staged.seal().await {
+            Ok(sealed) => return Ok(sealed),
+            Err(error) => shared.again("sealing", &(id.path)(""), error).await?,
         }
     }
 }

@@ -1,16 +1,32 @@
-//! When a file ends: pure cuts of a batch's rows, in offset order, and of files by their size and age.
+//! When files end: cuts of a partition's rows in offset order, and of files by their size and age. Nothing here looks at a clock.
+//!
+//! What ends files is a [`Rotation`]. The Confluent sinks end all files of a partition [`together`]; our own class ends each folder's
+//! file by itself, [`apart`]. Both end them by the [`schedule`], and by [`timers`] that need no row.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
-use std::ops::Range;
+pub mod apart;
+mod keys;
+pub mod schedule;
+pub mod timers;
+pub mod together;
+
 use std::time::{Duration, Instant};
 
 use landfall_api::{Counter, FilesEnded};
 
+pub use apart::{Filled, Recency, Step, steps};
+pub use keys::RotationKeys;
+pub use schedule::{Alarm, Schedule};
+pub use timers::Timers;
+pub use together::{Cut, Fits, Rows, Together};
+
+/// The longest that a file stays open. Staged blocks that nobody publishes live for seven days, and those of a file have to be
+/// published by whoever takes over.
+pub const LONGEST_OPEN: Duration = Duration::from_secs(72 * 60 * 60);
+
 /// Why a file ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// It has `flush.size` rows.
+    /// It, or all files of its partition, have `flush.size` rows.
     FlushSize,
     /// It has `landfall.rotate.size.bytes` bytes.
     Size,
@@ -18,12 +34,26 @@ pub enum Reason {
     Open,
     /// It had no row for `landfall.rotate.idle.ms`.
     Idle,
+    /// The next row is `rotate.interval.ms` later in record time.
+    Interval,
+    /// A time of `rotate.schedule.interval.ms` has come.
+    Schedule,
+    /// The next row goes to another folder (`rotate.file.on.partition.change`).
+    Partition,
     /// The next row has another schema.
     Schema,
+    /// The next row would open one file more than `partitioner.max.open.files`.
+    MaxOpenFiles,
     /// The next row goes to another topic's folder.
     Topic,
     /// Its partition is let go.
     Stop,
+    /// The memory for open files is spent.
+    Memory,
+    /// What landed of the records after its first one is as much as a pointer holds.
+    Span,
+    /// Another file of its partition ended, and all do then.
+    Commit,
 }
 
 impl Reason {
@@ -35,24 +65,42 @@ impl Reason {
             Self::Size => &ended.size,
             Self::Open => &ended.open,
             Self::Idle => &ended.idle,
+            Self::Interval => &ended.interval,
+            Self::Schedule => &ended.schedule,
+            Self::Partition => &ended.partition,
             Self::Schema => &ended.schema,
+            Self::MaxOpenFiles => &ended.max_open_files,
             Self::Topic => &ended.topic,
             Self::Stop => &ended.stop,
+            Self::Memory => &ended.memory,
+            Self::Span => &ended.span,
+            Self::Commit => &ended.commit,
         }
     }
 }
 
 /// What ends a file, besides another schema. Whichever comes first does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// Its rows (`flush.size`).
+    /// Whether each folder's file ends by itself, not all files of a partition at once (`landfall.rotate.apart`).
+    pub apart: bool,
+    /// Rows (`flush.size`): of a file if files end apart, else of all files of a partition.
     pub flush_size: Option<u64>,
-    /// Its encoded bytes (`landfall.rotate.size.bytes`).
+    /// A file's encoded bytes (`landfall.rotate.size.bytes`).
     pub size: Option<u64>,
-    /// The time since its first row (`landfall.rotate.open.ms`).
+    /// The time since a file's first row (`landfall.rotate.open.ms`), at most [`LONGEST_OPEN`].
     pub open: Option<Duration>,
-    /// The time since its last row (`landfall.rotate.idle.ms`).
+    /// The time since a file's last row (`landfall.rotate.idle.ms`).
     pub idle: Option<Duration>,
+    /// Milliseconds of record time (`rotate.interval.ms`): only with a partitioner that gives times.
+    pub interval: Option<i64>,
+    /// Whether, with an interval, a row of another folder than the one before ends all files (`rotate.file.on.partition.change`). Files
+    /// that end apart do not.
+    pub folder_change: bool,
+    /// The times of the clock at which all files end (`rotate.schedule.interval.ms`).
+    pub schedule: Option<Schedule>,
+    /// The files that a partition may have open (`partitioner.max.open.files`), at least 1.
+    pub max_open_files: Option<usize>,
 }
 
 /// When a file's first row and its last one so far were put.
@@ -74,232 +122,5 @@ impl Rotation {
     }
 }
 
-/// Says whose files to look at, and when: at most one time a key, so that rows cost nothing. It may be too early, as a row puts a
-/// file's deadline off and the next file of a key has a later one, and then another one is set; it is never too late.
-#[derive(Debug)]
-pub struct Timers<K> {
-    queue: BinaryHeap<Reverse<(Instant, K)>>,
-    waiting: BTreeSet<K>,
-}
-
-impl<K> Default for Timers<K> {
-    fn default() -> Self {
-        Self { queue: BinaryHeap::new(), waiting: BTreeSet::new() }
-    }
-}
-
-impl<K: Ord + Clone> Timers<K> {
-    /// Sets a time for `key` unless it has one. Times of one key come in ascending order.
-    pub fn set(&mut self, key: &K, at: Instant) {
-        if !self.waiting.contains(key) {
-            self.waiting.insert(key.clone());
-            self.queue.push(Reverse((at, key.clone())));
-        }
-    }
-
-    /// A key whose time has come by `now`; its time is taken away.
-    pub fn due(&mut self, now: Instant) -> Option<K> {
-        self.queue.peek().filter(|Reverse((at, _))| *at <= now)?;
-        let Reverse((_, key)) = self.queue.pop()?;
-        self.waiting.remove(&key);
-        Some(key)
-    }
-}
-
-/// One step with the rows of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// These rows go to the open file, or to a new one where none is open.
-    Rows(Range<usize>),
-    /// The open file ends.
-    Close(Reason),
-}
-
-/// What to do with a batch of `rows` rows: `open` is the number of rows in the open file, if there is one, and `fits` says
-/// whether the batch has that file's schema.
-#[must_use]
-pub fn steps(open: Option<u64>, fits: bool, rows: usize, flush_size: Option<u64>) -> Vec<Step> {
-    let flush_size = flush_size.unwrap_or(u64::MAX);
-    let mut steps = Vec::with_capacity(2);
-    let (mut at, mut in_file) = (0, open.unwrap_or(0));
-    if in_file > 0 && !fits && rows > 0 {
-        steps.push(Step::Close(Reason::Schema));
-        in_file = 0;
-    }
-    while at < rows {
-        let room = usize::try_from(flush_size.saturating_sub(in_file)).unwrap_or(usize::MAX);
-        let end = rows.min(at.saturating_add(room));
-        steps.push(Step::Rows(at..end));
-        in_file += (end - at) as u64;
-        at = end;
-        if in_file >= flush_size {
-            steps.push(Step::Close(Reason::FlushSize));
-            in_file = 0;
-        }
-    }
-    steps
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Step::{Close, Rows};
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    #[test]
-    fn a_batch_is_cut_at_the_flush_size_and_at_a_new_schema() {
-        assert_eq!(steps(None, true, 5, Some(10)), [Rows(0..5)]);
-        assert_eq!(steps(Some(8), true, 5, Some(10)), [Rows(0..2), Close(Reason::FlushSize), Rows(2..5)]);
-        assert_eq!(steps(Some(5), true, 5, Some(10)), [Rows(0..5), Close(Reason::FlushSize)]);
-        assert_eq!(steps(Some(8), false, 5, Some(10)), [Close(Reason::Schema), Rows(0..5)]);
-        assert_eq!(steps(None, true, 0, Some(10)), []);
-        assert_eq!(steps(Some(8), true, 5, None), [Rows(0..5)]);
-        assert_eq!(steps(Some(8), false, 5, None), [Close(Reason::Schema), Rows(0..5)]);
-    }
-
-    const fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    #[test]
-    fn a_deadline_is_that_of_the_age_or_of_the_last_row() {
-        let zero = Instant::now();
-        let rotation = |open: Option<u64>, idle: Option<u64>| Rotation {
-            open: open.map(ms),
-            idle: idle.map(ms),
-            flush_size: Some(1),
-            size: Some(1),
-        };
-        for (open, idle, first, last, deadline) in [
-            (None, None, 0, 5, None),
-            (Some(10), None, 0, 5, Some((10, Reason::Open))),
-            (None, Some(10), 0, 5, Some((15, Reason::Idle))),
-            (Some(10), Some(10), 0, 5, Some((10, Reason::Open))),
-            (Some(100), Some(10), 20, 85, Some((95, Reason::Idle))),
-            (Some(100), Some(10), 20, 115, Some((120, Reason::Open))),
-            (Some(10), Some(10), 3, 3, Some((13, Reason::Open))),
-            (Some(u64::MAX), Some(7), 0, 0, Some((7, Reason::Idle))),
-        ] {
-            let times = Times { first: zero + ms(first), last: zero + ms(last) };
-            let expected = deadline.map(|(at, why)| (zero + ms(at), why));
-            assert_eq!(rotation(open, idle).deadline(times), expected, "{open:?} {idle:?} {first} {last}");
-        }
-    }
-
-    #[test]
-    fn a_key_has_one_time() {
-        let zero = Instant::now();
-        let mut timers = Timers::default();
-        timers.set(&"b", zero + ms(20));
-        timers.set(&"a", zero + ms(10));
-        timers.set(&"a", zero + ms(15));
-        assert_eq!(timers.due(zero + ms(9)), None);
-        assert_eq!(
-            (timers.due(zero + ms(30)), timers.due(zero + ms(30)), timers.due(zero + ms(30))),
-            (Some("a"), Some("b"), None)
-        );
-        timers.set(&"a", zero + ms(40));
-        assert_eq!((timers.due(zero + ms(39)), timers.due(zero + ms(40))), (None, Some("a")));
-    }
-
-    /// What the engine does with timers, in milliseconds: rows come, and files end when they are due.
-    fn ends(
-        rotation: Rotation,
-        flush_size: u64,
-        rows: &[(u64, usize)],
-        until: u64,
-    ) -> BTreeMap<usize, Vec<(u64, u64, u64, Reason)>> {
-        let zero = Instant::now();
-        let since = |at: Instant| (at - zero).as_millis() as u64;
-        let mut timers = Timers::default();
-        let mut open: BTreeMap<usize, (Times, u64)> = BTreeMap::new();
-        let mut ended: BTreeMap<usize, Vec<_>> = BTreeMap::new();
-        let mut rows = rows.iter().peekable();
-        for tick in 0..=until {
-            let now = zero + ms(tick);
-            while let Some(key) = timers.due(now) {
-                let Some((times, n)) = open.get(&key).copied() else { continue };
-                match rotation.deadline(times) {
-                    Some((at, reason)) if at <= now => {
-                        open.remove(&key);
-                        ended.entry(key).or_default().push((since(times.first), since(now), n, reason));
-                    }
-                    Some((at, _)) => timers.set(&key, at),
-                    None => {}
-                }
-            }
-            while let Some((_, key)) = rows.next_if(|(at, _)| *at <= tick) {
-                let (times, n) = open.entry(*key).or_insert_with(|| {
-                    let times = Times { first: now, last: now };
-                    if let Some((at, _)) = rotation.deadline(times) {
-                        timers.set(key, at);
-                    }
-                    (times, 0)
-                });
-                (times.last, *n) = (now, *n + 1);
-                if *n == flush_size {
-                    let (times, n) = open.remove(key).expect("open");
-                    ended.entry(*key).or_default().push((since(times.first), tick, n, Reason::FlushSize));
-                }
-            }
-            assert!(timers.queue.len() <= 3, "one time a key");
-        }
-        assert!(open.is_empty(), "{open:?}");
-        ended
-    }
-
-    proptest! {
-        #[test]
-        fn every_row_goes_to_one_file_and_no_file_is_too_long(
-            open in 0u64..50,
-            fits: bool,
-            rows in 0usize..200,
-            extra in proptest::option::of(1u64..60),
-        ) {
-            let flush = extra.map(|extra| open + extra);
-            let (mut next, mut in_file) = (0, open);
-            for step in steps((open > 0).then_some(open), fits, rows, flush) {
-                match step {
-                    Rows(r) => {
-                        prop_assert_eq!(r.start, next);
-                        prop_assert!(!r.is_empty());
-                        next = r.end;
-                        in_file += r.len() as u64;
-                        prop_assert!(flush.is_none_or(|flush| in_file <= flush));
-                    }
-                    Close(_) => in_file = 0,
-                }
-            }
-            prop_assert_eq!(next, rows);
-            prop_assert!(flush.is_none_or(|flush| in_file < flush));
-        }
-
-        #[test]
-        fn a_file_ends_once_and_in_time(
-            open in 1u64..60,
-            idle in proptest::option::of(1u64..60),
-            flush_size in 2u64..8,
-            mut rows in proptest::collection::vec((0u64..300, 0usize..3), 0..60),
-        ) {
-            rows.sort_unstable();
-            let rotation = Rotation { open: Some(ms(open)), idle: idle.map(ms), ..Rotation::default() };
-            for (key, files) in ends(rotation, flush_size, &rows, 400) {
-                let mut mine = rows.iter().filter(|(_, k)| *k == key).map(|(at, _)| *at).peekable();
-                for (first, end, n, reason) in files {
-                    let in_file: Vec<u64> = mine.by_ref().take(n as usize).collect();
-                    prop_assert_eq!(in_file[0], first);
-                    let last = in_file[in_file.len() - 1];
-                    let gap = in_file.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
-                    prop_assert!(end - first <= open && idle.is_none_or(|idle| gap < idle && end - last <= idle));
-                    match reason {
-                        Reason::Open => prop_assert_eq!(end - first, open),
-                        Reason::Idle => prop_assert_eq!(Some(end - last), idle),
-                        _ => prop_assert_eq!((end, n), (last, flush_size)),
-                    }
-                }
-                prop_assert_eq!(mine.next(), None);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,92 +1,109 @@
-//! The sink task of all file sinks: files per partition, in offset order, and the offsets that may be committed.
+//! The sink task of all file sinks: partitions that open and commit, files for each folder, and the offsets that may be committed.
+//!
+//! [`opening`] asks for a partition's pointer, [`put`] brings rows to files, [`partition`] is what is known of a partition between
+//! calls: its owner, its files, and which records are in them. What waits for the store is done in the background and reported to
+//! the task's thread as an [`Event`].
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod opening;
+mod partition;
+mod put;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_schema::{DataType, FieldRef, SchemaRef};
-use landfall_api::{
-    Batch, Committed, Offset, Opened, RecordError, Refuse, SinkTask, TaskContext, TaskError, TopicId, TopicPartition,
-};
+use landfall_api::{Batch, Offset, Opened, Opening, Refuse, SinkTask, TaskContext, TaskError, TopicId, TopicPartition};
+use tokio::sync::{OnceCell, Semaphore};
 
-use crate::columns::{self, Columns, Refusals, Shape};
-use crate::commit::{self, Ledger, Named};
-use crate::file::{Backlog, Done, Identity, OpenFile, Outcome, Running, Shared};
-use crate::landed;
+use crate::columns::Columns;
+use crate::commit::drive::Place;
+use crate::commit::owner::{End, MOST_WAITING, Owner};
+use crate::commit::start::Rules;
+use crate::evolve::Rule;
+use crate::file::{Backlog, Done, Outcome, Reports, Shared};
 use crate::name::Names;
-use crate::nulls::{self, NullValues};
-use crate::roll::{self, Reason, Rotation, Step, Timers};
-use crate::storage::{Storage, StorageError, checked_path};
+use crate::nulls::NullValues;
+use crate::partition::Partitioner;
+use crate::roll::{Reason, Rotation, Timers};
+use crate::storage::Storage;
+use opening::Asked;
+use partition::Partition;
 
-/// How files are laid out and when they end.
+/// How files are laid out, when they end, and how they are committed.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// What they are called.
     pub names: Names,
+    /// Which folder rows go to.
+    pub partitioner: Arc<dyn Partitioner>,
     /// What is in them.
     pub columns: Columns,
     /// When they end.
     pub rotation: Rotation,
+    /// What rows of another schema do to them.
+    pub rule: Rule,
     /// What becomes of records without a value (`behavior.on.null.values`).
     pub nulls: NullValues,
     /// The wait between two tries of a storage call (`retry.backoff.ms`).
     pub retry_backoff: Duration,
     /// Whether open files are published when a partition is let go, not dropped (`landfall.flush.on.stop`).
     pub flush_on_stop: bool,
+    /// What counts where a partition is not as it was left.
+    pub rules: Rules,
+    /// Whether each commit is written down for readers (`landfall.commit.log`).
+    pub commit_log: bool,
+    /// The folder of the partitions' pointers, to which topic and partition are added.
+    pub pointers: String,
 }
 
 /// The rows that may wait for an encoder, in bytes, before the task is held back: enough to keep every core busy.
 const MOST_BACKLOG: usize = 16 << 20;
 /// What may wait for the store, in bytes, before the task is held back: without it an outage would fill the memory with small files.
 const MOST_UNPUBLISHED: usize = 32 << 20;
+/// The partitions that are opened side by side.
+const OPENINGS: usize = 16;
+/// How often it is looked whether a pointer should say more than it did with the last commit.
+const SAVE: Duration = Duration::from_secs(10);
 
 /// The task of a file sink.
 pub struct LakeTask {
     layout: Layout,
     context: TaskContext,
     shared: Arc<Shared>,
-    checked: bool,
+    place: Place,
+    /// Set once the store has shown that files can be put there.
+    checked: Arc<OnceCell<()>>,
+    openings: Arc<Semaphore>,
     /// The ids of topics, as far as they are known.
     topics: BTreeMap<Arc<str>, TopicId>,
+    /// What is being opened.
+    asked: BTreeMap<TopicPartition, Asked>,
     partitions: BTreeMap<TopicPartition, Partition>,
     rewinds: BTreeMap<TopicPartition, i64>,
-    /// What may be committed for partitions that are to be opened again, after the file of another owner.
-    taken: BTreeMap<TopicPartition, Offset>,
+    /// The partitions that may have something to commit.
+    due: BTreeSet<TopicPartition>,
     /// Whose open file may have to end by its age, and when.
-    timers: Timers<TopicPartition>,
-    files: u64,
-    done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
+    timers: Timers<(TopicPartition, u64)>,
+    next_save: Instant,
+    /// A number for what is next: a file, or a partition that is opened.
+    next: u64,
+    events: mpsc::Receiver<Event>,
+    reports: Reports,
     /// What came up while partitions were let go; the next call fails with it.
     failed: Option<TaskError>,
 }
 
-struct Partition {
-    ledger: Ledger,
-    /// The schema of the values put last, for those that have none.
-    value: Option<FieldRef>,
-    open: Option<Open>,
-    /// The work of all files that are not visible yet, in offset order.
-    running: BTreeMap<u64, Running>,
-}
-
-/// The file that takes rows.
-struct Open {
-    id: u64,
-    /// The topic in whose folder it is.
-    topic: Arc<str>,
-    shape: Shape,
-    file: OpenFile,
-}
-
-/// Rows as a file takes them.
-struct Rows {
-    shape: Shape,
-    rows: RecordBatch,
+/// What has happened in the background.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// To a file.
+    File(Done),
+    /// A partition was asked for.
+    Opened { origin: TopicPartition, instance: u64, opened: Result<Box<opening::Found>, TaskError> },
+    /// An owner has done what it was asked for.
+    Owner { origin: TopicPartition, instance: u64, owner: Box<Owner>, done: Result<(), TaskError> },
 }
 
 impl fmt::Debug for LakeTask {
@@ -99,12 +116,13 @@ impl fmt::Debug for LakeTask {
 }
 
 impl LakeTask {
-    /// A task that lands files in `storage`. Asks it nothing yet.
+    /// A task that lands files in `storage` and keeps their pointers in `state`. Asks neither for anything yet.
     #[must_use]
-    pub fn new(layout: Layout, storage: Arc<dyn Storage>, context: TaskContext) -> Self {
+    pub fn new(layout: Layout, storage: Arc<dyn Storage>, state: Arc<dyn Storage>, context: TaskContext) -> Self {
+        let (sender, events) = mpsc::channel();
         let shared = Arc::new(Shared {
-            storage,
-            format: layout.columns.format,
+            storage: storage.clone(),
+            format: layout.columns.format.clone(),
             full: layout.rotation.size,
             retry_backoff: layout.retry_backoff,
             memory: context.memory,
@@ -113,51 +131,125 @@ impl LakeTask {
             unpublished: Backlog::default(),
             open: AtomicUsize::new(0),
         });
+        let (backoff, log) = (layout.retry_backoff, layout.commit_log);
+        let place = Place { storage, state, backoff, log, metrics: context.metrics.clone() };
         Self {
+            reports: Reports { sender, wake: context.wake.clone() },
             layout,
             context,
             shared,
-            checked: false,
+            place,
+            checked: Arc::default(),
+            openings: Arc::new(Semaphore::new(OPENINGS)),
             topics: BTreeMap::new(),
+            asked: BTreeMap::new(),
             partitions: BTreeMap::new(),
             rewinds: BTreeMap::new(),
-            taken: BTreeMap::new(),
+            due: BTreeSet::new(),
             timers: Timers::default(),
-            files: 0,
-            done: mpsc::channel(),
+            next_save: Instant::now(),
+            next: 0,
+            events,
             failed: None,
         }
     }
 
-    fn path(&self, topic: &str, origin: &TopicPartition, first: i64) -> String {
-        let folder = Names::encoded_partition(origin);
-        self.layout.names.path(topic, &folder, origin, first, self.layout.columns.format.extension())
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
     }
 
-    /// Takes in what files have reported, and ends those whose time has come.
+    /// The folder that a partition's pointer and staged files are called by.
+    fn folder(&self, origin: &TopicPartition) -> String {
+        let prefix = &self.layout.pointers;
+        let below = format!("{}/{}", origin.topic, origin.partition);
+        if prefix.is_empty() { below } else { format!("{prefix}/{below}") }
+    }
+
+    /// Takes in what was reported, ends the files whose time has come, and commits.
     fn settle(&mut self, now: Instant) -> Result<(), TaskError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        while let Ok(done) = self.done.1.try_recv() {
-            self.settled(done)?;
+        while let Ok(event) = self.events.try_recv() {
+            self.happened(event, now)?;
         }
         self.end_aged(now);
+        self.commit_due(now);
         Ok(())
+    }
+
+    fn happened(&mut self, event: Event, now: Instant) -> Result<(), TaskError> {
+        match event {
+            Event::File(done) => self.file_done(done),
+            Event::Opened { origin, instance, opened } => {
+                if let Some(asked) = self.asked.get_mut(&origin).filter(|asked| asked.instance == instance) {
+                    asked.found = Some(opened);
+                }
+                Ok(())
+            }
+            Event::Owner { origin, instance, owner, done } => {
+                let Some(partition) = self.partitions.get_mut(&origin).filter(|p| p.instance == instance) else { return Ok(()) };
+                done?;
+                match owner.end() {
+                    None => {
+                        partition.committed(*owner, &self.context.metrics, now);
+                        self.due.insert(origin);
+                        Ok(())
+                    }
+                    Some(End::Lost) => {
+                        tracing::warn!(
+                            "{origin} has another owner; what of it has not landed is dropped, and it is asked for again"
+                        );
+                        self.context.metrics.fenced.add(1);
+                        self.lose(&origin);
+                        Ok(())
+                    }
+                    Some(End::Refused(why)) => Err(TaskError::Fatal(why.clone())),
+                }
+            }
+        }
+    }
+
+    fn file_done(&mut self, Done { origin, file, outcome }: Done) -> Result<(), TaskError> {
+        let Some(partition) = self.partitions.get_mut(&origin).filter(|p| p.running.contains_key(&file)) else { return Ok(()) };
+        match outcome {
+            Outcome::Full => self.end_file(&origin, file, Reason::Size),
+            Outcome::Sealed(sealed) => {
+                partition.running.remove(&file);
+                partition.sealed.insert(file, sealed);
+                self.due.insert(origin);
+            }
+            Outcome::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Drops all of a partition that has not landed, for it to be opened anew.
+    fn lose(&mut self, origin: &TopicPartition) {
+        if let Some(partition) = self.partitions.remove(origin) {
+            self.rewinds.insert(origin.clone(), partition.tracker.covers(&[], i64::MAX).low());
+        }
+        self.due.remove(origin);
     }
 
     /// Ends the files that are old enough by `now`, at most as many as the store has room for: files that were begun together end
     /// together, and there may be thousands.
     fn end_aged(&mut self, now: Instant) {
         while self.shared.unpublished.bytes() <= self.most_unpublished()
-            && let Some(origin) = self.timers.due(now)
+            && let Some((origin, file)) = self.timers.due(now)
         {
-            let Some(open) = self.partitions.get(&origin).and_then(|p| p.open.as_ref()) else { continue };
+            let Some(open) = self.partitions.get(&origin).and_then(|p| p.open.get(&file)) else { continue };
             match self.layout.rotation.deadline(open.file.times()) {
-                Some((at, reason)) if at <= now => self.end_file(&origin, reason),
-                Some((at, _)) => self.timers.set(&origin, at),
+                Some((at, reason)) if at <= now => self.end_file(&origin, file, reason),
+                Some((at, _)) => self.timers.set(&(origin, file), at),
                 None => {}
             }
+        }
+        let now_ms = now_ms();
+        let rung: Vec<_> = self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.roll.tick(now_ms)?))).collect();
+        for (origin, reason) in rung {
+            self.end_all(&origin, reason);
         }
     }
 
@@ -165,255 +257,111 @@ impl LakeTask {
         MOST_UNPUBLISHED.min(self.context.memory / 2)
     }
 
-    fn settled(&mut self, Done { origin, file, outcome }: Done) -> Result<(), TaskError> {
-        let Some(partition) = self.partitions.get_mut(&origin).filter(|p| p.running.contains_key(&file)) else { return Ok(()) };
-        match outcome {
-            Outcome::Full if partition.open.as_ref().is_some_and(|open| open.id == file) => {
-                self.end_file(&origin, Reason::Size);
-            }
-            Outcome::Full => {} // it has ended meanwhile
-            Outcome::Landed => {
-                partition.running.remove(&file);
-                partition.ledger.landed(file);
-            }
-            Outcome::Taken { last } => {
-                tracing::info!("records of {origin} up to offset {last} have landed before; going on after them");
-                let name = partition.ledger.name(file).cloned();
-                self.partitions.remove(&origin);
-                self.taken.insert(origin.clone(), Ledger::new(last + 1, name).offset());
-                self.rewinds.insert(origin, last + 1);
-            }
-            Outcome::Failed(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn put_batch(&mut self, batch: &Batch, now: Instant, refuse: &mut Refuse<'_>) -> Result<(), TaskError> {
-        let (batch, nulls) = self.without_nulls(batch, refuse)?;
-        let (batch, rows, refused) = match self.rows(&batch) {
-            Ok(rows) => (batch, rows, Ok(())),
-            Err(errors) => {
-                let (rest, refused) = without(&batch, errors, refuse)?;
-                let rows = self.rows(&rest).map_err(|errors| {
-                    TaskError::Fatal(errors.into_iter().next().map_or_else(String::new, |(_, error)| error.to_string()))
-                })?;
-                (Cow::Owned(rest), rows, refused)
-            }
-        };
-        if let Some(rows) = rows {
-            self.add(&batch, &rows, now);
-        }
-        self.covered(&batch);
-        refused.and(nulls)
-    }
-
-    /// What is left of `batch` where `behavior.on.null.values` has done its work; if that is not all before the end, why not.
-    fn without_nulls<'b>(
-        &self,
-        batch: &'b Batch,
-        refuse: &mut Refuse<'_>,
-    ) -> Result<(Cow<'b, Batch>, Result<(), TaskError>), TaskError> {
-        let Some(partition) = self.partitions.get(&batch.origin) else {
-            return Err(TaskError::Fatal(format!("{} was put and is not open", batch.origin)));
-        };
-        let left = |left: Option<Batch>| left.map_or(Cow::Borrowed(batch), Cow::Owned);
-        Ok(match self.layout.nulls {
-            NullValues::Ignore => (left(nulls::left_out(batch)?), Ok(())),
-            NullValues::Write => (Cow::Owned(nulls::written(batch, partition.value.as_ref())), Ok(())),
-            NullValues::Fail | NullValues::Report => {
-                let rows = nulls::rows(&batch.value);
-                match rows.first() {
-                    None => (Cow::Borrowed(batch), Ok(())),
-                    Some(first) if self.layout.nulls == NullValues::Fail => {
-                        let offset = batch.offset.value(*first);
-                        (Cow::Owned(batch.before(offset)), Err(nulls::not_writeable(&batch.origin, offset)))
-                    }
-                    Some(_) => {
-                        let (rest, refused) = without(batch, rows.into_iter().map(|row| (row, nulls::reported())), refuse)?;
-                        (Cow::Owned(rest), refused)
-                    }
-                }
-            }
-        })
-    }
-
-    /// The rows of a file, None if there are none; or those that no file can take.
-    fn rows(&self, batch: &Batch) -> Result<Option<Rows>, Refusals> {
-        if batch.is_empty() {
-            return Ok(None);
-        }
-        let all = |error: RecordError| (0..batch.len()).map(|row| (row, error.clone())).collect::<Vec<_>>();
-        if batch.topic != batch.origin.topic
-            && let Err(why) = checked_path(&self.path(&batch.topic, &batch.origin, batch.offset.value(0)))
-        {
-            return Err(all(RecordError::data(format!("no file can be in a folder of topic {:?}: {why}", batch.topic))));
-        }
-        let columns = &self.layout.columns;
-        let shape = columns.shape(batch);
-        let schema = match self.partitions.get(&batch.origin).and_then(|p| p.open.as_ref()) {
-            Some(open) if open.shape == shape => Ok(open.file.schema().clone()),
-            _ => columns.schema(&shape),
-        };
-        let schema = schema.map_err(all)?;
-        columns.rows(batch, &schema).map(|rows| Some(Rows { shape, rows }))
-    }
-
-    /// Adds the rows of `batch` to files.
-    fn add(&mut self, batch: &Batch, Rows { shape, rows }: &Rows, now: Instant) {
-        let open = |task: &Self| {
-            let open = task.partitions.get(&batch.origin)?.open.as_ref()?;
-            Some((open.file.rows(), task.layout.columns.takes(&open.shape, shape), open.topic == batch.topic))
-        };
-        let mut before = open(self);
-        if before.is_some_and(|(.., same_topic)| !same_topic) {
-            self.end_file(&batch.origin, Reason::Topic);
-            before = None;
-        }
-        let (in_file, fits) = (before.map(|(rows, ..)| rows), before.is_some_and(|(_, fits, _)| fits));
-        for step in roll::steps(in_file, fits, batch.len(), self.layout.rotation.flush_size) {
-            match step {
-                Step::Close(reason) => self.end_file(&batch.origin, reason),
-                Step::Rows(range) => {
-                    self.open_file(batch, shape, rows.schema_ref(), batch.offset.value(range.start), now);
-                    let rows_here = rows.slice(range.start, range.len());
-                    let bytes = columns::bytes(&rows_here);
-                    let Some(partition) = self.partitions.get_mut(&batch.origin) else { continue };
-                    let last = batch.offset.value(range.end - 1);
-                    if let Some(open) = &mut partition.open {
-                        open.file.add(rows_here, bytes, last, now);
-                    }
-                    partition.ledger.advance(last + 1);
-                }
-            }
+    /// Ends a file that takes rows; where files end together, all of its partition.
+    fn end_file(&mut self, origin: &TopicPartition, file: u64, reason: Reason) {
+        let Some(partition) = self.partitions.get_mut(origin) else { return };
+        partition.end_file(file, reason, &self.context.metrics);
+        if !self.layout.rotation.apart && partition.roll.files_ended() {
+            partition.end_all(Reason::Commit, &self.context.metrics);
         }
     }
 
-    /// All of a batch is in files, or there was nothing in it.
-    fn covered(&mut self, batch: &Batch) {
-        if let Some(partition) = self.partitions.get_mut(&batch.origin) {
-            partition.ledger.advance(batch.covers.end);
-            // Where transforms have dropped every row, the schema is that of before them.
-            if !batch.is_empty() && *batch.value.field.data_type() != DataType::Null {
-                partition.value = Some(batch.value.field.clone());
-            }
-        }
-    }
-
-    /// Opens a file of `schema` for the topic of `batch` that begins with offset `first`, if the partition has none open.
-    fn open_file(&mut self, batch: &Batch, shape: &Shape, schema: &SchemaRef, first: i64, now: Instant) {
-        let origin = &batch.origin;
-        if let Some(Partition { open: Some(open), .. }) = self.partitions.get_mut(origin) {
-            if open.shape != *shape {
-                (open.shape, *open.file.schema_mut()) = (shape.clone(), schema.clone());
-            }
-            return;
-        }
-        let id = self.files;
-        self.files += 1;
-        let topic = self.topics.get(&origin.topic).copied();
-        let path = self.path(&batch.topic, origin, first);
-        let identity = Identity { origin: origin.clone(), topic, file: id, path, schema: schema.clone(), first };
+    fn end_all(&mut self, origin: &TopicPartition, reason: Reason) {
         if let Some(partition) = self.partitions.get_mut(origin) {
-            let turn = partition.running.last_entry().and_then(|mut before| before.get_mut().next.take());
-            let (file, running) =
-                OpenFile::begin(identity, self.shared.clone(), &self.context.runtime, turn, self.done.0.clone(), now);
-            if let Some((at, _)) = self.layout.rotation.deadline(file.times()) {
-                self.timers.set(origin, at);
+            partition.end_all(reason, &self.context.metrics);
+        }
+    }
+
+    /// Has the owners of partitions commit what is sealed, and now and then write down what else has become of them.
+    fn commit_due(&mut self, now: Instant) {
+        for origin in std::mem::take(&mut self.due) {
+            let Some(partition) = self.partitions.get_mut(&origin) else { continue };
+            if partition.sealed.values().any(|sealed| now.duration_since(sealed.at) > MOST_WAITING) {
+                tracing::warn!(
+                    "files of {origin} wait for {} days to be committed; they are made again",
+                    MOST_WAITING.as_secs() / 86_400
+                );
+                self.lose(&origin);
+                continue;
             }
-            let routed = (batch.topic != origin.topic).then(|| batch.topic.clone());
-            partition.ledger.begin(id, Named { first, routed });
-            partition.open = Some(Open { id, topic: batch.topic.clone(), shape: shape.clone(), file });
-            partition.running.insert(id, running);
+            if partition.commit() {
+                self.drive(&origin);
+            } else if !partition.sealed.is_empty() {
+                self.due.insert(origin); // letters or the group are waited for
+            }
+        }
+        if now >= self.next_save {
+            self.next_save = now + SAVE / 4;
+            let origins: Vec<_> = self.partitions.iter().filter(|(_, p)| p.save_at <= now).map(|(tp, _)| tp.clone()).collect();
+            for origin in origins {
+                if self.partitions.get_mut(&origin).is_some_and(|partition| partition.save(now, false)) {
+                    self.drive(&origin);
+                }
+            }
         }
     }
 
-    fn end_file(&mut self, origin: &TopicPartition, reason: Reason) {
-        if let Some(Open { file, .. }) = self.partitions.get_mut(origin).and_then(|p| p.open.take()) {
-            tracing::debug!("{origin}: a file ends with {} rows: {reason:?}", file.rows());
-            reason.counter(&self.shared.metrics.files_ended).add(1);
-            file.end();
-        }
+    /// Has the owner of a partition do what it was asked for, in the background.
+    fn drive(&mut self, origin: &TopicPartition) {
+        let Some(partition) = self.partitions.get_mut(origin) else { return };
+        let Some(mut owner) = partition.owner.take() else { return };
+        let (place, folder, reports) = (self.place.clone(), partition.area.partition.clone(), self.reports.clone());
+        let (origin, instance) = (origin.clone(), partition.instance);
+        let driven = self.context.runtime.spawn(async move {
+            let done = place.drive(&mut owner, &folder).await;
+            reports.send(Event::Owner { origin, instance, owner: Box::new(owner), done });
+        });
+        partition.driven = Some(partition::Driven(driven.abort_handle()));
     }
 
-    async fn opened(
-        &self,
-        origin: &TopicPartition,
-        committed: Option<&Committed>,
-        first: i64,
-    ) -> Result<(Opened, Option<Named>), TaskError> {
-        let storage = &*self.shared.storage;
-        if !self.checked {
-            storage.check().await.map_err(retriable)?;
-        }
-        // What has landed since the commit: the files that begin where the one before ended. The commit names the first of them, also
-        // where its first record is gone since. One that begins after a gap, or in the folder of a topic that no file before it was
-        // routed to, is met when it is to be published again.
-        let (mut resume, mut landed) = (committed.map_or(first, |c| c.offset.min(first)), None);
-        let topic = self.topics.get(&origin.topic).copied();
-        let before = self.taken.get(origin).or(committed).and_then(|c| commit::last_file(&c.metadata));
-        let mut folders = vec![None];
-        folders.extend(before.iter().filter(|last| last.routed.is_some()).map(|last| last.routed.clone()));
+    /// Waits for what happens until `done` or the deadline; whether it is done.
+    fn wait(&mut self, deadline: Instant, done: impl Fn(&Self) -> bool) -> Result<bool, TaskError> {
         loop {
-            let mut found = None;
-            for routed in folders.iter().rev() {
-                let path = self.path(routed.as_ref().unwrap_or(&origin.topic), origin, resume);
-                if let Some(span) = landed::span(storage, &path).await.map_err(retriable)? {
-                    span.is_of(topic, &path).map_err(retriable)?;
-                    found = Some((span, routed.clone()));
-                    break;
-                }
+            self.settle(Instant::now())?;
+            if done(self) {
+                return Ok(true);
             }
-            match found {
-                Some((span, routed)) => {
-                    landed = Some(Named { first: span.first, routed });
-                    resume = span.last + 1;
-                }
-                None if resume < first => resume = first,
-                None => break,
+            // letters, and files whose time comes, are looked after too
+            let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(20));
+            match self.events.recv_timeout(left) {
+                Ok(event) => self.happened(event, Instant::now())?,
+                Err(_) if Instant::now() >= deadline => return Ok(false),
+                Err(_) => {}
             }
         }
-        if resume > first {
-            tracing::info!("records of {origin} from offset {first} to {} have landed before", resume - 1);
-        }
-        let last_file = landed.or(before);
-        let learned = match last_file.as_ref().filter(|_| self.layout.columns.format.has_schema()) {
-            Some(Named { first, routed }) => {
-                let path = self.path(routed.as_ref().unwrap_or(&origin.topic), origin, *first);
-                landed::learned(storage, &path).await.map_err(retriable)?
+    }
+
+    /// Publishes or drops what is open of `partitions`, and waits for what is under way.
+    fn finish(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) -> Result<(), TaskError> {
+        let deadline = Instant::now() + timeout;
+        for tp in partitions {
+            let Some(partition) = self.partitions.get_mut(tp) else { continue };
+            if drop_open || !self.layout.flush_on_stop {
+                partition.drop_open();
+            } else {
+                partition.end_all(Reason::Stop, &self.context.metrics);
             }
-            None => None,
-        };
-        Ok((Opened { resume, learned }, last_file))
+        }
+        let ended = |task: &Self| partitions.iter().all(|tp| task.partitions.get(tp).is_none_or(Partition::is_at_rest));
+        if !self.wait(deadline, ended)? {
+            tracing::warn!(
+                "files were not published within {} ms and are dropped; their records will be read again",
+                timeout.as_millis()
+            );
+            return Ok(());
+        }
+        for tp in partitions {
+            if self.partitions.get_mut(tp).is_some_and(|partition| partition.save(Instant::now(), true)) {
+                self.drive(tp);
+            }
+        }
+        self.wait(deadline, ended).map(drop)
     }
 }
 
-/// Refuses the rows of `batch` that `errors` names, which are ascending, and gives the others; of them those before the first one
-/// that is not tolerated, and its error.
-fn without(
-    batch: &Batch,
-    errors: impl IntoIterator<Item = (usize, RecordError)>,
-    refuse: &mut Refuse<'_>,
-) -> Result<(Batch, Result<(), TaskError>), TaskError> {
-    let mut keep = vec![true; batch.len()];
-    let (mut end, mut refused) = (batch.covers.end, Ok(()));
-    for (row, error) in errors {
-        keep[row] = false;
-        refused = refuse(batch.offset.value(row), error);
-        if refused.is_err() {
-            keep[row..].fill(false);
-            end = batch.offset.value(row);
-            break;
-        }
-    }
-    let rest = batch.filter(&BooleanArray::from(keep)).map_err(|error| TaskError::Fatal(error.to_string()))?;
-    Ok((Batch { covers: batch.covers.start..end, ..rest }, refused))
-}
-
-fn retriable(error: StorageError) -> TaskError {
-    match error {
-        StorageError::Retriable(e) => TaskError::Retriable(e),
-        StorageError::Fatal(e) => TaskError::Fatal(e),
-    }
+/// The clock, in milliseconds since the epoch.
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl SinkTask for LakeTask {
@@ -421,18 +369,19 @@ impl SinkTask for LakeTask {
         self.topics.insert(topic.clone(), id);
     }
 
-    fn open(&mut self, partition: &TopicPartition, committed: Option<&Committed>, first: i64) -> Result<Opened, TaskError> {
-        let runtime = self.context.runtime.clone();
-        let (opened, last_file) = runtime.block_on(self.opened(partition, committed, first))?;
-        self.checked = true;
-        self.taken.remove(partition);
-        let mut ledger = Ledger::new(opened.resume, last_file);
-        if committed.is_some_and(|c| c.offset == opened.resume) {
-            ledger.given();
+    fn starts(&mut self, partitions: &[TopicPartition]) -> Result<BTreeMap<TopicPartition, i64>, TaskError> {
+        self.pointed(partitions)
+    }
+
+    fn open(&mut self, partition: &TopicPartition, opening: &Opening) -> Result<Option<Opened>, TaskError> {
+        self.settle(Instant::now())?;
+        self.opened(partition, opening)
+    }
+
+    fn told(&mut self, partition: &TopicPartition, before: i64) {
+        if let Some(partition) = self.partitions.get_mut(partition) {
+            partition.told = before;
         }
-        self.partitions
-            .insert(partition.clone(), Partition { ledger, value: opened.learned.clone(), open: None, running: BTreeMap::new() });
-        Ok(opened)
     }
 
     fn put(&mut self, batches: Vec<Batch>, refuse: &mut Refuse<'_>) -> Result<(), TaskError> {
@@ -448,32 +397,31 @@ impl SinkTask for LakeTask {
         Ok(())
     }
 
-    fn refused(&mut self, batches: &[Batch], refuse: &mut dyn FnMut(i64, RecordError)) -> Result<(), TaskError> {
-        for batch in batches {
-            // One that fails the task is not in a file, or was not to fail it then.
-            let (batch, _) = self.without_nulls(batch, &mut |offset, error| {
-                refuse(offset, error);
-                Ok(())
-            })?;
-            for (row, error) in self.rows(&batch).err().unwrap_or_default() {
-                refuse(batch.offset.value(row), error);
-            }
-        }
-        Ok(())
-    }
-
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
-        let Shared { backlog, unpublished, .. } = &*self.shared;
-        let ready = backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout)
-            && unpublished.wait(self.most_unpublished(), timeout);
-        self.context.metrics.buffered_bytes.set(backlog.bytes() as u64);
-        self.settle(Instant::now())?;
+        let (shared, deadline) = (self.shared.clone(), Instant::now() + timeout);
+        let mut ready = shared.backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout);
+        // What is unpublished becomes less only if owners are asked to commit it.
+        ready &= self.wait(deadline, |task| shared.unpublished.bytes() <= task.most_unpublished())?;
+        self.context.metrics.buffered_bytes.set(shared.backlog.bytes() as u64);
+        self.context.metrics.set_calls(self.place.calls());
         Ok(ready)
     }
 
     fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
         self.settle(Instant::now())?;
-        Ok(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.ledger.take_offset()?))).collect())
+        let mut offsets = self.confirmations();
+        offsets.extend(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.take_offset()?))));
+        Ok(offsets)
+    }
+
+    fn accepted(&mut self, offsets: &BTreeMap<TopicPartition, Offset>) {
+        for (tp, offset) in offsets {
+            self.confirmed(tp, offset);
+            if let Some(partition) = self.partitions.get_mut(tp) {
+                partition.accepted(offset);
+                self.due.insert(tp.clone());
+            }
+        }
     }
 
     fn rewinds(&mut self) -> BTreeMap<TopicPartition, i64> {
@@ -486,41 +434,16 @@ impl SinkTask for LakeTask {
         lost: bool,
         timeout: Duration,
     ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
-        let deadline = Instant::now() + timeout;
-        for tp in partitions {
-            if self.layout.flush_on_stop && !lost {
-                self.end_file(tp, Reason::Stop);
-            } else if let Some(partition) = self.partitions.get_mut(tp)
-                && let Some(Open { id, .. }) = partition.open.take()
-            {
-                partition.running.remove(&id);
-                partition.ledger.forget_newest();
-            }
-        }
-        let busy = |task: &Self| partitions.iter().any(|tp| task.partitions.get(tp).is_some_and(|p| !p.running.is_empty()));
-        let mut failure = self.settle(Instant::now());
-        while failure.is_ok() && !lost && busy(self) {
-            let Ok(done) = self.done.1.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
-                tracing::warn!(
-                    "files were not published within {} ms and are dropped; their records will be read again",
-                    timeout.as_millis()
-                );
-                break;
-            };
-            failure = self.settled(done);
-        }
-        if let Err(error) = failure {
+        if !lost && let Err(error) = self.finish(partitions, lost, timeout) {
             tracing::warn!("while partitions were let go: {error}");
             self.failed = Some(error);
         }
-        self.rewinds.retain(|tp, _| !partitions.contains(tp));
-        let mut offset = |tp: &TopicPartition| match (self.partitions.remove(tp), self.taken.remove(tp)) {
-            (Some(mut partition), _) => partition.ledger.take_offset(),
-            (None, taken) => taken,
-        };
-        Ok(partitions.iter().map(|tp| (tp, offset(tp))).filter_map(|(tp, offset)| Some((tp.clone(), offset?))).collect())
+        for tp in partitions {
+            self.rewinds.remove(tp);
+            self.asked.remove(tp);
+            self.due.remove(tp);
+        }
+        let mut offset = |tp: &TopicPartition| self.partitions.remove(tp)?.take_offset();
+        Ok(partitions.iter().filter_map(|tp| Some((tp.clone(), offset(tp)?))).collect())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -132,7 +132,8 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     let layout = Layout {
         names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
         columns: Columns {
-            format: Format::Parquet(Codec::named("snappy").expect("a codec")),
+            format: Format::Parquet(Codec::named("snappy").expect("a codec").into()),
+            envelope: None,
             system: Vec::new(),
             types: Types::default(),
         },
@@ -141,13 +142,7 @@ fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
         retry_backoff: Duration::from_millis(5),
         flush_on_stop: false,
     };
-    let context = TaskContext {
-        connector: "c".into(),
-        task: 0,
-        runtime: runtime.handle().clone(),
-        memory: 64 << 20,
-        metrics: Arc::new(TaskMetrics::default()),
-    };
+    let context = TaskContext::new("c", 0, runtime.handle().clone(), 64 << 20);
     let mut task = LakeTask::new(layout, Arc::new(LocalStorage::new(root)), context);
     let schemaless = Properties::from([("schemas.enable".to_owned(), "false".to_owned())]);
     let make = |role| Configured { class: JSON, converter: build(JSON, &schemaless, role).expect("valid") };

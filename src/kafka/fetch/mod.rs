@@ -8,6 +8,7 @@
 mod columns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -347,6 +348,34 @@ impl Consumer {
     pub fn topic_ids(&self, topics: &[&str], timeout: Duration) -> Result<BTreeMap<String, TopicId>, KafkaError> {
         let Some(directory) = self.client.directory() else { return Ok(BTreeMap::new()) };
         directory.ids(topics, timeout).map(|ids| ids.into_iter().collect())
+    }
+
+    /// The first offset of a partition's log, asked of its leader.
+    ///
+    /// # Errors
+    /// If it does not answer within `timeout`.
+    pub fn log_start(&self, partition: &TopicPartition, timeout: Duration) -> Result<i64, KafkaError> {
+        self.log(partition, timeout).map(|log| log.start)
+    }
+
+    /// A partition's log, from its first offset to the one after its last, asked of its leader.
+    ///
+    /// # Errors
+    /// If it does not answer within `timeout`.
+    pub fn log(&self, partition: &TopicPartition, timeout: Duration) -> Result<Range<i64>, KafkaError> {
+        self.client.log(partition, timeout)
+    }
+
+    /// The offset after the last one of a partition's log, as the last fetch saw it.
+    #[must_use]
+    pub fn log_end(&self, partition: &TopicPartition) -> Option<i64> {
+        self.client.log_end(partition)
+    }
+
+    /// The id of the brokers' cluster, if one of them has told it.
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<String> {
+        self.client.cluster_id()
     }
 
     pub(super) fn directory(&self) -> Option<raw::Directory> {

@@ -18,6 +18,7 @@ mod mock;
 mod producer;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -173,6 +174,10 @@ unsafe fn check_object(err: *mut rd::rd_kafka_error_t) -> Result<(), KafkaError>
         rd::rd_kafka_error_destroy(err);
         Err(KafkaError { message, ..error(code) })
     }
+}
+
+fn topic_name(partition: &TopicPartition) -> Result<CString, KafkaError> {
+    CString::new(&*partition.topic).map_err(|_| KafkaError::configuration(format!("{:?} cannot be a topic", partition.topic)))
 }
 
 /// Ends a waiting poll from another thread. Harmless once the consumer is gone.
@@ -432,6 +437,40 @@ impl Client {
             rd::rd_kafka_consumer_group_metadata_destroy(metadata);
             generation
         }
+    }
+
+    /// A partition's log, from its first offset to the one after its last; asks its leader.
+    pub(super) fn log(&self, partition: &TopicPartition, timeout: Duration) -> Result<Range<i64>, KafkaError> {
+        let (mut low, mut high) = (0, 0);
+        let topic = topic_name(partition)?;
+        let timeout = milliseconds(timeout);
+        // SAFETY: rk lives, and the call is done with the text and the numbers when it returns.
+        check(unsafe {
+            rd::rd_kafka_query_watermark_offsets(
+                self.rk.as_ptr(),
+                topic.as_ptr(),
+                partition.partition,
+                &raw mut low,
+                &raw mut high,
+                timeout,
+            )
+        })?;
+        Ok(low..high)
+    }
+
+    /// The offset after the last one of a partition's log, as the last fetch saw it; None before one did.
+    pub(super) fn log_end(&self, partition: &TopicPartition) -> Option<i64> {
+        let (mut low, mut high) = (0, 0);
+        let topic = topic_name(partition).ok()?;
+        let (rk, number) = (self.rk.as_ptr(), partition.partition);
+        // SAFETY: as in `log`.
+        check(unsafe { rd::rd_kafka_get_watermark_offsets(rk, topic.as_ptr(), number, &raw mut low, &raw mut high) }).ok()?;
+        (high >= 0).then_some(high)
+    }
+
+    /// The id of the brokers' cluster, once one of them has told it. Does not wait.
+    pub(super) fn cluster_id(&self) -> Option<String> {
+        cluster::cluster_id(self.rk.as_ptr())
     }
 
     /// The id that the group gave the client; empty before it has joined.

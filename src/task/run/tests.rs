@@ -24,8 +24,8 @@ impl Keeper {
 }
 
 impl SinkTask for Keeper {
-    fn open(&mut self, _: &TopicPartition, _: Option<&Committed>, first: i64) -> Result<Opened, TaskError> {
-        Ok(Opened { resume: first, learned: None })
+    fn open(&mut self, _: &TopicPartition, opening: &Opening) -> Result<Option<Opened>, TaskError> {
+        Ok(Some(Opened { resume: opening.first, ..Opened::default() }))
     }
     fn put(&mut self, batches: Vec<Batch>, _: &mut Refuse<'_>) -> Result<(), TaskError> {
         let rows = batches.iter().flat_map(|b| b.offset.values().iter().map(|o| (b.origin.partition, *o, Instant::now())));
@@ -82,6 +82,7 @@ fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, K
         id: super::super::TaskId { connector: "c".into(), task: 0 },
         sink: &FakeSink,
         worker: Arc::new(properties(&[("bootstrap.servers", &bootstrap)])),
+        worker_id: "localhost:8083".into(),
         properties: properties(&[&own[..], more].concat()),
         paused: false,
         runtime: runtime.handle().clone(),

@@ -12,6 +12,7 @@ use landfall_api::{Committed, Offset, TaskError, TopicId, TopicPartition};
 use super::{ACKNOWLEDGING, COMMITTED, PUBLISHING, Partition, Runner, kafka, part};
 use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, KafkaError, Start};
+use crate::task::TaskSpec;
 
 /// What stands before the topic's id in the metadata of a commit.
 const STAMP: &str = " topic=";
@@ -24,12 +25,22 @@ const CHANGED: [i32; 6] = [1, 100, 103, -188, -190, -140];
 /// How long brokers may take to tell the ids of topics that were assigned; the group's offsets have just been read from them.
 const IDENTIFIED: Duration = Duration::from_secs(5);
 
-type Assigned = (Vec<(TopicPartition, Start)>, Vec<(TopicPartition, Partition)>);
+type Assigned = Vec<(TopicPartition, Start, Partition)>;
 
 impl Partition {
     /// The offset before which nothing is to come any more.
     pub(super) fn reached(&self) -> Option<i64> {
-        self.end.or_else(|| self.committed.as_ref().map(|c| c.offset))
+        self.end.or_else(|| self.began())
+    }
+
+    /// The offset that it was asked to be read from, if that is known.
+    pub(super) fn began(&self) -> Option<i64> {
+        self.from.or_else(|| self.committed.as_ref().map(|c| c.offset))
+    }
+
+    /// `offset` with the topic's id.
+    pub(super) fn stamped(&self, offset: &Offset) -> Offset {
+        self.id.map_or_else(|| offset.clone(), |id| stamped(offset, id))
     }
 }
 
@@ -107,7 +118,7 @@ impl Runner {
             tracing::warn!("task {} goes on without the ids of its topics: {error}", self.spec.id);
             BTreeMap::new()
         });
-        let (mut starts, mut assigned) = (Vec::new(), Vec::new());
+        let mut assigned = Vec::new();
         for (tp, committed) in committed {
             let id = ids.get(&*tp.topic).copied();
             let (mut committed, of) = committed.map_or((None, None), |c| {
@@ -128,10 +139,22 @@ impl Runner {
             if let Some(id) = id {
                 self.sink.identify(&tp.topic, id);
             }
-            starts.push((tp.clone(), start));
-            assigned.push((tp, Partition { id, committed, ..Partition::default() }));
+            assigned.push((tp, start, Partition { id, committed, ..Partition::default() }));
         }
-        (starts, assigned)
+        assigned
+    }
+
+    /// Where partitions are read from that the group has no offset of, as far as the sink knows.
+    pub(super) fn started(&mut self, assigned: &mut Assigned) -> Result<(), TaskError> {
+        let open = |(tp, start, _): &(TopicPartition, Start, Partition)| (*start == Start::Reset).then(|| tp.clone());
+        let unknown: Vec<_> = assigned.iter().filter_map(open).collect();
+        let starts = if unknown.is_empty() { BTreeMap::new() } else { self.sink.starts(&unknown)? };
+        for (tp, start, partition) in assigned {
+            if let Some(from) = starts.get(tp) {
+                (*start, partition.from) = (Start::At(*from), Some(*from));
+            }
+        }
+        Ok(())
     }
 
     /// Looks at the topics soon, if `error` says that one has changed.
@@ -162,23 +185,23 @@ impl Runner {
     }
 
     fn group(&self) -> String {
-        let given = self.spec.properties.get("consumer.override.group.id");
-        given.cloned().unwrap_or_else(|| format!("connect-{}", self.spec.id.connector))
+        group(&self.spec)
     }
 
     /// Goes over to the topic that has taken the place of one that was deleted.
     fn begin_anew(&mut self, topic: &Arc<str>, id: TopicId) -> Result<(), TaskError> {
         tracing::warn!("topic {topic} was deleted and created again, its id is now {id}; it is read from its beginning");
         let partitions: Vec<_> = self.partitions.keys().filter(|tp| tp.topic == *topic).cloned().collect();
-        // What is not visible yet cannot be read again. The offsets are the old topic's: committed, they would hide new records.
-        if let Err(error) = self.sink.close(&partitions, false, part(self.graceful, PUBLISHING)) {
-            tracing::warn!("task {}: {error}", self.spec.id);
-        }
-        // Nor can the records of letters that were not sent yet.
+        // Nor can what letters are owed of be read again, nor what is not visible yet.
         if let Some(letters) = &mut self.tolerance.letters
-            && !letters.flush(part(self.graceful, ACKNOWLEDGING - PUBLISHING))?
+            && !letters.flush(part(self.graceful, ACKNOWLEDGING))?
         {
             tracing::warn!("task {}: not all dead letters of {topic} were acknowledged", self.spec.id);
+        }
+        self.tell();
+        // The offsets are the old topic's: committed, they would hide new records.
+        if let Err(error) = self.sink.close(&partitions, false, part(self.graceful, PUBLISHING - ACKNOWLEDGING)) {
+            tracing::warn!("task {}: {error}", self.spec.id);
         }
         self.forget(&partitions);
         for tp in &partitions {
@@ -191,11 +214,8 @@ impl Runner {
 
     /// What waits to be committed, with the topics' ids.
     pub(super) fn stamped(&self) -> BTreeMap<TopicPartition, Offset> {
-        let stamp = |(tp, offset): (&TopicPartition, &Offset)| {
-            let id = self.partitions.get(tp).and_then(|p| p.id);
-            (tp.clone(), id.map_or_else(|| offset.clone(), |id| stamped(offset, id)))
-        };
-        self.uncommitted.iter().map(stamp).collect()
+        let stamp = |tp, offset: &Offset| self.partitions.get(tp).map_or_else(|| offset.clone(), |p| p.stamped(offset));
+        self.uncommitted.iter().map(|(tp, offset)| (tp.clone(), stamp(tp, offset))).collect()
     }
 
     fn say_once(&mut self, text: &str) {
@@ -204,6 +224,12 @@ impl Runner {
             self.last_error = Some(text.to_owned());
         }
     }
+}
+
+/// The consumer group of a task.
+pub(super) fn group(spec: &TaskSpec) -> String {
+    let given = spec.properties.get("consumer.override.group.id");
+    given.cloned().unwrap_or_else(|| format!("connect-{}", spec.id.connector))
 }
 
 fn stamped(offset: &Offset, id: TopicId) -> Offset {

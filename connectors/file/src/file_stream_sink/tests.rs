@@ -10,13 +10,7 @@ use tokio::runtime::Runtime;
 use super::*;
 
 fn task(runtime: &Runtime, file: &Path) -> Result<Box<dyn SinkTask>, TaskError> {
-    let context = TaskContext {
-        connector: "c".into(),
-        task: 0,
-        runtime: runtime.handle().clone(),
-        memory: 1 << 20,
-        metrics: Arc::new(TaskMetrics::default()),
-    };
+    let context = TaskContext::new("c", 0, runtime.handle().clone(), 1 << 20);
     FileStreamSink.task(&Properties::from([("file".into(), file.display().to_string())]), context)
 }
 
@@ -64,7 +58,7 @@ fn values_are_appended_and_offsets_follow_the_disk() {
     let path = folder.path().join("lines");
     fs::write(&path, "before\n").unwrap();
     let mut task = task(&runtime, &path).unwrap();
-    assert_eq!(task.open(&TopicPartition::new("t", 0), None, 5).unwrap().resume, 5);
+    assert_eq!(task.open(&TopicPartition::new("t", 0), &opening).unwrap().expect("opened").resume, 5);
     task.put(vec![batch(0, 5, &["a", "b"]), batch(0, 8, &["c"])], &mut strict).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "before\na\nb\nc\n");
     let began = Instant::now();

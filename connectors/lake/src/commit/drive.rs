@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use landfall_api::{TaskError, TaskMetrics};
+use landfall_api::{Calls, TaskError, TaskMetrics};
+use serde::Serialize;
 
 use super::crash_point;
 use super::owner::{Call, Owner};
 use super::pointer::{Pending, Pointer};
 use crate::landed::facts;
-use crate::storage::{Metadata, Published, Storage, StorageError, Version, Written};
+use crate::storage::{HIDDEN, Metadata, Published, Storage, StorageError, Version};
 
 /// The files of a commit that are published side by side.
 const PUBLISHES: usize = 16;
@@ -25,11 +26,54 @@ pub struct Place {
     pub state: Arc<dyn Storage>,
     /// The wait between two tries of a call.
     pub backoff: Duration,
+    /// Whether each commit is written down for readers (`landfall.commit.log`).
+    pub log: bool,
     /// Counts tries.
     pub metrics: Arc<TaskMetrics>,
 }
 
+/// What the commit log says of a commit.
+#[derive(Serialize)]
+struct Logged<'a> {
+    topic: &'a str,
+    partition: &'a str,
+    incarnation: u32,
+    seq: u64,
+    /// The offset before which everything has landed or was left out.
+    low: i64,
+    files: Vec<LoggedFile<'a>>,
+}
+
+#[derive(Serialize)]
+struct LoggedFile<'a> {
+    path: &'a str,
+    size: u64,
+    rows: u64,
+    first: i64,
+    last: i64,
+}
+
+impl<'a> LoggedFile<'a> {
+    fn of(pending: &'a Pending) -> Self {
+        let Pending { file, first, last, rows } = pending;
+        Self { path: &file.path, size: file.size, rows: *rows, first: *first, last: *last }
+    }
+}
+
+/// The folder of the commit log, below that of all that readers skip.
+const LOG: &str = "commits";
+
 impl Place {
+    /// What was asked of both stores.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Calls> {
+        let mut calls = self.storage.calls();
+        if !Arc::ptr_eq(&self.storage, &self.state) {
+            calls.extend(self.state.calls());
+        }
+        calls
+    }
+
     /// Makes the calls that `owner` asks for until it is idle or at its end; `partition` is the folder that its pointer is called by.
     ///
     /// # Errors
@@ -60,11 +104,22 @@ impl Place {
                 }
                 Call::Publish(files) => {
                     let (files, commit) = (files.to_vec(), owner.commit_id());
-                    let publishing = files.iter().map(async |file| (file, self.publish(file, &commit).await));
+                    // Once all are published the pointer may forget them, so that the log has to be there before.
+                    let logged = owner.pointer().filter(|_| self.log).map(|pointer| log(partition, pointer));
+                    let publishing = files.into_iter().map(|file| self.clone().publish(file, commit.clone()));
                     let mut publishing = stream::iter(publishing).buffer_unordered(PUBLISHES);
-                    while let Some((file, published)) = publishing.next().await {
+                    let mut ended = Vec::new();
+                    while let Some(published) = publishing.next().await {
                         crash_point("commit::between-publishes");
-                        owner.published(&file.file.token, published?);
+                        ended.push(published?);
+                    }
+                    if let Some((path, content)) = logged
+                        && ended.iter().all(|(_, published)| !matches!(published, Published::Conflict))
+                    {
+                        self.write_log(&path, content).await?;
+                    }
+                    for (token, published) in ended {
+                        owner.published(&token, published);
                     }
                     let assumed = owner.take_assumed();
                     if assumed > 0 {
@@ -84,7 +139,8 @@ impl Place {
                 Ok(None) => return Ok(None),
                 Ok(Some((content, version))) => {
                     let pointer = Pointer::decode(&content);
-                    let foreign = |why| TaskError::Fatal(format!("{}/{path} is no pointer of this worker: {why}", self.state.url()));
+                    let foreign =
+                        |why| TaskError::Fatal(format!("{}/{path} is no pointer of this worker: {why}", self.state.url()));
                     return pointer.map(|pointer| Some((pointer, version))).map_err(foreign);
                 }
                 Err(StorageError::Retriable(error)) => self.wait("reading", path, &error).await,
@@ -93,18 +149,29 @@ impl Place {
         }
     }
 
-    /// Publishes `pending`; tries until it is known how that ended.
-    async fn publish(&self, pending: &Pending, commit: &str) -> Result<Published, TaskError> {
+    /// Publishes `pending`; tries until it is known how that ended, and gives that with its token.
+    async fn publish(self, pending: Pending, commit: String) -> Result<(String, Published), TaskError> {
         let metadata = Metadata::from([
-            (facts::COMMIT.into(), commit.to_owned()),
+            (facts::COMMIT.into(), commit),
             (facts::FIRST.into(), pending.first.to_string()),
             (facts::LAST.into(), pending.last.to_string()),
             (facts::ROWS.into(), pending.rows.to_string()),
         ]);
         loop {
             match self.storage.publish(&pending.file, &metadata).await {
-                Ok(published) => return Ok(published),
+                Ok(published) => return Ok((pending.file.token, published)),
                 Err(StorageError::Retriable(error)) => self.wait("publishing", &pending.file.path, &error).await,
+                Err(StorageError::Fatal(error) | StorageError::Taken(error)) => return Err(TaskError::Fatal(error)),
+            }
+        }
+    }
+
+    /// Writes an entry of the commit log, unless it is there; tries until it is.
+    async fn write_log(&self, path: &str, content: Bytes) -> Result<(), TaskError> {
+        loop {
+            match self.storage.put(path, content.clone(), None).await {
+                Ok(_) => return Ok(()),
+                Err(StorageError::Retriable(error)) => self.wait("writing", path, &error).await,
                 Err(StorageError::Fatal(error) | StorageError::Taken(error)) => return Err(TaskError::Fatal(error)),
             }
         }
@@ -115,4 +182,19 @@ impl Place {
         tracing::warn!("{doing} {path}: {error}; trying again in {} ms", self.backoff.as_millis());
         tokio::time::sleep(self.backoff).await;
     }
+}
+
+/// Where the entry of the commit log for the files of `pointer` is, and what it says.
+fn log(partition: &str, pointer: &Pointer) -> (String, Bytes) {
+    let (folder, number) = partition.rsplit_once('/').unwrap_or(("", partition));
+    let logged = Logged {
+        topic: folder.rsplit('/').next().unwrap_or_default(),
+        partition: number,
+        incarnation: pointer.incarnation,
+        seq: pointer.seq,
+        low: pointer.landed.low(),
+        files: pointer.pending.iter().map(LoggedFile::of).collect(),
+    };
+    let path = format!("{HIDDEN}/{LOG}/{partition}/{}-{:010}.json", pointer.incarnation, pointer.seq);
+    (path, serde_json::to_vec(&logged).unwrap_or_default().into())
 }

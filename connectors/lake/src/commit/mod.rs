@@ -5,6 +5,7 @@
 //! [`offsets`] are in files that have not landed. All of that is pure; [`drive`] carries out what an owner asks for.
 
 pub mod drive;
+pub mod keys;
 pub mod offsets;
 pub mod owner;
 pub mod pointer;

@@ -38,7 +38,8 @@ impl Offsets {
     /// Whether `offset` is in the set.
     #[must_use]
     pub fn contains(&self, offset: i64) -> bool {
-        offset < self.low || self.runs[..self.runs.partition_point(|run| run.start <= offset)].last().is_some_and(|run| offset < run.end)
+        offset < self.low
+            || self.runs[..self.runs.partition_point(|run| run.start <= offset)].last().is_some_and(|run| offset < run.end)
     }
 
     /// Whether any offset of `range` is in the set.

@@ -81,9 +81,15 @@ enum Phase {
     /// Writes a pointer of its own.
     Commit(Pointer),
     /// Reads whether a write of `next` of which no answer came was applied; `fenced` is one that would have kept it from that.
-    Resolve { next: Pointer, fenced: Option<Pointer> },
+    Resolve {
+        next: Pointer,
+        fenced: Option<Pointer>,
+    },
     /// Keeps a write of which no answer came from being applied later, by changing what it is conditional on.
-    Refence { fenced: Pointer, next: Pointer },
+    Refence {
+        fenced: Pointer,
+        next: Pointer,
+    },
     Ended(End),
 }
 
@@ -249,7 +255,9 @@ impl Owner {
             return self.fenced(fenced, version, next);
         }
         match &self.held {
-            Some((held, own)) if *own == version => Phase::Refence { fenced: Pointer { epoch: held.epoch + 1, ..held.clone() }, next },
+            Some((held, own)) if *own == version => {
+                Phase::Refence { fenced: Pointer { epoch: held.epoch + 1, ..held.clone() }, next }
+            }
             _ => Phase::Ended(End::Lost),
         }
     }

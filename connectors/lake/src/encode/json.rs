@@ -1,150 +1,123 @@
-//! Rows as lines of JSON, as Confluent's `JsonFormat` writes them (`JsonRecordWriterProvider` of kafka-connect-storage-cloud 10.5).
+//! Rows as JSON: lines as Confluent's `JsonFormat` writes them (`JsonRecordWriterProvider` of kafka-connect-storage-cloud 12.1) and
+//! Lenses' sinks do, or what Aiven's do (`JsonLinesOutputWriter` and `JsonOutputWriter` of its commons 3.4).
 //!
 //! A line is what `JsonConverter` (4.3.1) with `schemas.enable=false` makes of a struct: every field that the schema has, null or not.
 //! Of schemaless values the fields without a value are left out: whether a record had the field with a null or not at all is not
 //! known in columns, and of records of many kinds in one topic each would get the fields of all others. Values that are not structs
-//! are a line each by themselves, as Jackson writes them.
+//! are a line each by themselves: in Confluent's files as Jackson writes Java's objects, in the others as the converter does.
 
 mod value;
 
-use std::fmt;
-use std::io::Write as _;
+use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
+use arrow_schema::Field;
 use bytes::Bytes;
-use flate2::write::GzEncoder;
 
-use super::{Blocks, EncodeError, Encoder};
+use super::compress::{Compression, Stream};
+use super::{EncodeError, Encoder};
 use value::Lines;
 
-/// How files are compressed, by its name in `az.compression.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip at its usual level, as Java's `GZIPOutputStream`.
-    Gzip,
+/// How files are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How files are compressed.
+    pub compression: Compression,
+    /// What stands around and between the values.
+    pub framing: Framing,
+    /// Whether decimals are numbers. If not, they are the base64 of their digits, as `JsonConverter` has it if not told otherwise.
+    pub numeric: bool,
 }
 
-impl Compression {
-    /// The compression that `az.compression.type=<name>` means.
-    ///
-    /// # Errors
-    /// The names there are.
-    pub fn named(name: &str) -> Result<Self, String> {
-        match name {
-            name if name.eq_ignore_ascii_case("none") => Ok(Self::None),
-            name if name.eq_ignore_ascii_case("gzip") => Ok(Self::Gzip),
-            _ => Err("String must be one of: none, gzip".into()),
-        }
-    }
-
-    /// How files of it end.
-    #[must_use]
-    pub fn extension(&self) -> &'static str {
-        match self {
-            Self::None => ".json",
-            Self::Gzip => ".json.gz",
-        }
+impl From<Compression> for Options {
+    fn from(compression: Compression) -> Self {
+        Self { compression, ..Self::default() }
     }
 }
 
-/// The lines that are collected before they are compressed. A file that waits for rows has not begun to be.
-const CHUNK: usize = 64 << 10;
+/// What stands around and between the values of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// Each value has a line end behind it: Confluent's and Lenses' files.
+    #[default]
+    Lines,
+    /// There is a line end between two values: Aiven's jsonl.
+    Between,
+    /// The values are an array, one a line: Aiven's json.
+    Array,
+}
 
-/// A file of JSON lines being written.
+/// The field metadata of bytes that are written as text where they are UTF-8.
+const TEXT: &str = "landfall.text";
+
+/// `field` with bytes that are written as text where they are UTF-8, and else in base64.
+pub(crate) fn as_text(field: Field) -> Field {
+    let metadata: HashMap<_, _> = [(TEXT.to_owned(), "true".to_owned())].into();
+    field.with_metadata(metadata)
+}
+
+/// A file of JSON being written.
 #[derive(Debug)]
-pub struct JsonLines {
-    compression: Compression,
-    lines: Vec<u8>,
-    out: Option<Out>,
+pub struct Json {
+    options: Options,
+    stream: Stream,
+    begun: bool,
 }
 
-enum Out {
-    Plain(Blocks),
-    Gzip(Box<GzEncoder<Blocks>>),
-}
-
-impl fmt::Debug for Out {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Out").field(&self.blocks().size).finish()
-    }
-}
-
-impl Out {
-    fn blocks(&self) -> &Blocks {
-        match self {
-            Self::Plain(blocks) => blocks,
-            Self::Gzip(gzip) => gzip.get_ref(),
-        }
-    }
-
-    fn blocks_mut(&mut self) -> &mut Blocks {
-        match self {
-            Self::Plain(blocks) => blocks,
-            Self::Gzip(gzip) => gzip.get_mut(),
-        }
-    }
-}
-
-impl JsonLines {
+impl Json {
     /// A file of any rows.
     #[must_use]
-    pub fn new(compression: Compression) -> Self {
-        Self { compression, lines: Vec::new(), out: None }
+    pub fn new(options: Options) -> Self {
+        Self { options, stream: Stream::new(options.compression), begun: false }
     }
 
-    fn hand_over(&mut self) -> Result<&mut Out, EncodeError> {
-        let out = self.out.get_or_insert_with(|| match self.compression {
-            Compression::None => Out::Plain(Blocks::default()),
-            Compression::Gzip => Out::Gzip(Box::new(GzEncoder::new(Blocks::default(), flate2::Compression::default()))),
-        });
-        match out {
-            Out::Plain(blocks) => blocks.write_all(&self.lines),
-            Out::Gzip(gzip) => gzip.write_all(&self.lines),
+    /// What stands before the next value.
+    fn before(&mut self) -> &'static [u8] {
+        let begun = std::mem::replace(&mut self.begun, true);
+        match (self.options.framing, begun) {
+            (Framing::Lines, _) | (Framing::Between, false) => b"",
+            (Framing::Between, true) => b"\n",
+            (Framing::Array, false) => b"[\n",
+            (Framing::Array, true) => b",\n",
         }
-        .map_err(|e| failed(e.to_string()))?;
-        self.lines.clear();
-        // A long line need not keep its memory.
-        self.lines.shrink_to(2 * CHUNK);
-        Ok(out)
     }
 }
 
-impl Encoder for JsonLines {
+impl Encoder for Json {
     fn write(&mut self, rows: &RecordBatch, _: usize, limit: usize) -> Result<(), EncodeError> {
-        let lines = Lines::of(rows)?;
+        let lines = Lines::of(rows, self.options.numeric)?;
         for row in 0..rows.num_rows() {
-            lines.write(row, &mut self.lines);
-            if self.lines.len() >= CHUNK {
-                self.hand_over()?;
+            let before = self.before();
+            self.stream.pending.extend_from_slice(before);
+            lines.write(row, &mut self.stream.pending);
+            if self.options.framing == Framing::Lines {
+                self.stream.pending.push(b'\n');
             }
+            self.stream.flush_much()?;
         }
-        if let Some(out) = &mut self.out {
-            out.blocks_mut().cut(limit);
-        }
+        self.stream.cut(limit);
         Ok(())
     }
 
     fn size(&self) -> u64 {
-        (self.lines.len() + self.out.as_ref().map_or(0, |out| out.blocks().size)) as u64
+        self.stream.size()
     }
 
     fn has_block(&self) -> bool {
-        self.out.as_ref().is_some_and(|out| !out.blocks().full.is_empty())
+        self.stream.has_block()
     }
 
     fn take(&mut self) -> Vec<Bytes> {
-        self.out.as_mut().map(|out| out.blocks_mut().take()).unwrap_or_default()
+        self.stream.take()
     }
 
     fn finish(mut self: Box<Self>, _: i64) -> Result<Vec<Bytes>, EncodeError> {
-        self.hand_over()?;
-        Ok(match self.out {
-            None => Vec::new(),
-            Some(Out::Plain(blocks)) => blocks.finish(),
-            Some(Out::Gzip(gzip)) => gzip.finish().map_err(|e| failed(e.to_string()))?.finish(),
-        })
+        if self.options.framing == Framing::Array {
+            let begin = if self.begun { "" } else { "[\n" };
+            self.stream.pending.extend_from_slice(begin.as_bytes());
+            self.stream.pending.extend_from_slice(b"\n]");
+        }
+        self.stream.finish()
     }
 }
 

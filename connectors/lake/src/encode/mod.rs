@@ -1,34 +1,87 @@
 //! Rows into the bytes of a file, given out in blocks while the file grows.
 //!
-//! A [`Format`] is what `format.class` and the keys of that class mean, and makes the [`Encoder`] of each file.
+//! A [`Format`] is what `format.class` and the [`keys`] of that class mean, and makes the [`Encoder`] of each file.
 
+pub mod avro;
+pub mod bytes;
+mod compress;
+pub mod csv;
 pub mod json;
+pub mod keys;
 pub mod parquet;
+mod snappy;
 
 use std::fmt::Debug;
 use std::{io, mem};
 
+use ::bytes::Bytes as Block;
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
-use bytes::Bytes;
-use landfall_api::{TopicId, TopicPartition};
+use arrow_schema::{DataType, Field, SchemaRef};
+use landfall_api::{RecordError, TopicId, TopicPartition};
+
+pub use compress::Compression;
 
 /// What files are made of.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Format {
     /// Apache Parquet.
-    Parquet(parquet::Codec),
-    /// One JSON value a line.
-    Json(json::Compression),
+    Parquet(parquet::Options),
+    /// JSON values: one a line, or an array of all.
+    Json(json::Options),
+    /// Avro's object container files.
+    Avro(avro::Options),
+    /// Lines of fields.
+    Csv(csv::Options),
+    /// The values as they are.
+    Bytes(bytes::Options),
 }
+
+/// What a file says of itself where the format has a place for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// The source of its records.
+    pub origin: TopicPartition,
+    /// The id of their topic, if it is known.
+    pub topic: Option<TopicId>,
+    /// The offset of its first record.
+    pub first: i64,
+    /// What tells it from every other file, `<incarnation>.<epoch>.<nonce>`; empty if it has none.
+    pub id: String,
+}
+
+impl Facts {
+    /// The facts of a file without an id, of a topic whose id is not known.
+    #[must_use]
+    pub fn new(origin: TopicPartition, first: i64) -> Self {
+        Self { origin, topic: None, first, id: String::new() }
+    }
+
+    /// The [`footer`](parquet::footer) keys that are known when a file begins, with what they say.
+    fn known(&self) -> Vec<(&'static str, String)> {
+        let mut known = vec![
+            (parquet::footer::FIRST, self.first.to_string()),
+            (parquet::footer::TOPIC, self.origin.topic.to_string()),
+            (parquet::footer::PARTITION, self.origin.partition.to_string()),
+        ];
+        known.extend(self.topic.map(|id| (parquet::footer::TOPIC_ID, id.to_string())));
+        known.extend((!self.id.is_empty()).then(|| (parquet::footer::FILE, self.id.clone())));
+        known
+    }
+}
+
+/// The encoded bytes that a part of a file is given out at, if neither memory nor a key asks for fewer.
+const PART: usize = 32 << 20;
 
 impl Format {
     /// How files end.
     #[must_use]
-    pub fn extension(&self) -> &'static str {
+    pub fn extension(&self) -> String {
         match self {
-            Self::Parquet(codec) => codec.extension(),
-            Self::Json(compression) => compression.extension(),
+            Self::Parquet(options) => options.codec.extension().to_owned(),
+            Self::Json(options) => format!(".json{}", options.compression.extension()),
+            Self::Avro(options) => format!(".avro{}", options.compression.extension()),
+            Self::Csv(options) => format!(".csv{}", options.compression.extension()),
+            Self::Bytes(options) => format!("{}{}", options.extension, options.compression.extension()),
         }
     }
 
@@ -36,6 +89,15 @@ impl Format {
     /// field, and nothing of what was learned of them has to be found again in the last file.
     #[must_use]
     pub fn has_schema(&self) -> bool {
+        match self {
+            Self::Parquet(_) | Self::Avro(_) => true,
+            Self::Csv(options) => options.has_columns(),
+            Self::Json(_) | Self::Bytes(_) => false,
+        }
+    }
+
+    /// Whether columns have the types that [`Types`](crate::types::Types) say.
+    pub(crate) fn has_types(&self) -> bool {
         matches!(self, Self::Parquet(_))
     }
 
@@ -45,13 +107,63 @@ impl Format {
         matches!(self, Self::Parquet(_))
     }
 
-    /// A file of `schema` with the records of `origin` from offset `first` on; `topic` is its topic's id, if that is known.
+    /// Whether files have a place for columns besides those of the value (`landfall.columns`).
     #[must_use]
-    pub fn encoder(&self, schema: &SchemaRef, origin: &TopicPartition, topic: Option<TopicId>, first: i64) -> Box<dyn Encoder> {
+    pub fn has_columns(&self) -> bool {
         match self {
-            Self::Parquet(codec) => Box::new(parquet::Parquet::new(schema.clone(), *codec, origin, topic, first)),
-            Self::Json(compression) => Box::new(json::JsonLines::new(*compression)),
+            Self::Parquet(_) | Self::Json(_) | Self::Avro(_) => true,
+            Self::Csv(options) => options.has_columns(),
+            Self::Bytes(_) => false,
         }
+    }
+
+    /// The encoded bytes after which a file gives out what it holds, where memory allows so many: a row group of Parquet.
+    #[must_use]
+    pub fn row_group(&self) -> usize {
+        match self {
+            Self::Parquet(options) => options.row_group_bytes,
+            _ => PART,
+        }
+    }
+
+    /// Whether files can hold records whose values are of `value`, with keys of `key` where a file has a place for them.
+    pub(crate) fn check(&self, value: &Field, key: Option<&Field>) -> Result<(), RecordError> {
+        match self {
+            Self::Parquet(_) | Self::Json(_) => Ok(()),
+            Self::Avro(options) => avro::check(options, value, key),
+            Self::Csv(options) => options.check(value, key),
+            Self::Bytes(options) => options.check(value),
+        }
+    }
+
+    /// A file of `schema` with the records that `facts` say.
+    #[must_use]
+    pub fn encoder(&self, schema: &SchemaRef, facts: &Facts) -> Box<dyn Encoder> {
+        match self {
+            Self::Parquet(options) => Box::new(parquet::Parquet::new(schema.clone(), options, facts)),
+            Self::Json(options) => Box::new(json::Json::new(*options)),
+            Self::Avro(options) => Box::new(avro::Avro::new(schema, options, facts)),
+            Self::Csv(options) => Box::new(csv::Csv::new(schema, *options)),
+            Self::Bytes(options) => Box::new(bytes::Bytes::new(options)),
+        }
+    }
+}
+
+/// How Connect calls the type of a column (`Schema.Type`).
+fn connect_type(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Int8 => "INT8",
+        DataType::Int16 => "INT16",
+        DataType::Int32 | DataType::Date32 | DataType::Time32(_) => "INT32",
+        DataType::Int64 | DataType::Timestamp(..) => "INT64",
+        DataType::Float32 => "FLOAT32",
+        DataType::Float64 => "FLOAT64",
+        DataType::Boolean => "BOOLEAN",
+        DataType::Binary | DataType::Decimal128(..) | DataType::Decimal256(..) => "BYTES",
+        DataType::List(_) => "ARRAY",
+        DataType::Map(..) => "MAP",
+        DataType::Struct(_) => "STRUCT",
+        _ => "STRING",
     }
 }
 
@@ -70,13 +182,13 @@ pub trait Encoder: Debug + Send {
     fn has_block(&self) -> bool;
 
     /// Takes the blocks that are ready, each of at most [`BLOCK`] bytes.
-    fn take(&mut self) -> Vec<Bytes>;
+    fn take(&mut self) -> Vec<Block>;
 
     /// Ends the file, whose last row has offset `last`; the rest of its blocks.
     ///
     /// # Errors
     /// A type that the format cannot hold.
-    fn finish(self: Box<Self>, last: i64) -> Result<Vec<Bytes>, EncodeError>;
+    fn finish(self: Box<Self>, last: i64) -> Result<Vec<Block>, EncodeError>;
 }
 
 /// The bytes of a block that is staged, at most.
@@ -85,7 +197,7 @@ pub const BLOCK: usize = 4 << 20;
 /// What was encoded, cut into blocks: a growing buffer would be copied, and be twice as large as what it holds.
 #[derive(Debug, Default)]
 struct Blocks {
-    full: Vec<Bytes>,
+    full: Vec<Block>,
     last: Vec<u8>,
     /// The length of the block before: so long will the next one be.
     usual: usize,
@@ -94,7 +206,7 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn take(&mut self) -> Vec<Bytes> {
+    fn take(&mut self) -> Vec<Block> {
         mem::take(&mut self.full)
     }
 
@@ -106,7 +218,7 @@ impl Blocks {
         }
     }
 
-    fn finish(mut self) -> Vec<Bytes> {
+    fn finish(mut self) -> Vec<Block> {
         self.cut(1);
         self.full
     }

@@ -10,15 +10,14 @@ use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
-use ::parquet::file::properties::{WriterProperties, WriterVersion};
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
-use landfall_api::{TopicId, TopicPartition};
 
-use super::{Blocks, EncodeError, Encoder};
+use super::{Blocks, EncodeError, Encoder, Facts};
 
 /// The footer keys that say which records a file holds.
 pub mod footer {
@@ -32,6 +31,73 @@ pub mod footer {
     pub const PARTITION: &str = "landfall.partition";
     /// The source topic's id, if it was known.
     pub const TOPIC_ID: &str = "landfall.topic.id";
+    /// What tells the file from every other: `<incarnation>.<epoch>.<nonce>`.
+    pub const FILE: &str = "landfall.file";
+}
+
+/// How files are written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// What compresses pages.
+    pub codec: Codec,
+    /// The encoded bytes that end a row group, where memory allows so many.
+    pub row_group_bytes: usize,
+    /// The rows that end a row group; None for any number.
+    pub row_group_rows: Option<usize>,
+    /// The encoded bytes of a page, about.
+    pub page_bytes: usize,
+    /// What is known of the values of a column.
+    pub statistics: Statistics,
+    /// The columns with a bloom filter, by their path: names with points between them.
+    pub bloom_columns: Vec<String>,
+    /// How often a bloom filter may say that there is a value that is not there: more than 0, less than 1.
+    pub bloom_fpp: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            codec: Codec { compression: Compression::UNCOMPRESSED, extension: ".parquet" },
+            row_group_bytes: super::PART,
+            row_group_rows: None,
+            page_bytes: 1 << 20,
+            statistics: Statistics::Page,
+            bloom_columns: Vec::new(),
+            bloom_fpp: 0.05,
+        }
+    }
+}
+
+impl From<Codec> for Options {
+    fn from(codec: Codec) -> Self {
+        Self { codec, ..Self::default() }
+    }
+}
+
+/// For what the least, the greatest and the number of nulls are known (`landfall.parquet.statistics`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistics {
+    /// Nothing.
+    None,
+    /// A column of a row group.
+    Chunk,
+    /// Also each page of it: the page index, by which readers skip pages.
+    Page,
+}
+
+impl Statistics {
+    /// What `landfall.parquet.statistics=<name>` means.
+    ///
+    /// # Errors
+    /// The names there are.
+    pub fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "none" => Ok(Self::None),
+            "chunk" => Ok(Self::Chunk),
+            "page" => Ok(Self::Page),
+            _ => Err("String must be one of: none, chunk, page".into()),
+        }
+    }
 }
 
 /// A page compression, by its name in `parquet.codec`.
@@ -98,7 +164,7 @@ const HELD_BATCHES: usize = 64;
 #[derive(Debug)]
 pub struct Parquet {
     schema: SchemaRef,
-    codec: Codec,
+    options: Options,
     writer: Option<ArrowWriter<Blocks>>,
     /// The rows before there is a writer.
     held: Vec<RecordBatch>,
@@ -109,17 +175,11 @@ pub struct Parquet {
 }
 
 impl Parquet {
-    /// A file of `schema` with the records of `origin` from offset `first` on; `topic` is its topic's id, if that is known.
+    /// A file of `schema` with the records that `facts` say.
     #[must_use]
-    pub fn new(schema: SchemaRef, codec: Codec, origin: &TopicPartition, topic: Option<TopicId>, first: i64) -> Self {
-        let fact = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
-        let mut facts = vec![
-            fact(footer::FIRST, first.to_string()),
-            fact(footer::TOPIC, origin.topic.to_string()),
-            fact(footer::PARTITION, origin.partition.to_string()),
-        ];
-        facts.extend(topic.map(|id| fact(footer::TOPIC_ID, id.to_string())));
-        Self { schema, codec, writer: None, held: Vec::new(), held_rows: 0, bytes: 0, facts }
+    pub fn new(schema: SchemaRef, options: &Options, facts: &Facts) -> Self {
+        let facts = facts.known().into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
+        Self { schema, options: options.clone(), writer: None, held: Vec::new(), held_rows: 0, bytes: 0, facts }
     }
 
     /// Holds rows until there is a writer: by themselves if they would keep more than `most` bytes, as the rest of a large fetch does.
@@ -141,7 +201,7 @@ impl Parquet {
             Some(writer) => writer,
             none => {
                 let columns = schema::of(&self.schema)?;
-                let properties = properties(self.codec, &columns, &self.held, all);
+                let properties = properties(&self.options, &columns, &self.held, all);
                 let options = ArrowWriterOptions::new().with_properties(properties).with_parquet_schema(columns);
                 let writer = ArrowWriter::try_new_with_options(Blocks::default(), self.schema.clone(), options)?;
                 let writer = none.insert(writer);
@@ -154,14 +214,31 @@ impl Parquet {
     }
 }
 
-fn properties(codec: Codec, schema: &SchemaDescriptor, rows: &[RecordBatch], all: bool) -> WriterProperties {
+fn properties(options: &Options, schema: &SchemaDescriptor, rows: &[RecordBatch], all: bool) -> WriterProperties {
+    let (statistics, index) = match options.statistics {
+        Statistics::None => (EnabledStatistics::None, false),
+        Statistics::Chunk => (EnabledStatistics::Chunk, false),
+        Statistics::Page => (EnabledStatistics::Page, true),
+    };
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("landfall version ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(codec.compression)
-        .set_max_row_group_row_count(None);
+        .set_compression(options.codec.compression)
+        .set_max_row_group_row_count(options.row_group_rows)
+        .set_data_page_size_limit(options.page_bytes)
+        .set_statistics_enabled(statistics)
+        .set_offset_index_disabled(!index);
     for (leaf, worth) in schema.columns().iter().zip(dictionary::worth(rows, all)) {
-        properties = properties.set_column_dictionary_enabled(leaf.path().clone(), worth);
+        let path = leaf.path();
+        properties = properties.set_column_dictionary_enabled(path.clone(), worth);
+        if options.bloom_columns.contains(&path.string()) {
+            properties = properties
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_fpp(path.clone(), options.bloom_fpp);
+            if let Some(rows) = options.row_group_rows {
+                properties = properties.set_column_bloom_filter_max_ndv(path.clone(), rows as u64);
+            }
+        }
     }
     properties.build()
 }
@@ -170,6 +247,7 @@ impl Encoder for Parquet {
     /// What the writer says of itself leaves out much of what it holds, so that a row group ends at `limit` encoded bytes or at four
     /// times as many bytes of rows.
     fn write(&mut self, rows: &RecordBatch, bytes: usize, limit: usize) -> Result<(), EncodeError> {
+        let limit = limit.min(self.options.row_group_bytes);
         self.bytes += bytes;
         match &mut self.writer {
             Some(writer) => writer.write(rows)?,

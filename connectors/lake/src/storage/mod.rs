@@ -1,9 +1,11 @@
 //! Where files land and where pointers are kept: blocks are staged unseen, one publish makes them a visible file, a small object is
 //! replaced by compare-and-set, and no file is ever overwritten.
 //!
-//! [`local`] is a directory, the Azure back-end lives in `landfall-adls`; [`conformance`] is what every back-end must do.
+//! [`local`] is a directory, the Azure back-end lives in `landfall-adls`; [`conformance`] is what every back-end must do,
+//! [`examine`] what a user's own store is asked for.
 
 pub mod conformance;
+pub mod examine;
 pub mod local;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use landfall_api::Calls;
 use serde::{Deserialize, Serialize};
 
 /// Where what readers must not see lives, below a store's root.
@@ -111,6 +114,11 @@ pub trait Storage: Send + Sync + Debug {
     /// The place as users name it, for messages: a URL without secrets.
     fn url(&self) -> String;
 
+    /// What was asked of the store, by operation; nothing for a store whose calls cost nothing.
+    fn calls(&self) -> Vec<Calls> {
+        Vec::new()
+    }
+
     /// Asks the store once, with as little as it takes to see that files can be put there.
     async fn check(&self) -> Result<(), StorageError>;
 
@@ -144,6 +152,11 @@ pub trait Storage: Send + Sync + Debug {
 
     /// The paths of the small objects whose paths begin with `prefix`, which is below [`HIDDEN`].
     async fn names(&self, prefix: &str) -> Result<Vec<String>, StorageError>;
+
+    /// Finds out what the store does of what the commit protocol assumes, in a folder of its own below [`HIDDEN`].
+    async fn examine(&self) -> Result<examine::Examination, StorageError> {
+        Ok(examine::Examination::default())
+    }
 }
 
 /// A file that is not visible yet. Dropped before it is sealed, it never will be.
@@ -183,6 +196,28 @@ pub fn checked_path(path: &str) -> Result<&str, StorageError> {
     Ok(path)
 }
 
+/// `path` if it is one that readers may see: a [`checked_path`] outside of [`HIDDEN`].
+///
+/// # Errors
+/// Which part is wrong.
+pub fn visible_path(path: &str) -> Result<&str, StorageError> {
+    if path.split('/').next() == Some(HIDDEN) {
+        return Err(StorageError::Fatal(format!("the path {path:?} cannot be used: {HIDDEN} is where unfinished files are")));
+    }
+    checked_path(path)
+}
+
+/// `path` if it is one of a small object: a [`checked_path`] below [`HIDDEN`].
+///
+/// # Errors
+/// Which part is wrong.
+pub fn hidden_path(path: &str) -> Result<&str, StorageError> {
+    match path.split_once('/') {
+        Some((HIDDEN, _)) => checked_path(path),
+        _ => Err(StorageError::Fatal(format!("the path {path:?} cannot be used: small objects are below {HIDDEN}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +229,20 @@ mod tests {
         }
         for bad in ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a\\b", "a\nb"] {
             assert!(checked_path(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn files_and_small_objects_do_not_meet() {
+        for (path, visible, hidden) in [
+            ("topics/t/0/x.parquet", true, false),
+            ("topics/_landfall/x", true, false),
+            ("_landfalls/x", true, false),
+            ("_landfall/v1/t/0.json", false, true),
+            ("_landfall", false, false),
+            ("_landfall/../x", false, false),
+        ] {
+            assert_eq!((visible_path(path).is_ok(), hidden_path(path).is_ok()), (visible, hidden), "{path}");
         }
     }
 }

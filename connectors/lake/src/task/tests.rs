@@ -17,7 +17,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
 
 use crate::encode::Format;
-use crate::encode::json::Compression;
+use crate::encode::json;
 use crate::encode::parquet::Codec;
 use crate::storage::local::LocalStorage;
 use crate::storage::{Metadata, Object, Published, Staged};
@@ -53,10 +53,10 @@ impl Bench {
     }
 
     fn task_of(&self, storage: Arc<dyn Storage>, change: impl FnOnce(&mut Layout)) -> LakeTask {
-        let format = Format::Parquet(Codec::named("snappy").expect("a codec"));
+        let format = Format::Parquet(Codec::named("snappy").expect("a codec").into());
         let mut layout = Layout {
             names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-            columns: Columns { format, system: Vec::new(), types: Types::default() },
+            columns: Columns { format, envelope: None, system: Vec::new(), types: Types::default() },
             rotation: Rotation::default(),
             nulls: NullValues::Fail,
             retry_backoff: Duration::from_millis(5),
@@ -372,7 +372,7 @@ fn json_goes_on_where_schemaless_values_change_and_is_found_again() {
     let bench = Bench::new();
     let json = || {
         bench.task_of(Arc::new(LocalStorage::new(bench.root.path()).needing_metadata()), |layout| {
-            layout.columns.format = Format::Json(Compression::None);
+            layout.columns.format = Format::Json(json::Options::default());
             layout.rotation.flush_size = Some(4);
         })
     };

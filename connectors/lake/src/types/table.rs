@@ -163,7 +163,7 @@ impl To {
 }
 
 /// What the table says of the values of `field`.
-fn find(field: &Field) -> Option<&'static Named> {
+pub(crate) fn find(field: &Field) -> Option<&'static Named> {
     let logical = field.metadata().get(LOGICAL).map(|name| (AVRO, name.as_str()));
     let connect = schema::name(field).map(|name| (DEBEZIUM, name));
     let mut known = logical.into_iter().chain(connect);

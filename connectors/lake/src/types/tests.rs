@@ -16,8 +16,8 @@ use parquet::arrow::parquet_to_arrow_schema;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::schema::printer::print_schema;
 
-use crate::encode::Format;
-use crate::encode::parquet::Codec;
+use crate::encode::parquet::Options;
+use crate::encode::{Facts, Format};
 use cast::{Unfit, cast};
 
 const NATIVE: Types =
@@ -275,8 +275,8 @@ fn names_are_kept_or_made_sparks_at_every_depth() {
 fn file(types: &Types, fields: Vec<FieldRef>) -> bytes::Bytes {
     let columns = types.fields("v", &fields.into()).expect("columns");
     let rows = RecordBatch::new_empty(Arc::new(arrow_schema::Schema::new(columns)));
-    let format = Format::Parquet(Codec::named("none").expect("a codec"));
-    let encoder = format.encoder(rows.schema_ref(), &landfall_api::TopicPartition::new("t", 0), None, 0);
+    let format = Format::Parquet(Options::default());
+    let encoder = format.encoder(rows.schema_ref(), &Facts::new(landfall_api::TopicPartition::new("t", 0), 0));
     encoder.finish(0).expect("a file").concat().into()
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Int32Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
 use arrow_array::{
-    Array as _, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array,
-    Int32Array, Int64Array, NullArray, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray,
+    Array as _, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int32Array, Int64Array, NullArray, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray,
 };
+use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, Fields, Schema};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use super::super::BLOCK;
 
 fn file(rows: &[RecordBatch], compression: Compression) -> Vec<u8> {
-    let mut encoder = Box::new(JsonLines::new(compression));
+    let mut encoder = Box::new(Json::new(compression.into()));
     let mut file = Vec::new();
     for rows in rows {
         encoder.write(rows, 0, 64 << 20).expect("write");
@@ -158,17 +159,17 @@ fn a_map_is_an_object_if_its_keys_are_strings() {
 fn an_unknown_type_is_named() {
     let rows =
         RecordBatch::try_from_iter([("c", Arc::new(arrow_array::UInt8Array::from(vec![1])) as ArrayRef)]).expect("a column");
-    let error = JsonLines::new(Compression::None).write(&rows, 0, 1).expect_err("refused").to_string();
+    let error = Json::new(Options::default()).write(&rows, 0, 1).expect_err("refused").to_string();
     assert_eq!(error, "the rows cannot be written as json: c is of the type UInt8");
 }
 
 #[test]
 fn a_long_line_does_not_keep_its_memory() {
     for compression in [Compression::None, Compression::Gzip] {
-        let mut encoder = JsonLines::new(compression);
+        let mut encoder = Json::new(compression.into());
         let long: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(5 << 20)]));
         encoder.write(&RecordBatch::try_from_iter([("c", long)]).expect("a column"), 0, 64 << 20).expect("write");
-        assert!(encoder.lines.capacity() <= 2 * CHUNK, "{}", encoder.lines.capacity());
+        assert!(encoder.stream.pending.capacity() <= 2 * crate::encode::compress::CHUNK, "{}", encoder.stream.pending.capacity());
     }
 }
 
@@ -189,7 +190,7 @@ fn large_files_come_in_blocks_plain_and_compressed() {
     flate2::read::GzDecoder::new(&packed[..]).read_to_string(&mut unpacked).expect("gzip");
     assert!(unpacked == expected && packed.len() < expected.len() / 2);
 
-    let mut encoder = JsonLines::new(Compression::None);
+    let mut encoder = Json::new(Options::default());
     for batch in &batches {
         encoder.write(batch, 0, 256 << 10).expect("write");
     }
@@ -279,4 +280,18 @@ proptest! {
             prop_assert_eq!(read, expected);
         }
     }
+}
+
+#[test]
+fn decimals_of_many_digits_are_written_too() {
+    let wide = |numeric| {
+        let numbers = Decimal256Array::from(vec![i256::from_i128(-5), i256::from_i128(12345)]);
+        let rows =
+            RecordBatch::try_from_iter([("c", Arc::new(numbers.with_precision_and_scale(50, 2).expect("digits")) as ArrayRef)]);
+        let mut encoder = Box::new(Json::new(Options { numeric, ..Options::default() }));
+        encoder.write(&rows.expect("a column"), 0, 1 << 20).expect("write");
+        String::from_utf8(encoder.finish(0).expect("finish").concat()).expect("UTF-8")
+    };
+    assert_eq!(wide(true), "{\"c\":-0.05}\n{\"c\":123.45}\n");
+    assert_eq!(wide(false), "{\"c\":\"+w==\"}\n{\"c\":\"MDk=\"}\n");
 }

@@ -2,20 +2,21 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMillisecondType,
+    Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time32MillisecondType, TimestampMillisecondType,
 };
 use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, StringArray};
+use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, TimeUnit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use landfall_api::schema::{is_json, is_schemaless};
 
-use super::failed;
-use crate::columns;
+use super::{TEXT, failed};
 use crate::encode::EncodeError;
 use crate::system::SystemColumn;
+use crate::{columns, envelope};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -28,22 +29,34 @@ pub(super) enum Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn of(rows: &'a RecordBatch) -> Result<Self, EncodeError> {
+    pub(super) fn of(rows: &'a RecordBatch, numeric: bool) -> Result<Self, EncodeError> {
         let schema = rows.schema_ref();
+        let by_converter = Style { bare: false, numeric };
         match rows.columns() {
-            [only] if columns::is_plain(schema) => Value::of(only, schema.field(0), true).map(Self::Values),
-            columns => members(columns, schema.fields(), false).map(Self::Objects),
+            [only] if columns::is_plain(schema) && !envelope::is_record(schema) => {
+                let style = Style { bare: !envelope::is_envelope(schema), numeric };
+                Value::of(only, schema.field(0), style).map(Self::Values)
+            }
+            columns => members(columns, schema.fields(), by_converter).map(Self::Objects),
         }
     }
 
-    /// Adds the line of `row`, with its end.
+    /// Adds the line of `row`, without its end.
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) {
         match self {
             Self::Objects(members) => object(members, row, out),
             Self::Values(value) => value.write_or_null(row, out),
         }
-        out.push(b'\n');
     }
+}
+
+/// How values are written.
+#[derive(Clone, Copy)]
+pub(super) struct Style {
+    /// As Jackson writes Java's objects; else as `JsonConverter` does.
+    bare: bool,
+    /// Decimals as numbers.
+    numeric: bool,
 }
 
 /// A field of an object.
@@ -58,14 +71,14 @@ pub(super) struct Member<'a> {
 fn members<'a>(
     columns: &'a [arrow_array::ArrayRef],
     fields: &arrow_schema::Fields,
-    bare: bool,
+    style: Style,
 ) -> Result<Vec<Member<'a>>, EncodeError> {
     let member = |(column, field): (&'a arrow_array::ArrayRef, &arrow_schema::FieldRef)| {
         let mut token = vec![b','];
         string(field.name(), &mut token);
         token.push(b':');
         let optional = is_schemaless(field) && !SystemColumn::is(field);
-        Ok(Member { token, optional, value: Value::of(column, field, bare)? })
+        Ok(Member { token, optional, value: Value::of(column, field, style)? })
     };
     columns.iter().zip(fields).map(member).collect()
 }
@@ -105,12 +118,17 @@ enum Kind<'a> {
     Float64(&'a [f64]),
     /// The unscaled value in bytes; the column's is larger by the factor.
     Decimal(&'a [i128], i128),
+    /// The same of more than 38 digits.
+    Wide(&'a [i256], i256),
     /// The number, with so many digits behind the point.
     Digits(&'a [i128], usize),
+    WideDigits(&'a [i256], usize),
     String(&'a StringArray),
     /// Strings that hold JSON.
     Json(&'a StringArray),
     Bytes(&'a BinaryArray),
+    /// Bytes that are text where they are UTF-8.
+    Text(&'a BinaryArray),
     List(&'a [i32], Box<Value<'a>>),
     /// An object.
     Map(&'a [i32], Box<(Value<'a>, Value<'a>)>),
@@ -120,8 +138,9 @@ enum Kind<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The values of `array`. With `bare` as Jackson writes Java's objects; without, as `JsonConverter` does.
-    fn of(array: &'a dyn Array, field: &Field, bare: bool) -> Result<Self, EncodeError> {
+    /// The values of `array`.
+    fn of(array: &'a dyn Array, field: &Field, style: Style) -> Result<Self, EncodeError> {
+        let Style { bare, numeric } = style;
         let kind = match array.data_type() {
             DataType::Null => Kind::Null,
             DataType::Boolean => Kind::Boolean(array.as_boolean()),
@@ -137,27 +156,33 @@ impl<'a> Value<'a> {
             DataType::Timestamp(TimeUnit::Millisecond, _) => {
                 Kind::Int64(array.as_primitive::<TimestampMillisecondType>().values())
             }
-            DataType::Decimal128(_, scale) if bare && *scale >= 0 => {
+            DataType::Decimal128(_, scale) if (bare || numeric) && *scale >= 0 => {
                 Kind::Digits(array.as_primitive::<Decimal128Type>().values(), scale.unsigned_abs().into())
             }
+            DataType::Decimal256(_, scale) if (bare || numeric) && *scale >= 0 => {
+                Kind::WideDigits(array.as_primitive::<Decimal256Type>().values(), scale.unsigned_abs().into())
+            }
             DataType::Decimal128(..) => {
-                // A scale below zero is one of zero in the column.
-                let scale = field.metadata().get("connect.parameter.scale").and_then(|scale| scale.parse::<i32>().ok());
-                let below = scale.filter(|scale| *scale < 0).map_or(0, i32::unsigned_abs);
-                Kind::Decimal(array.as_primitive::<Decimal128Type>().values(), 10_i128.checked_pow(below).unwrap_or(1))
+                let factor = 10_i128.checked_pow(below_zero(field)).unwrap_or(1);
+                Kind::Decimal(array.as_primitive::<Decimal128Type>().values(), factor)
+            }
+            DataType::Decimal256(..) => {
+                let factor = i256::from_i128(10).checked_pow(below_zero(field)).unwrap_or(i256::ONE);
+                Kind::Wide(array.as_primitive::<Decimal256Type>().values(), factor)
             }
             DataType::Utf8 if is_json(field) => Kind::Json(array.as_string()),
             DataType::Utf8 => Kind::String(array.as_string()),
+            DataType::Binary if field.metadata().contains_key(TEXT) => Kind::Text(array.as_binary()),
             DataType::Binary => Kind::Bytes(array.as_binary()),
             DataType::List(item) => {
                 let list = array.as_list::<i32>();
-                Kind::List(list.value_offsets(), Box::new(Self::of(list.values(), item, bare)?))
+                Kind::List(list.value_offsets(), Box::new(Self::of(list.values(), item, style)?))
             }
             DataType::Map(entries, _) => {
                 let (map, DataType::Struct(fields)) = (array.as_map(), entries.data_type()) else {
                     return Err(failed(format!("the entries of {} are no structs", field.name())));
                 };
-                let [key, value] = [(map.keys(), &fields[0]), (map.values(), &fields[1])].map(|(a, f)| Self::of(a, f, bare));
+                let [key, value] = [(map.keys(), &fields[0]), (map.values(), &fields[1])].map(|(a, f)| Self::of(a, f, style));
                 let (offsets, entries) = (map.value_offsets(), Box::new((key?, value?)));
                 match fields[0].data_type() {
                     DataType::Utf8 => Kind::Map(offsets, entries),
@@ -165,7 +190,7 @@ impl<'a> Value<'a> {
                     _ => Kind::Pairs(offsets, entries),
                 }
             }
-            DataType::Struct(fields) => Kind::Struct(members(array.as_struct().columns(), fields, bare)?),
+            DataType::Struct(fields) => Kind::Struct(members(array.as_struct().columns(), fields, style)?),
             other => return Err(failed(format!("{} is of the type {other}", field.name()))),
         };
         Ok(Self { array, kind })
@@ -196,10 +221,16 @@ impl<'a> Value<'a> {
             Kind::Float32(values) => float(values[row], values[row].is_finite(), values[row].into(), out),
             Kind::Float64(values) => float(values[row], values[row].is_finite(), values[row], out),
             Kind::Decimal(values, factor) => base64(shortest(&(values[row] / factor).to_be_bytes()), out),
-            Kind::Digits(values, scale) => digits(values[row], *scale, out),
+            Kind::Wide(values, factor) => base64(shortest(&values[row].wrapping_div(*factor).to_be_bytes()), out),
+            Kind::Digits(values, scale) => digits(itoa::Buffer::new().format(values[row]), *scale, out),
+            Kind::WideDigits(values, scale) => digits(&values[row].to_string(), *scale, out),
             Kind::String(values) => string(values.value(row), out),
             Kind::Json(values) => json(values.value(row), out),
             Kind::Bytes(values) => base64(values.value(row), out),
+            Kind::Text(values) => match str::from_utf8(values.value(row)) {
+                Ok(text) => string(text, out),
+                Err(_) => base64(values.value(row), out),
+            },
             Kind::List(offsets, items) => sequence(b"[]", entries(offsets), out, |at, out| items.write_or_null(at, out)),
             Kind::Map(offsets, pair) => sequence(b"{}", entries(offsets), out, |at, out| {
                 pair.0.write_name(at, out);
@@ -254,13 +285,19 @@ fn float(value: impl zmij::Float, finite: bool, as_double: f64, out: &mut Vec<u8
     });
 }
 
-/// A decimal's number.
-fn digits(value: i128, scale: usize, out: &mut Vec<u8>) {
-    if value < 0 {
+/// How many digits before the point a decimal does not have: a scale below zero is one of zero in the column.
+fn below_zero(field: &Field) -> u32 {
+    let scale = field.metadata().get("connect.parameter.scale").and_then(|scale| scale.parse::<i32>().ok());
+    scale.filter(|scale| *scale < 0).map_or(0, i32::unsigned_abs)
+}
+
+/// A decimal's number, of its digits without the point.
+fn digits(unscaled: &str, scale: usize, out: &mut Vec<u8>) {
+    let magnitude = unscaled.trim_start_matches('-');
+    if magnitude.len() < unscaled.len() {
         out.push(b'-');
     }
-    let mut buffer = itoa::Buffer::new();
-    let digits = format!("{:0>width$}", buffer.format(value.unsigned_abs()), width = scale + 1);
+    let digits = format!("{magnitude:0>width$}", width = scale + 1);
     let (whole, rest) = digits.split_at(digits.len() - scale);
     out.extend_from_slice(whole.as_bytes());
     if !rest.is_empty() {

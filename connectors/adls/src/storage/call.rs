@@ -1,0 +1,174 @@
+//! One request to the service: how long it may take, what its failure means, when it was answered.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use azure_core::error::ErrorKind;
+use azure_core::http::headers::{HeaderName, Headers};
+use azure_core::http::{StatusCode, Url};
+use azure_core::time::parse_rfc7231;
+use landfall_lake::storage::StorageError;
+
+use crate::http::innermost;
+
+/// How long the service may take to answer, beyond moving the bytes.
+pub(crate) const ANSWER: Duration = Duration::from_secs(60);
+/// The slowest transfer that is waited for, in bytes a second.
+const SLOWEST: u64 = 256 << 10;
+
+const DATE: HeaderName = HeaderName::from_static("date");
+
+/// How long the transfer of `bytes` may take.
+pub(crate) fn transfer(bytes: u64) -> Duration {
+    ANSWER.saturating_add(Duration::from_secs(bytes / SLOWEST))
+}
+
+/// One call, to say what was tried where.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) what: &'static str,
+    pub(crate) url: &'a Url,
+    pub(crate) container: &'a str,
+}
+
+impl Call<'_> {
+    /// What `call` gives within `limit`.
+    pub(crate) async fn within<T>(&self, limit: Duration, call: impl Future<Output = T>) -> Result<T, StorageError> {
+        tokio::time::timeout(limit, call).await.map_err(|_| {
+            let (what, url) = (self.what, without_query(self.url));
+            StorageError::Retriable(format!("{what} {url}: no answer within {} seconds", limit.as_secs()))
+        })
+    }
+
+    /// What went wrong, without the service's own text: that quotes what was signed.
+    pub(crate) fn failed(&self, error: &azure_core::Error) -> StorageError {
+        let (what, url) = (self.what, without_query(self.url));
+        let ErrorKind::HttpResponse { status, .. } = error.kind() else {
+            let message = format!("{what} {url}: {}", innermost(error));
+            return match error.kind() {
+                ErrorKind::Connection | ErrorKind::Io => StorageError::Retriable(message),
+                ErrorKind::Credential if !refused_by_entra(error) => StorageError::Retriable(message),
+                _ => StorageError::Fatal(message),
+            };
+        };
+        let code = code(error).unwrap_or("no error code");
+        let message = format!("{what} {url}: HTTP {} {code}{}", u16::from(*status), self.hint(code));
+        match u16::from(*status) {
+            408 | 429 | 500..=599 => StorageError::Retriable(message),
+            _ if code == "ContainerBeingDeleted" => StorageError::Retriable(message),
+            _ => StorageError::Fatal(message),
+        }
+    }
+
+    /// What a user can do about it.
+    fn hint(&self, code: &str) -> String {
+        match code {
+            "AuthenticationFailed" => ", the credentials are wrong or expired, or the clock of this machine is".into(),
+            "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions" => {
+                ", the credentials do not allow it: Storage Blob Data Contributor is enough".into()
+            }
+            "AuthorizationFailure" => ", the credentials or the network rules of the account do not allow it".into(),
+            "AuthorizationResourceTypeMismatch" | "AuthorizationServiceMismatch" => {
+                ", the shared access signature is not for it".into()
+            }
+            "KeyBasedAuthenticationNotPermitted" => ", the account does not take account keys".into(),
+            "ContainerNotFound" => format!(", the container {:?} does not exist", self.container),
+            "InvalidBlobOrBlock" => ", blocks of another writer are left under this name and go in a week".into(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Azure's error code.
+pub(crate) fn code(error: &azure_core::Error) -> Option<&str> {
+    match error.kind() {
+        ErrorKind::HttpResponse { error_code, .. } => error_code.as_deref(),
+        _ => None,
+    }
+}
+
+/// Whether a condition of the request did not hold, so that nothing was changed.
+pub(crate) fn condition_failed(error: &azure_core::Error) -> bool {
+    match error.http_status() {
+        Some(StatusCode::PreconditionFailed) => true,
+        Some(StatusCode::Conflict) => code(error) == Some("BlobAlreadyExists"),
+        _ => false,
+    }
+}
+
+/// Whether there is no such blob, in a container that there is.
+pub(crate) fn not_found(error: &azure_core::Error) -> bool {
+    error.http_status() == Some(StatusCode::NotFound) && !matches!(code(error), Some("ContainerNotFound" | "ResourceNotFound"))
+}
+
+/// When the service answered by its clock, in milliseconds since the epoch.
+pub(crate) fn date(headers: &Headers) -> Option<i64> {
+    let date = parse_rfc7231(headers.get_optional_str(&DATE)?).ok()?;
+    Some(date.unix_timestamp() * 1000)
+}
+
+/// When the service answered with an error.
+pub(crate) fn date_of_error(error: &azure_core::Error) -> Option<i64> {
+    match error.kind() {
+        ErrorKind::HttpResponse { raw_response: Some(answer), .. } => date(answer.headers()),
+        _ => None,
+    }
+}
+
+fn refused_by_entra(error: &azure_core::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let status = next.downcast_ref::<azure_core::Error>().and_then(azure_core::Error::http_status);
+        if status.is_some_and(|status| status.is_client_error() && status != StatusCode::TooManyRequests) {
+            return true;
+        }
+        cause = next.source();
+    }
+    false
+}
+
+/// What may be shown of a URL: its query may be a signature.
+pub(crate) fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_named_by_what_the_caller_does() {
+        let url = Url::parse("https://acct.blob.core.windows.net/lake/a?sv=1&sig=pssst").expect("a URL");
+        let call = Call { what: "Put Block", url: &url, container: "lake" };
+        let answered = |status: u16, code: &str| {
+            let kind = ErrorKind::HttpResponse {
+                status: StatusCode::from(status),
+                error_code: Some(code.to_owned()),
+                raw_response: None,
+            };
+            call.failed(&azure_core::Error::with_message(kind, "sig=pssst"))
+        };
+        for (status, code) in [(503, "ServerBusy"), (500, "OperationTimedOut"), (429, "x"), (409, "ContainerBeingDeleted")] {
+            assert!(matches!(answered(status, code), StorageError::Retriable(_)), "{status}");
+        }
+        for (status, code) in [(403, "AuthenticationFailed"), (401, "NoAuthenticationInformation"), (400, "InvalidHeaderValue")] {
+            assert!(matches!(answered(status, code), StorageError::Fatal(_)), "{status}");
+        }
+        assert_eq!(
+            answered(404, "ContainerNotFound").to_string(),
+            "Put Block https://acct.blob.core.windows.net/lake/a: HTTP 404 ContainerNotFound, the container \"lake\" does not exist"
+        );
+        let broken = azure_core::Error::with_message(ErrorKind::Io, "error for https://acct/?sig=pssst");
+        assert!(matches!(call.failed(&broken), StorageError::Retriable(m) if !m.contains("pssst")));
+    }
+
+    #[test]
+    fn the_services_clock_is_read() {
+        let mut headers = Headers::new();
+        assert_eq!(date(&headers), None);
+        headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(date(&headers), Some(784_111_777_000));
+    }
+}

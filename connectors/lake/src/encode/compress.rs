@@ -1,0 +1,232 @@
+//! The bytes of a file on their way: collected, compressed as one stream and cut into blocks.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+
+use super::snappy::Snappy;
+use super::{Blocks, EncodeError};
+
+/// How a file is compressed as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// gzip at its usual level, as Java's `GZIPOutputStream`.
+    Gzip,
+    /// Snappy in the frames of snappy-java's `SnappyOutputStream`.
+    Snappy,
+    /// A frame of Zstandard at its usual level, as `ZstdOutputStream`.
+    Zstd,
+}
+
+impl Compression {
+    /// The compression that `az.compression.type=<name>` means: of Confluent's sinks.
+    ///
+    /// # Errors
+    /// The names there are.
+    pub fn confluent(name: &str) -> Result<Self, String> {
+        match name {
+            name if name.eq_ignore_ascii_case("none") => Ok(Self::None),
+            name if name.eq_ignore_ascii_case("gzip") => Ok(Self::Gzip),
+            _ => Err("String must be one of: none, gzip".into()),
+        }
+    }
+
+    /// The compression that `file.compression.type=<name>` means: of Aiven's sinks.
+    ///
+    /// # Errors
+    /// The names there are.
+    pub fn aiven(name: &str) -> Result<Self, String> {
+        match name.to_ascii_lowercase().as_str() {
+            "none" => Ok(Self::None),
+            "gzip" => Ok(Self::Gzip),
+            "snappy" => Ok(Self::Snappy),
+            "zstd" => Ok(Self::Zstd),
+            _ => Err("supported values are: 'none', 'gzip', 'snappy', 'zstd'".into()),
+        }
+    }
+
+    /// What file names end in after the format's own extension.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Snappy => ".snappy",
+            Self::Zstd => ".zst",
+        }
+    }
+}
+
+/// The bytes that are collected before they are compressed. A file that waits for rows has not begun to be.
+pub(super) const CHUNK: usize = 64 << 10;
+
+/// A file's bytes.
+#[derive(Debug)]
+pub(super) struct Stream {
+    compression: Compression,
+    /// What is not compressed yet; whoever encodes adds to it.
+    pub(super) pending: Vec<u8>,
+    out: Option<Out>,
+}
+
+enum Out {
+    Plain(Blocks),
+    Gzip(Box<GzEncoder<Blocks>>),
+    Snappy(Box<Snappy<Blocks>>),
+    Zstd(Box<zstd::Encoder<'static, Blocks>>),
+}
+
+impl fmt::Debug for Out {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Out").field(&self.blocks().size).finish()
+    }
+}
+
+impl Out {
+    fn new(compression: Compression) -> io::Result<Self> {
+        let blocks = Blocks::default();
+        Ok(match compression {
+            Compression::None => Self::Plain(blocks),
+            Compression::Gzip => Self::Gzip(Box::new(GzEncoder::new(blocks, flate2::Compression::default()))),
+            Compression::Snappy => Self::Snappy(Box::new(Snappy::new(blocks)?)),
+            Compression::Zstd => Self::Zstd(Box::new(zstd::Encoder::new(blocks, zstd::DEFAULT_COMPRESSION_LEVEL)?)),
+        })
+    }
+
+    fn blocks(&self) -> &Blocks {
+        match self {
+            Self::Plain(blocks) => blocks,
+            Self::Gzip(gzip) => gzip.get_ref(),
+            Self::Snappy(snappy) => snappy.get_ref(),
+            Self::Zstd(zstd) => zstd.get_ref(),
+        }
+    }
+
+    fn blocks_mut(&mut self) -> &mut Blocks {
+        match self {
+            Self::Plain(blocks) => blocks,
+            Self::Gzip(gzip) => gzip.get_mut(),
+            Self::Snappy(snappy) => snappy.get_mut(),
+            Self::Zstd(zstd) => zstd.get_mut(),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(blocks) => blocks.write_all(bytes),
+            Self::Gzip(gzip) => gzip.write_all(bytes),
+            Self::Snappy(snappy) => snappy.write_all(bytes),
+            Self::Zstd(zstd) => zstd.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<Blocks> {
+        match self {
+            Self::Plain(blocks) => Ok(blocks),
+            Self::Gzip(gzip) => gzip.finish(),
+            Self::Snappy(snappy) => snappy.finish(),
+            Self::Zstd(zstd) => zstd.finish(),
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn new(compression: Compression) -> Self {
+        Self { compression, pending: Vec::new(), out: None }
+    }
+
+    /// Compresses what was collected if it is much.
+    pub(super) fn flush_much(&mut self) -> Result<(), EncodeError> {
+        if self.pending.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), EncodeError> {
+        let out = match &mut self.out {
+            Some(out) => out,
+            none => none.insert(Out::new(self.compression)?),
+        };
+        out.write_all(&self.pending)?;
+        self.pending.clear();
+        // A long row need not keep its memory.
+        self.pending.shrink_to(2 * CHUNK);
+        Ok(())
+    }
+
+    /// Makes a block of the bytes that are ready, if they are `limit` or more.
+    pub(super) fn cut(&mut self, limit: usize) {
+        if let Some(out) = &mut self.out {
+            out.blocks_mut().cut(limit);
+        }
+    }
+
+    /// About how large the file would be if it ended now.
+    pub(super) fn size(&self) -> u64 {
+        (self.pending.len() + self.out.as_ref().map_or(0, |out| out.blocks().size)) as u64
+    }
+
+    pub(super) fn has_block(&self) -> bool {
+        self.out.as_ref().is_some_and(|out| !out.blocks().full.is_empty())
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Bytes> {
+        self.out.as_mut().map(|out| out.blocks_mut().take()).unwrap_or_default()
+    }
+
+    /// The last blocks.
+    pub(super) fn finish(mut self) -> Result<Vec<Bytes>, EncodeError> {
+        self.flush()?;
+        Ok(match self.out {
+            None => Vec::new(),
+            Some(out) => out.finish()?.finish(),
+        })
+    }
+}
+
+impl From<io::Error> for EncodeError {
+    fn from(error: io::Error) -> Self {
+        Self { format: "a compressed file", why: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    fn whole(compression: Compression, chunks: &[&[u8]]) -> Vec<u8> {
+        let mut stream = Stream::new(compression);
+        for chunk in chunks {
+            stream.pending.extend_from_slice(chunk);
+            stream.flush_much().expect("compress");
+        }
+        assert!(stream.size() > 0);
+        stream.finish().expect("finish").concat()
+    }
+
+    #[test]
+    fn a_stream_is_what_was_put_into_it() {
+        let mixed: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(i) % 251) as u8).collect();
+        let plain = [b"a".as_slice(), &mixed, b"b"];
+        let same = |found: Vec<u8>| assert!(found == plain.concat());
+        same(whole(Compression::None, &plain));
+        let mut found = Vec::new();
+        let gzip = whole(Compression::Gzip, &plain);
+        flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut found).expect("gzip");
+        same(found);
+        same(zstd::decode_all(&whole(Compression::Zstd, &plain)[..]).expect("zstd"));
+    }
+
+    #[test]
+    fn names_are_those_of_each_family() {
+        assert_eq!(Compression::confluent("GZIP"), Ok(Compression::Gzip));
+        assert_eq!(Compression::confluent("snappy"), Err("String must be one of: none, gzip".into()));
+        let all = ["none", "gzip", "snappy", "ZSTD"].map(|name| Compression::aiven(name).expect("a name").extension());
+        assert_eq!(all, ["", ".gz", ".snappy", ".zst"]);
+        assert!(Compression::aiven("lz4").is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! Subcommands for operators: how far the partitions of a connector have landed, whether its files agree, and who goes on with them.
+//!
+//! Each reads the connector's configuration, which names the store, and asks that; the worker need not run, and may. Where brokers are
+//! named, Kafka is asked as well.
+//!
+//! - [`pointers`] shows what is kept of each partition,
+//! - [`adopt`] gives partitions to another connector, group or cluster, or sets where they go on,
+//! - [`gc`] removes what is kept of connectors that are no more,
+//! - [`verify`] reads landed files again and compares.
+
+pub mod adopt;
+mod brokers;
+mod files;
+pub mod gc;
+pub mod pointers;
+mod root;
+mod table;
+pub mod verify;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show how far the partitions of a connector have landed.
+    #[command(subcommand)]
+    Pointers(pointers::Command),
+    /// Take over partitions that another connector, group or cluster has landed, or set where they go on.
+    Adopt(adopt::Options),
+    /// Remove what is kept of partitions for connectors that are no more. Files stay.
+    Gc(gc::Options),
+    /// Read landed files again, and compare them with what is kept of their partitions and with Kafka.
+    Verify(verify::Options),
+}
+
+/// The connector that a subcommand is about.
+#[derive(Debug, Args)]
+pub struct Connector {
+    /// The connector's configuration: JSON or properties, as `standalone` takes it.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How Kafka is reached.
+#[derive(Debug, Args)]
+pub struct Brokers {
+    /// Ask Kafka too, by the properties of the worker.
+    #[arg(long, value_name = "WORKER.PROPERTIES", conflicts_with = "bootstrap")]
+    worker: Option<PathBuf>,
+    /// Ask Kafka too, at these brokers, if they need no more than an address.
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+}
+
+/// What a subcommand has to say.
+#[derive(Debug)]
+pub struct Outcome {
+    /// To print, with its line end.
+    pub text: String,
+    /// Whether something is wrong that it was to look for.
+    pub wrong: bool,
+}
+
+impl Outcome {
+    /// `text`, or `json` if that is wanted; nothing is wrong.
+    fn of(json: bool, text: String, value: &Value) -> Self {
+        let text = if json { format!("{value:#}\n") } else { text };
+        Self { text, wrong: false }
+    }
+}
+
+/// Does what `command` says.
+///
+/// # Errors
+/// Why it could not be done.
+pub async fn run(command: Command) -> Result<Outcome, String> {
+    match command {
+        Command::Pointers(command) => pointers::run(command).await,
+        Command::Adopt(options) => adopt::run(options).await,
+        Command::Gc(options) => gc::run(options).await,
+        Command::Verify(options) => verify::run(options).await,
+    }
+}
+
+/// `1 file`, `2 files`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
