@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use landfall_api::{Faults, Key, Password, Properties, Width, config};
 use landfall_lake::config::{no_effect, refused};
 
-use crate::landing::refuse_given;
+use crate::landing::{self, refuse_given};
 
 const INPUT: &str = "input.data.format";
 const OUTPUT: &str = "output.data.format";
@@ -122,7 +122,10 @@ pub(crate) fn keys() -> impl Iterator<Item = Key> {
 pub(crate) fn warnings(properties: &Properties) -> impl Iterator<Item = String> + '_ {
     let is_cloud = properties.contains_key(OUTPUT) && !properties.contains_key("errors.tolerance");
     let tolerance = "errors.tolerance is none, as it is not given: Confluent Cloud's default is all".to_owned();
-    no_effect(NoEffect::KEYS, properties).chain(is_cloud.then_some(tolerance))
+    let partitioner = properties.get("partitioner.class").map_or("TimeBasedPartitioner", |class| class.trim());
+    let timeless = properties.contains_key(OUTPUT) && !partitioner.ends_with("TimeBasedPartitioner");
+    let idle = [(INTERVAL, timeless, "the partitioner is not TimeBasedPartitioner")];
+    no_effect(NoEffect::KEYS, properties).chain(landing::idle(idle, properties)).chain(is_cloud.then_some(tolerance))
 }
 
 /// The self-managed class that a configuration of the service means, where its name alone means another one: `AzureBlobSink` is also
@@ -410,6 +413,9 @@ mod tests {
             "errors.tolerance is none, as it is not given: Confluent Cloud's default is all",
         ];
         assert_eq!(warned, expected);
+        let set = crate::landing::tests::given(GOOD, &[("partitioner.class", "FieldPartitioner"), ("errors.tolerance", "all")]);
+        let warned: Vec<_> = warnings(&set).collect();
+        assert_eq!(warned, ["time.interval has no effect in Landfall: the partitioner is not TimeBasedPartitioner"]);
     }
 
     #[test]
