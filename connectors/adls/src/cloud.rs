@@ -404,16 +404,15 @@ mod tests {
 
     #[test]
     fn what_the_worker_does_is_warned_about() {
-        let given =
-            given(GOOD, &[("kafka.api.secret", "pssst"), ("max.poll.records", "7"), ("kafka.auth.mode", "KAFKA_API_KEY")]);
-        let warned: Vec<_> = warnings(&given).collect();
+        let set = given(GOOD, &[("kafka.api.secret", "pssst"), ("max.poll.records", "7"), ("kafka.auth.mode", "KAFKA_API_KEY")]);
+        let warned: Vec<_> = warnings(&set).collect();
         let expected = [
             "kafka.api.secret has no effect in Landfall: the worker's own connection to Kafka counts",
             "max.poll.records has no effect in Landfall: consumer.override.max.poll.records counts",
             "errors.tolerance is none, as it is not given: Confluent Cloud's default is all",
         ];
         assert_eq!(warned, expected);
-        let set = crate::landing::tests::given(GOOD, &[("partitioner.class", "FieldPartitioner"), ("errors.tolerance", "all")]);
+        let set = given(GOOD, &[("partitioner.class", "FieldPartitioner"), ("errors.tolerance", "all")]);
         let warned: Vec<_> = warnings(&set).collect();
         assert_eq!(warned, ["time.interval has no effect in Landfall: the partitioner is not TimeBasedPartitioner"]);
     }
