@@ -100,4 +100,4 @@ once apicurio "$apicurio" registry
 once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
 [ "${1:-}" = long ] || exit 0
 once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt
-once delta "$(cat tests/support/delta/pom.xml)" jars delta tests/support/delta/pom.xml
+once spark-jars "$(cat tests/support/spark/pom.xml)" jars spark-jars tests/support/spark/pom.xml

@@ -96,7 +96,6 @@ const ENDED: &[Ended] = &[
     ("partition", |ended| ended.partition.get()),
     ("schema", |ended| ended.schema.get()),
     ("max_open_files", |ended| ended.max_open_files.get()),
-    ("topic", |ended| ended.topic.get()),
     ("stop", |ended| ended.stop.get()),
     ("memory", |ended| ended.memory.get()),
     ("span", |ended| ended.span.get()),

@@ -1,4 +1,4 @@
-//! What files are made of: JSON lines and every codec of Parquet as other programs read them, and the columns of `landfall.columns`.
+//! What files are made of: every format, codec and compression as other programs read them, and the columns of `landfall.columns`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
-use arrow_array::{Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use landfall_api::TopicPartition;
 use landfall_lake::encode::parquet::Codec;
-use landfall_lake::encode::{Facts, Format};
+use landfall_lake::encode::{Compression, Facts, Format, avro, bytes, csv, json};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -205,4 +205,121 @@ fn every_codec_is_read_by_others() {
         let seen = seen_by(reader, folder.path(), "id");
         assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (all, 3000, 0, 2999), "{reader}");
     }
+}
+
+fn name(n: i64) -> Option<String> {
+    (n % 7 > 0).then(|| format!("name \"{}\", ä", n % 50))
+}
+
+/// The bytes of a file of `rows`.
+fn encoded(format: &Format, rows: &RecordBatch) -> Vec<u8> {
+    let mut encoder = format.encoder(rows.schema_ref(), &Facts::new(TopicPartition::new("t", 0), 0));
+    encoder.write(rows, 0, 1 << 20).unwrap();
+    let mut file = encoder.take();
+    file.extend(encoder.finish(0).unwrap());
+    file.concat()
+}
+
+#[test]
+fn every_other_format_is_read_by_others() {
+    const ROWS: i64 = 2000;
+    let folder = TempDir::new().unwrap();
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..ROWS));
+    let names: ArrayRef = Arc::new((0..ROWS).map(name).collect::<StringArray>());
+    let rows = RecordBatch::try_from_iter_with_nullable([("id", ids.clone(), false), ("name", names.clone(), true)]).unwrap();
+    let values: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..ROWS).map(|n| format!("value,{n}"))));
+    let parts = RecordBatch::try_from_iter([("value", values.clone()), ("offset", ids)]).unwrap();
+    let only = RecordBatch::try_from_iter([("value", values)]).unwrap();
+
+    let compressions = [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Zstd];
+    let codecs = ["null", "deflate", "snappy", "bzip2", "zstandard"].map(|name| avro::Codec::named(name).unwrap());
+    let put = |name: String, format: &Format, rows: &RecordBatch| {
+        fs::write(folder.path().join(format!("{name}{}", format.extension())), encoded(format, rows)).unwrap();
+    };
+    for (n, codec) in codecs.into_iter().enumerate() {
+        put(format!("codec{n}"), &Format::Avro(avro::Options { codec, ..avro::Options::default() }), &rows);
+    }
+    for compression in compressions {
+        put("whole".into(), &Format::Avro(avro::Options { compression, ..avro::Options::default() }), &rows);
+        for (file, framing) in
+            [("lines", json::Framing::Lines), ("between", json::Framing::Between), ("array", json::Framing::Array)]
+        {
+            let options = json::Options { framing, ..json::Options::from(compression) };
+            put(file.into(), &Format::Json(options), &rows);
+        }
+        put("parts".into(), &Format::Csv(csv::Options { lines: csv::Lines::Parts { base64: true }, compression }), &parts);
+        put("fields".into(), &Format::Csv(csv::Options { lines: csv::Lines::Fields { names: false }, compression }), &rows);
+        put("raw".into(), &Format::Bytes(bytes::Options { compression, ..bytes::Options::default() }), &only);
+    }
+
+    let found = python("formats.py", &[folder.path().to_str().expect("a path of text")]);
+    let records: Vec<Value> = (0..ROWS).map(|n| json!({"id": n, "name": name(n)})).collect();
+    let base64 = |n: i64| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("value,{n}"));
+    for (reader, files) in [("python", 5 + 7 * 4), ("duckdb", 5 * 3), ("pyarrow", 2 * 4 + 2 * 4)] {
+        let found = found[reader].as_object().expect("files");
+        assert_eq!(found.len(), files, "{reader}: {:?}", found.keys());
+        for (file, rows) in found {
+            let rows = rows.as_array().expect("rows");
+            let same = match file.split('.').next().unwrap_or_default() {
+                "parts" => rows.iter().eq(&(0..ROWS).map(|n| json!([base64(n), n.to_string()])).collect::<Vec<_>>()),
+                "fields" => {
+                    // none of these readers tells nothing from an empty text in the same way
+                    let text = |n| rows[n as usize][1].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+                    rows.len() == ROWS as usize && (0..ROWS).all(|n| rows[n as usize][0] == n.to_string() && text(n) == name(n))
+                }
+                "raw" => {
+                    let lines = (0..ROWS).map(|n| json!(format!("value,{n}"))).chain([json!("")]);
+                    rows.iter().eq(&lines.collect::<Vec<_>>())
+                }
+                _ => rows.iter().eq(&records),
+            };
+            assert!(same, "{reader}: {file}: {:?}", &rows[..2]);
+        }
+    }
+}
+
+#[test]
+fn avro_and_raw_bytes_land_as_confluents_classes_write_them() {
+    const RECORDS: i64 = 1000;
+    let (broker, store, topic) = (Broker::shared(), Store::directory(), "formats-avro");
+    broker.create_topic(topic, 1);
+    let record = |n: i64| if n < 10 { format!(r#"{{"id":{n}}}"#) } else { format!(r#"{{"id":{n},"name":"n{n}"}}"#) };
+    broker.produce(topic, 0, (0..RECORDS).map(|n| Record::value(record(n))));
+    let worker = Worker::start(&broker.bootstrap(), &[]);
+    let package = "io.confluent.connect.azure.storage.format";
+    let mut avro = store.connector(topic, 250);
+    with(&mut avro, &json!({"format.class": format!("{package}.avro.AvroFormat"), "avro.codec": "snappy"}));
+    let mut raw = store.connector(topic, 500);
+    with(
+        &mut raw,
+        &json!({
+            "format.class": format!("{package}.bytearray.ByteArrayFormat"),
+            "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+            "az.compression.type": "gzip",
+            "format.bytearray.extension": ".raw",
+            "format.bytearray.separator": "\\n",
+        }),
+    );
+    for (connector, config) in [("formats-avro", &avro), ("formats-raw", &raw)] {
+        worker.create(connector, config);
+        worker.await_landed(broker, connector, topic);
+    }
+    let folder = store.folder(topic);
+    let found = python("formats.py", &[folder.to_str().expect("a path of text")]);
+    let files = found["python"].as_object().expect("files");
+    let of = |extension: &str| -> Vec<&Value> {
+        files.iter().filter(|(name, _)| name.ends_with(extension)).flat_map(|(_, rows)| rows.as_array().expect("rows")).collect()
+    };
+    let (records, lines) = (of(".avro"), of(".raw.gz"));
+    let expected = |n: i64| if n < 10 { Value::Null } else { json!(format!("n{n}")) };
+    assert_eq!(records.len() as i64, RECORDS);
+    for (n, found) in (0..RECORDS).zip(&records) {
+        assert_eq!((&found["id"], found.get("name").cloned().unwrap_or_default()), (&json!(n), expected(n)));
+    }
+    let lines: Vec<&str> = lines.iter().filter_map(|line| line.as_str()).filter(|line| !line.is_empty()).collect();
+    assert!(
+        lines.iter().copied().eq((0..RECORDS).map(record).collect::<Vec<_>>().iter().map(String::as_str)),
+        "{:?}",
+        &lines[..2]
+    );
 }

@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "shared with the tests of every change, which replay a file")]
 mod converters;
 mod memory;
+mod readers;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod support;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
@@ -68,4 +69,33 @@ fn spark_sees_the_rows_of_random_schemas() {
     assert_eq!(support::read::python_of("spark", "spark.py", &[path]), json!({"files": 120}));
     let found = support::read::python("values.py", &[&format!("{path}/spark")]);
     assert_eq!(found, json!({"seen": {"pyarrow": rows, "duckdb": 0}, "otherwise": []}));
+}
+
+/// Spark runs what it can of the documents, and parquet-java reads every value.
+#[test]
+fn spark_and_parquet_java_read_what_has_landed() {
+    let store = readers::landed();
+    let folder = store.landed().to_str().expect("a path of text");
+    let jars = support::cache("spark-jars");
+    let ran =
+        support::read::python_with("spark", &[("LANDFALL_SPARK_JARS", jars.as_os_str())], "statements.py", &["spark", folder]);
+    for block in ["databricks autoloader", "databricks stream", "databricks merge", "fabric stream"] {
+        assert!(ran[block].as_u64().is_some_and(|times| times >= 2), "{block}: {ran}");
+    }
+    assert_eq!(ran["rows"], readers::SOURCES.len() * readers::CHANGES);
+
+    std::fs::remove_file(store.landed().join("_landfall/hidden.parquet")).expect("the copy");
+    let lib = std::fs::read_dir(support::cache("spark/lib")).expect("a folder").next().expect("Python").expect("a folder").path();
+    let spark = lib.join("site-packages/pyspark/jars");
+    let mut java = std::process::Command::new("java");
+    java.arg("-cp").arg(format!("{}/*:{}/*", jars.display(), spark.display()));
+    let read = java
+        .arg(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/spark/ReadParquet.java"))
+        .arg(folder)
+        .output();
+    let read = read.expect("java");
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let read: serde_json::Value = serde_json::from_slice(&read.stdout).expect("JSON");
+    let rows = readers::SOURCES.len() * readers::CHANGES;
+    assert_eq!((&read["rows"], &read["values"]["__offset"]), (&json!(rows), &json!(rows)), "{read}");
 }

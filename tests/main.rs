@@ -2,6 +2,7 @@
 
 mod avro;
 mod bad_input;
+mod classes;
 mod converters;
 mod crash;
 #[cfg(feature = "failpoints")]
@@ -22,6 +23,7 @@ mod json_schema;
 mod landing;
 mod memory;
 mod offsets_reset;
+mod operators;
 mod options;
 mod outage;
 mod readers;

@@ -14,8 +14,9 @@ use crate::support::worker::Worker;
 use crate::support::{read, secs, wait_until};
 
 /// What writes the topics of changes: blocks of the documents have their names.
-const SOURCES: [&str; 3] = ["debezium", "qlik", "upserts"];
-const CHANGES: usize = 800;
+pub(crate) const SOURCES: [&str; 3] = ["debezium", "qlik", "upserts"];
+/// How often each of them writes.
+pub(crate) const CHANGES: usize = 800;
 
 /// A change of a row: its key, and what it is from then on; none if it is deleted.
 struct Change {
@@ -98,7 +99,7 @@ fn documented(block: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-/// Lands the changes of every source as the documents have it, each in a folder of its name beside `expected.json`.
+/// Lands the changes of every source as the documents have it, each in a folder of its name beside `_expected.json`, and puts a file where readers must not look.
 pub(crate) fn landed() -> Store {
     let (broker, store) = (Broker::shared(), Store::directory());
     let (changes, rows) = changes();
@@ -129,7 +130,9 @@ pub(crate) fn landed() -> Store {
     }
     let of = |row: &Value| ["customer_id", "name", "city", "credit_limit"].map(|name| row[name].clone());
     let expected: Vec<_> = rows.iter().map(of).collect();
-    fs::write(store.landed().join("expected.json"), json!(expected).to_string()).expect("a file");
+    fs::write(store.landed().join("_expected.json"), json!(expected).to_string()).expect("a file");
+    let some = &read::files(&store.landed().join(SOURCES[0]))[0];
+    fs::copy(store.landed().join(SOURCES[0]).join(some), store.landed().join("_landfall/hidden.parquet")).expect("a copy");
     store
 }
 

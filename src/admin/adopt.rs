@@ -74,6 +74,8 @@ struct Change {
     low: Option<i64>,
     /// The least incarnation that it has then.
     incarnation: u32,
+    /// What the group has stored, if it is not from a commit of ours.
+    stored: Option<i64>,
 }
 
 /// Takes over, or says what would change.
@@ -137,8 +139,11 @@ fn changes(
         let told = said.and_then(|said| said.topics.get(&partition.topic).copied());
         // The id of the other cluster's topic would say that the topic was created anew.
         let topic = told.or(pointer.topic_id.filter(|_| !moves));
-        let incarnation = said.and_then(|said| start::incarnation(&said.committed.get(&partition)?.metadata)).unwrap_or(0);
-        changes.push(Change { partition, before: Some(pointer), identity, topic, low, incarnation });
+        let committed = said.and_then(|said| said.committed.get(&partition));
+        let ours = committed.and_then(|committed| start::incarnation(&committed.metadata));
+        let stored = committed.filter(|_| ours.is_none()).map(|committed| committed.offset);
+        let incarnation = ours.unwrap_or(0);
+        changes.push(Change { partition, before: Some(pointer), identity, topic, low, incarnation, stored });
     }
     for (partition, low) in
         lows.iter().filter(|(partition, _)| options.topics.is_empty() || options.topics.contains(&partition.topic))
@@ -147,7 +152,7 @@ fn changes(
             let identity = Identity { kafka_cluster_id: cluster.clone().unwrap_or_default(), ..root.identity.clone() };
             let topic = said.and_then(|said| said.topics.get(&partition.topic).copied());
             let (partition, low) = (partition.clone(), Some(*low));
-            changes.push(Change { partition, before: None, identity, topic, low, incarnation: 0 });
+            changes.push(Change { partition, before: None, identity, topic, low, incarnation: 0, stored: None });
         }
     }
     Ok(changes)
@@ -176,6 +181,12 @@ impl Change {
                 ));
             }
             _ => says.push(format!("goes on at offset {low}")),
+        }
+        if let Some(stored) = self.stored.filter(|stored| *stored != next.landed.low()) {
+            let group = &self.identity.group;
+            says.push(format!(
+                "but the group {group} has stored offset {stored}, which counts: delete that before the connector starts"
+            ));
         }
         says
     }
@@ -214,6 +225,7 @@ impl Change {
                 landed,
                 pending: Vec::new(),
                 published: true,
+                obeyed: None,
             };
             return self.write(root, &made, None).await;
         };

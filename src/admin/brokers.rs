@@ -1,6 +1,6 @@
 //! What Kafka says of partitions: where their logs begin and end, what the group has stored, which cluster and topics they are of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,8 @@ fn ask(worker: &Properties, connector: &Properties, name: &str, partitions: &[Pa
     let settings = consumer_properties(worker, connector, name, 0, 1 << 20);
     let said = |error: crate::kafka::KafkaError| format!("Kafka: {error}");
     let consumer = Consumer::new(&settings).map_err(said)?;
-    let topics: Vec<_> = partitions.iter().map(|partition| partition.topic.as_str()).collect();
+    let topics: BTreeSet<_> = partitions.iter().map(|partition| partition.topic.as_str()).collect();
+    let topics: Vec<_> = topics.into_iter().collect();
     let topics = consumer.topic_ids(&topics, ANSWER).map_err(said)?;
     let origins: Vec<_> = partitions.iter().map(|p| TopicPartition::new(p.topic.as_str(), p.number)).collect();
     let committed = consumer.committed(&origins, ANSWER).map_err(said)?;

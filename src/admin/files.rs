@@ -46,7 +46,6 @@ pub(super) async fn read(root: &Root) -> Result<Vec<File>, String> {
 }
 
 async fn holds(root: &Root, object: &Object) -> Result<Option<Holds>, String> {
-    let Some((partition, incarnation)) = named(&root.names, &object.path) else { return Ok(None) };
     if object.path.ends_with(".parquet") {
         let Ok(footer) = footer_of(&*root.files, object).await.map_err(|e| e.to_string())? else { return Ok(None) };
         let file = footer.file_metadata();
@@ -56,35 +55,36 @@ async fn holds(root: &Root, object: &Object) -> Result<Option<Holds>, String> {
             let partition = Partition { topic, number: fact(footer::PARTITION)?.parse().ok()? };
             let [first, last] = [footer::FIRST, footer::LAST].map(|key| fact(key)?.parse().ok());
             let topic = fact(footer::TOPIC_ID).and_then(|id| id.parse().ok());
-            Some(Holds { partition, topic, incarnation, first: first?, last: last?, rows: file.num_rows().unsigned_abs() })
+            let (incarnation, rows) = (incarnation(fact(footer::FILE)), file.num_rows().unsigned_abs());
+            Some(Holds { partition, topic, incarnation, first: first?, last: last?, rows })
         };
         return Ok(holds());
     }
     // A list may leave metadata out.
     let Some(object) = root.files.head(&object.path).await.map_err(|e| e.to_string())? else { return Ok(None) };
-    let fact = |key: &str| object.metadata.get(key);
+    let fact = |key: &str| object.metadata.get(key).map(String::as_str);
     let holds = || {
+        let partition = named(&root.names, &object.path)?;
         let [first, last] = [facts::FIRST, facts::LAST].map(|key| fact(key)?.parse().ok());
         let topic = fact(facts::TOPIC_ID).and_then(|id| id.parse().ok());
-        Some(Holds { partition, topic, incarnation, first: first?, last: last?, rows: fact(facts::ROWS)?.parse().ok()? })
+        let (incarnation, rows) = (incarnation(fact(facts::COMMIT)), fact(facts::ROWS)?.parse().ok()?);
+        Some(Holds { partition, topic, incarnation, first: first?, last: last?, rows })
     };
     Ok(holds())
 }
 
-/// The partition and the incarnation that the name of a file says: `<topic>+<partition>+<offset>[.r<incarnation>]….<extension>`.
-fn named(names: &Names, path: &str) -> Option<(Partition, u32)> {
-    let parted = if names.directory_delim.is_empty() { "/" } else { &names.directory_delim };
-    let name = path.rsplit(parted).next()?;
+/// The incarnation at the begin of what a commit or a file is called; files of before the protocol have none.
+fn incarnation(id: Option<&str>) -> u32 {
+    id.and_then(|id| id.split('.').next()?.parse().ok()).unwrap_or(0)
+}
+
+/// The partition that the name of a file says: `<topic>+<partition>+<offset>….<extension>`.
+fn named(names: &Names, path: &str) -> Option<Partition> {
+    let name = path.rsplit(&names.directory_delim).next()?;
     // A topic may hold the delimiter: numbers are found from the end on, and before them is the topic.
-    let (before, offset) = name.rsplit_once(&names.file_delim).filter(|_| !names.file_delim.is_empty())?;
+    let (before, _) = name.rsplit_once(&names.file_delim)?;
     let (topic, number) = before.rsplit_once(&names.file_delim)?;
-    let end = offset.find(|c: char| !c.is_ascii_digit()).unwrap_or(offset.len());
-    if end == 0 {
-        return None;
-    }
-    let mut suffixes = offset[end..].split('.').skip(1);
-    let incarnation = suffixes.next().and_then(|suffix| suffix.strip_prefix('r')?.parse().ok()).unwrap_or(0);
-    Some((Partition { topic: topic.to_owned(), number: number.parse().ok()? }, incarnation))
+    Some(Partition { topic: topic.to_owned(), number: number.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -92,21 +92,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_partition_and_incarnation() {
+    fn names_say_the_partition() {
         let plus = Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 };
         let flat = Names { directory_delim: "_".into(), file_delim: "-".into(), ..plus.clone() };
         for (names, path, expected) in [
-            (&plus, "topics/t/partition=0/t+0+0000000007.snappy.parquet", Some(("t", 0, 0))),
-            (&plus, "topics/t/a=b/a+b+12+0000000007.r3.x1f2e.zstd.parquet", Some(("a+b", 12, 3))),
-            (&plus, "topics/t/partition=0/t+0+0000000007.x1f2e.zstd.parquet", Some(("t", 0, 0))),
-            (&flat, "topics_t_partition=0_t-0-7.json", Some(("t", 0, 0))),
-            (&plus, "topics/t/partition=0/part-00000.parquet", None),
-            (&plus, "topics/t/partition=0/t+x+7.parquet", None),
-            (&plus, "topics/t/partition=0/t+0+x.parquet", None),
+            (&plus, "topics/t/partition=0/t+0+0000000007.json", Some(("t", 0))),
+            (&plus, "topics/t/a=b/a+b+12+0000000007.r3.x1f2e.json", Some(("a+b", 12))),
+            (&flat, "topics_t_partition=0_t-0-7.json", Some(("t", 0))),
+            (&plus, "topics/t/partition=0/part-00000.json", None),
+            (&plus, "topics/t/partition=0/t+x+7.json", None),
         ] {
             let found = named(names, path);
-            let found = found.as_ref().map(|(partition, incarnation)| (&*partition.topic, partition.number, *incarnation));
-            assert_eq!(found, expected, "{path}");
+            assert_eq!(found.as_ref().map(|partition| (&*partition.topic, partition.number)), expected, "{path}");
         }
+        assert_eq!((incarnation(Some("3.1.7")), incarnation(Some("x")), incarnation(None)), (3, 0, 0));
     }
 }

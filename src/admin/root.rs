@@ -64,7 +64,8 @@ impl Root {
         let properties: Properties = config.filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect();
         let class =
             properties.get("connector.class").ok_or_else(|| format!("{shown}: the mandatory key connector.class is missing"))?;
-        let sink = Plugins::BUILT_IN.sink(class.trim()).ok_or_else(|| format!("{shown}: there is no connector class {class}"))?;
+        let sink =
+            Plugins::BUILT_IN.sink_of(&properties).ok_or_else(|| format!("{shown}: there is no connector class {class}"))?;
         let opened = landfall_adls::open::open(sink.class(), &properties);
         let Opened { files, names, pointers, folder } =
             opened.map_err(|faults| file.locate(&crate::herder::Error::Invalid(faults)))?;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use landfall_lake::commit::pointer::Pointer;
+use landfall_lake::commit::pointer::{Identity, Pointer};
 use serde_json::{Value, json};
 
 use super::brokers::Said;
@@ -88,7 +88,7 @@ pub(super) async fn run(options: Options) -> Result<Outcome, String> {
     let files = files::read(&root).await?;
     let kept = root.kept().await?;
     let said = options.brokers.ask(&root, kept.iter().map(|kept| kept.partition.clone()).collect()).await?;
-    let (looked, findings) = compare(&root, &files, &kept, said.as_ref());
+    let (looked, findings) = compare(&root.identity, &files, &kept, said.as_ref());
     let wrong = findings.iter().filter(|finding| finding.kind.wrong()).count();
     let url = root.files.url();
     let text = text(&looked, &findings, wrong, &url);
@@ -96,7 +96,8 @@ pub(super) async fn run(options: Options) -> Result<Outcome, String> {
     Ok(Outcome { wrong: wrong > 0, ..Outcome::of(options.connector.json, text, &value) })
 }
 
-fn compare(root: &Root, files: &[File], kept: &[Kept], said: Option<&Said>) -> (BTreeMap<Partition, Looked>, Vec<Finding>) {
+/// What is found of partitions that `me` is to land.
+fn compare(me: &Identity, files: &[File], kept: &[Kept], said: Option<&Said>) -> (BTreeMap<Partition, Looked>, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut find = |kind, what| findings.push(Finding { kind, what });
     let mut held: BTreeMap<Partition, Vec<(&str, &Holds)>> = BTreeMap::new();
@@ -130,7 +131,7 @@ fn compare(root: &Root, files: &[File], kept: &[Kept], said: Option<&Said>) -> (
         };
         let held = held.get(partition).map_or(&[][..], Vec::as_slice);
         entry.low = Some(pointer.landed.low());
-        if !pointer.identity.is(&root.identity) {
+        if !pointer.identity.is(me) {
             find(Kind::Other, format!("{partition} is landed by {}", pointer.identity));
         }
         for (path, holds) in held.iter().filter(|(_, holds)| is_of(holds, pointer)) {
@@ -161,9 +162,14 @@ fn compare(root: &Root, files: &[File], kept: &[Kept], said: Option<&Said>) -> (
     (looked, findings)
 }
 
-/// Whether a file is of the pointer's incarnation and topic.
+/// Whether a file is of the pointer's incarnation.
 fn is_of(holds: &Holds, pointer: &Pointer) -> bool {
-    holds.incarnation == pointer.incarnation && holds.topic.zip(pointer.topic_id).is_none_or(|(then, now)| then == now)
+    holds.incarnation == pointer.incarnation && same_topic(holds, pointer)
+}
+
+/// Whether a file is of the topic that there is now, not of one that was deleted.
+fn same_topic(holds: &Holds, pointer: &Pointer) -> bool {
+    holds.topic.zip(pointer.topic_id).is_none_or(|(then, now)| then == now)
 }
 
 /// Finds records that are in two files; `held` is in the order of incarnations and first offsets.
@@ -205,11 +211,11 @@ fn overlaps(held: &[(&str, &Holds)], mut find: impl FnMut(String)) {
     }
 }
 
-/// How many offsets from `from` on are done with and in no file: records that were left out, compacted or routed elsewhere, and those
-/// of files that were moved away.
+/// How many offsets from `from` on are done with and in no file, of whatever incarnation: records that were left out or compacted, and
+/// those of files that were moved away.
 fn missing(held: &[(&str, &Holds)], pointer: &Pointer, from: i64) -> i64 {
     let mut spans: Vec<_> =
-        held.iter().filter(|(_, holds)| is_of(holds, pointer)).map(|(_, holds)| (holds.first, holds.last + 1)).collect();
+        held.iter().filter(|(_, holds)| same_topic(holds, pointer)).map(|(_, holds)| (holds.first, holds.last + 1)).collect();
     spans.sort_unstable();
     let (mut missing, mut at) = (0, from);
     let done = std::iter::once(0..pointer.landed.low()).chain(pointer.landed.runs().iter().cloned());

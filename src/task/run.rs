@@ -290,6 +290,9 @@ impl Runner {
                 }
                 let Some(partition) = self.partitions.get_mut(origin) else { return Ok(Door::Closed) };
                 (partition.next, partition.told, partition.landed) = (Some(opened.resume), opened.resume, opened.landed);
+                if self.tolerance.letters.is_some() {
+                    self.sink.told(origin, opened.resume);
+                }
                 if partition.began().is_some_and(|began| began <= opened.resume) || opened.resume >= first {
                     return Ok(Door::Open);
                 }
@@ -545,7 +548,7 @@ impl Runner {
     fn release(&mut self) {
         for (tp, offers) in &mut self.offered {
             let letters = self.tolerance.letters.as_ref();
-            let told = self.partitions.get(tp).filter(|_| letters.is_some()).map_or(i64::MAX, |p| p.told);
+            let told = self.partitions.get(tp).filter(|p| letters.is_some() && p.next.is_some()).map_or(i64::MAX, |p| p.told);
             let most = letters.and_then(|letters| letters.first(tp)).map_or(told, |first| first.min(told));
             let free = offers.iter().rposition(|offer| offer.offset <= most).map_or(0, |last| last + 1);
             if let Some(offset) = offers.drain(..free).next_back() {

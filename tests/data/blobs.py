@@ -3,6 +3,7 @@
 blobs.py create CONNECTION_STRING CONTAINER        creates the container
 blobs.py list CONNECTION_STRING CONTAINER          does nothing more
 blobs.py copy CONNECTION_STRING CONTAINER FOLDER   copies every blob that FOLDER does not have yet to its name below FOLDER
+blobs.py put CONNECTION_STRING CONTAINER NAME FILE makes a blob of a file
 
 Prints the names and sizes of all blobs as JSON.
 """
@@ -17,6 +18,8 @@ action, connection, container, *folder = sys.argv[1:]
 client = ContainerClient.from_connection_string(connection, container)
 if action == "create":
     client.create_container()
+if action == "put":
+    client.upload_blob(folder[0], pathlib.Path(folder[1]).read_bytes())
 blobs = list(client.list_blobs())
 for blob in blobs if action == "copy" else []:
     path = pathlib.Path(*folder, blob.name)

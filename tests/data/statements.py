@@ -1,8 +1,9 @@
 """statements.py ENGINE FOLDER: whether the statements of docs/databricks.md, synapse.md and fabric.md make a table of its changes.
 
-FOLDER/expected.json is the table, rows of customer_id, name, city and credit_limit; FOLDER/debezium, qlik and upserts hold the files of its
-changes as each of them writes these. ENGINE is duckdb, which takes what all dialects of SQL share, or spark, with Delta Lake from the jars in
-LANDFALL_DELTA. A block is run if its fence has a name. The files come in an order of chance, some of them twice.
+FOLDER/_expected.json is the table, rows of customer_id, name, city and credit_limit; FOLDER/debezium, qlik and upserts hold the files of its
+changes as each of them writes these. ENGINE is duckdb, which takes what all dialects of SQL share, or spark, with Delta Lake from the jars
+in the folder LANDFALL_SPARK_JARS. A block is run if its fence has a name. The files come in an order of chance, some of them twice. Readers
+that pass over names with an underscore are also given FOLDER as a whole.
 
 Prints as JSON how often each block was run: {"document block": n}. Ends with the first table that is not the expected one.
 """
@@ -19,7 +20,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).parents[2]
 engine, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-expected = [tuple(row) for row in json.loads((folder / "expected.json").read_text())]
+expected = [tuple(row) for row in json.loads((folder / "_expected.json").read_text())]
 ran = collections.Counter()
 
 
@@ -70,7 +71,7 @@ class Spark:
             .config("spark.ui.enabled", "false")
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.host", "127.0.0.1")
-            .config("spark.jars", ",".join(str(jar) for jar in pathlib.Path(os.environ["LANDFALL_DELTA"]).glob("*.jar")))
+            .config("spark.jars", ",".join(str(jar) for jar in pathlib.Path(os.environ["LANDFALL_SPARK_JARS"]).glob("*.jar")))
             .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
             .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
             .config("spark.sql.sources.default", "delta")
@@ -99,11 +100,11 @@ class Spark:
 
 
 def batches(source):
-    """All files of a source in an order of chance, a few at a time, some of them again."""
+    """All files of a source, and these in an order of chance, a few at a time, some of them again."""
     files = sorted(str(file) for file in (folder / source).rglob("*.parquet"))
     chance = random.Random(source)
     order = chance.sample(files, len(files))
-    size = -(-len(order) // 4)
+    size = -(-len(order) // (4 if engine == "duckdb" else 2))
     parts = [order[n : n + size] for n in range(0, len(order), size)]
     return files, [part + chance.sample(order[: n * size], min(2, n * size)) for n, part in enumerate(parts)]
 
@@ -185,9 +186,21 @@ def auto_loader():
     )
 
 
+def whole(seen):
+    """Checks that a reader of the whole of FOLDER has seen the files that landed, and nothing below _landfall."""
+    landed = {str(file.relative_to(folder)) for source in sources for file in (folder / source).rglob("*.parquet")}
+    hidden = [file for file in folder.rglob("*.parquet") if "_landfall" in file.parts]
+    assert hidden, "nothing is hidden"
+    found = {str(pathlib.Path(file.removeprefix("file://")).relative_to(folder)) for file in seen}
+    assert found == landed, sorted(found ^ landed)
+
+
 databricks, synapse, fabric = map(Document, ["databricks", "synapse", "fabric"])
 sources = ["debezium", "qlik", "upserts"]
 if engine == "duckdb":
+    import pyarrow.dataset
+
+    whole(pyarrow.dataset.dataset(str(folder), format="parquet").files)
     database = DuckDB()
     for source in sources:
         for document in [databricks, synapse, fabric]:
@@ -202,8 +215,11 @@ if engine == "duckdb":
 else:
     database = Spark()
     auto_loader()
-    for source in sources:
-        merged(database, databricks, source)
-        for document in [databricks, fabric]:
-            streamed(database, document, source)
+    everything = database.session.read.option("recursiveFileLookup", "true").option("mergeSchema", "true").parquet(str(folder))
+    whole(everything.inputFiles())
+    ran["rows"] = everything.count()
+    merged(database, databricks, "qlik")
+    streamed(database, databricks, "debezium")
+    streamed(database, databricks, "upserts")
+    streamed(database, fabric, "qlik")
 print(json.dumps(ran))

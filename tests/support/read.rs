@@ -1,6 +1,7 @@
 //! What other programs see in landed files.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -116,8 +117,14 @@ pub(crate) fn python(script: &str, arguments: &[&str]) -> Value {
 
 /// The same in another one.
 pub(crate) fn python_of(environment: &str, script: &str, arguments: &[&str]) -> Value {
+    python_with(environment, &[], script, arguments)
+}
+
+/// The same with variables.
+pub(crate) fn python_with(environment: &str, variables: &[(&str, &OsStr)], script: &str, arguments: &[&str]) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(script);
-    let out = Command::new(cache(environment).join("bin/python")).arg(&script).args(arguments).output().expect("python");
+    let mut command = Command::new(cache(environment).join("bin/python"));
+    let out = command.arg(&script).args(arguments).envs(variables.iter().copied()).output().expect("python");
     assert!(out.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&out.stderr));
     serde_json::from_slice(&out.stdout).expect("JSON from a script")
 }

@@ -54,7 +54,7 @@ exponent. `landfall.types.variable.decimal=38,9` makes it a decimal of 38 digits
 
 ## What readers make of it
 
-Measured with pyarrow 26, DuckDB 2.0 and Spark 4.3:
+Measured with pyarrow 26, DuckDB 2.0 and Spark 4.2:
 
 | Parquet | pyarrow | DuckDB | Spark |
 |---|---|---|---|

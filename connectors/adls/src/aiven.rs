@@ -130,7 +130,7 @@ fn class_of(format: &str) -> &'static str {
     }
 }
 
-fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
+pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     for key in properties.keys().filter(|key| key.starts_with("connect.parquet.")) {
         faults.push(key, format!("{key} is not supported: Hadoop's keys of Parquet are landfall.parquet.… here"));
     }
@@ -149,7 +149,8 @@ fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     check_columns(&format, properties, faults);
     // Java writes null values as text, and fails for those whose schema it has to know.
     let nulls = if format.has_schema() { NullValues::Fail } else { NullValues::Write };
-    let own = Some(Own { envelope: Some(envelope?), partitioner: partitioner?, nulls });
+    let pointers = aiven.root();
+    let own = Some(Own { envelope: Some(envelope?), partitioner: partitioner?, pointers, nulls });
     Some(Landing { lake: lake?, format, place: place?, prefix: String::new(), state, own })
 }
 
@@ -209,6 +210,12 @@ impl AivenConfig {
             faults.push("format.output.envelope", why);
         }
         Some(Envelope { style: Style::Aiven, parts, bare: !self.envelope })
+    }
+
+    /// What the paths of all files begin with.
+    fn root(&self) -> String {
+        let begin = self.template.as_deref().and_then(|template| template.split("{{").next()).unwrap_or_default();
+        format!("{}{begin}", self.prefix).trim_end_matches('/').to_owned()
     }
 
     /// What names files. What stands behind the last variable from its first point on is how names end: what tells two files with

@@ -8,6 +8,7 @@ use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 use landfall_lake::encode::keys::FormatKeys;
 
 use crate::cloud;
+use crate::confluent;
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
 use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
@@ -68,7 +69,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
 
     fn keys(&self) -> Vec<Key> {
         let own = Gen2Config::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
-        own.chain(LakeConfig::keys()).chain(cloud::keys()).collect()
+        own.chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -90,6 +91,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
 
 pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let properties = &*cloud::GEN2.self_managed(properties, faults);
+    confluent::check(properties, faults);
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
@@ -158,6 +160,8 @@ fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<C
 
 #[cfg(test)]
 mod tests {
+    use azure_core::http::Url;
+
     use super::*;
     use crate::landing::tests::{assert_keys_known, faults, given};
 
@@ -194,6 +198,34 @@ mod tests {
         let local = landing(&[("store.url", "file:///tmp/x"), ("azure.datalake.gen2.account.name", "-"), (ACCESS_KEY, "-")]);
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
         assert_eq!(local.prefix, "lake/raw/cdc");
+    }
+
+    #[test]
+    fn commit_pointers_are_in_the_container_that_is_told() {
+        assert_eq!(landing(&[]).state, None);
+        let other = landing(&[("landfall.state.container", "pointers"), ("store.url", "http://127.0.0.1:7/acct")]);
+        assert_eq!(other.state.as_ref().map(Url::as_str), Some("http://127.0.0.1:7/acct/pointers"));
+        let why = "landfall.state.container cannot be given: a directory keeps its commit pointers itself";
+        let local = [("landfall.state.container", "pointers"), ("store.url", "file:///tmp/x")];
+        assert_eq!(faults(&AzureDataLakeGen2Sink, GOOD, &local), [why]);
+    }
+
+    #[test]
+    fn confluent_clouds_keys_are_read_as_these() {
+        let cloud = [
+            ("connector.class", "AzureDataLakeGen2Sink"),
+            ("format.class", "-"),
+            ("flush.size", "-"),
+            ("input.data.format", "JSON"),
+            ("output.data.format", "PARQUET"),
+            ("time.interval", "DAILY"),
+            ("value.converter", "JsonConverter"),
+            ("value.converter.schemas.enable", "true"),
+        ];
+        let layout = landing(&cloud).layout().expect("a layout");
+        assert!(layout.partitioner.time_based());
+        assert_eq!((layout.rotation.flush_size, layout.columns.format.extension().as_str()), (Some(1000), ".snappy.parquet"));
+        assert_eq!(layout.rotation.interval, Some(86_400_000));
     }
 
     #[test]

@@ -7,7 +7,10 @@ use landfall_lake::name::Names;
 use landfall_lake::storage::Storage;
 
 use crate::landing::{Landing, Stores};
-use crate::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink, blob, gen2, lake_sink};
+use crate::{
+    AivenAzureBlobSink, AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink, LensesDatalakeSink, aiven, blob,
+    datalake, gen2, lake_sink,
+};
 
 /// Where a connector lands.
 #[derive(Clone, Debug)]
@@ -29,9 +32,11 @@ type Read = fn(&Properties, &mut Faults) -> Option<Landing>;
 /// # Errors
 /// What is wrong with the properties, or that the class is none of those here.
 pub fn open(class: &str, properties: &Properties) -> Result<Opened, Faults> {
-    let readers: [(&str, Read); 3] = [
+    let readers: [(&str, Read); 5] = [
         (AzureDataLakeGen2Sink.class(), gen2::read),
         (AzureBlobStorageSink.class(), blob::read),
+        (AivenAzureBlobSink.class(), aiven::read),
+        (LensesDatalakeSink.class(), datalake::read),
         (AzureDataLakeSink.class(), lake_sink::read),
     ];
     let mut faults = Faults::default();

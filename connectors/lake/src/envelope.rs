@@ -31,7 +31,7 @@ pub enum Part {
     Offset,
     /// `timestamp`, in milliseconds since the epoch; in JSON, Aiven's is text in ISO 8601.
     Timestamp,
-    /// `headers`: a map of bytes. In JSON and CSV, Aiven's are a list of keys and values.
+    /// `headers`: a map of bytes. In JSON and CSV, Aiven's are a list of keys and values. JSON has them as text where they are UTF-8.
     Headers,
     /// Lenses' `metadata`: a struct of timestamp, topic, partition and offset.
     Metadata,
@@ -247,4 +247,182 @@ pub(crate) fn is_record(schema: &arrow_schema::Schema) -> bool {
 /// Whether a file of `schema` holds envelopes at all.
 pub(crate) fn is_envelope(schema: &arrow_schema::Schema) -> bool {
     schema.metadata().contains_key(ENVELOPE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
+    use arrow_array::{BinaryArray, Int64Array, StringArray, TimestampMillisecondArray};
+    use landfall_api::{Column, RawBatch, TopicPartition};
+
+    use crate::columns::{Columns, value_field};
+    use crate::encode::{Compression, Facts, avro, csv, parquet};
+    use crate::types::Types;
+
+    /// Two records from offset 7 on, the second one without a key, a timestamp's fraction and headers.
+    fn batch(value: Column) -> Batch {
+        let bytes = BinaryArray::from_iter_values([b"x", b"y"]);
+        let offset = Int64Array::from(vec![7, 8]);
+        let timestamp = TimestampMillisecondArray::from(vec![1_700_000_000_001, 1_700_000_000_000]);
+        let fields = vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Binary, true)];
+        let builders: Vec<Box<dyn arrow_array::builder::ArrayBuilder>> =
+            vec![Box::new(StringBuilder::new()), Box::new(BinaryBuilder::new())];
+        let mut lists = ListBuilder::new(StructBuilder::new(fields, builders));
+        lists.values().field_builder::<StringBuilder>(0).expect("keys").append_value("h");
+        lists.values().field_builder::<BinaryBuilder>(1).expect("values").append_value("v");
+        lists.values().append(true);
+        lists.append(true);
+        lists.append(true);
+        let origin = TopicPartition::new("t", 3);
+        let headers = Some(lists.finish());
+        let raw = RawBatch {
+            origin: origin.clone(),
+            key: bytes.clone(),
+            value: bytes,
+            offset: offset.clone(),
+            timestamp: timestamp.clone(),
+            headers: headers.clone(),
+        };
+        Batch {
+            origin,
+            topic: "t".into(),
+            key: Column {
+                field: Arc::new(Field::new("key", DataType::Utf8, true)),
+                array: Arc::new(StringArray::from(vec![Some("k"), None])),
+            },
+            value,
+            offset,
+            timestamp,
+            headers,
+            raw: Arc::new(raw),
+            covers: 7..9,
+        }
+    }
+
+    fn structs() -> Column {
+        let fields = Fields::from(vec![Field::new("a", DataType::Utf8, true)]);
+        let array = StructArray::new(fields.clone(), vec![Arc::new(StringArray::from(vec!["1", "2"]))], None);
+        let metadata = HashMap::from([("connect.name".to_owned(), "s.Value".to_owned())]);
+        let field = Field::new("v", DataType::Struct(fields), true).with_metadata(metadata);
+        Column { field: Arc::new(field), array: Arc::new(array) }
+    }
+
+    fn bytes() -> Column {
+        let field = Arc::new(Field::new("v", DataType::Binary, true));
+        Column { field, array: Arc::new(BinaryArray::from_iter_values([b"1", b"2"])) }
+    }
+
+    fn file(format: Format, envelope: Envelope, value: Column) -> Vec<u8> {
+        let columns = Columns { format, envelope: Some(envelope), system: Vec::new(), types: Types::default() };
+        let batch = batch(value);
+        let schema = columns.schema(&columns.shape(&batch)).expect("a schema");
+        let rows = columns.rows(&batch, &schema).expect("rows");
+        let mut encoder = columns.format.encoder(&schema, &Facts::new(batch.origin, 7));
+        encoder.write(&rows, 0, 1 << 20).expect("write");
+        let mut file = encoder.take();
+        file.extend(encoder.finish(8).expect("finish"));
+        file.concat()
+    }
+
+    fn aiven(fields: &str, bare: bool) -> Envelope {
+        Envelope { style: Style::Aiven, parts: Part::aiven(fields.split(',')).expect("parts"), bare }
+    }
+
+    fn text(format: Format, envelope: Envelope, value: Column) -> String {
+        String::from_utf8(file(format, envelope, value)).expect("UTF-8")
+    }
+
+    const ALL: &str = "key,value,offset,timestamp,headers";
+
+    #[test]
+    fn aivens_json_has_its_parts_in_javas_order() {
+        let json = |framing| Format::Json(json::Options { framing, ..json::Options::default() });
+        let first = r#"{"headers":[{"key":"h","value":"v"}],"offset":7,"value":{"a":"1"},"key":"k","timestamp":"2023-11-14T22:13:20.001Z"}"#;
+        let second = r#"{"headers":[],"offset":8,"value":{"a":"2"},"key":null,"timestamp":"2023-11-14T22:13:20Z"}"#;
+        let between = text(json(json::Framing::Between), aiven(ALL, false), structs());
+        assert_eq!(between, format!("{first}\n{second}"));
+        let array = text(json(json::Framing::Array), aiven(ALL, false), structs());
+        assert_eq!(array, format!("[\n{first},\n{second}\n]"));
+        let bare = |fields, value| text(json(json::Framing::Between), aiven(fields, true), value);
+        assert_eq!(bare("value", structs()), "{\"a\":\"1\"}\n{\"a\":\"2\"}");
+        assert_eq!(bare("value", bytes()), "\"MQ==\"\n\"Mg==\"");
+        assert_eq!(bare("key", structs()), "\"k\"\nnull");
+        let one = text(json(json::Framing::Between), aiven("value", false), bytes());
+        assert_eq!(one, "{\"value\":\"MQ==\"}\n{\"value\":\"Mg==\"}");
+    }
+
+    #[test]
+    fn aivens_csv_has_its_parts_in_the_order_given() {
+        let csv = |base64| Format::Csv(csv::Options { lines: csv::Lines::Parts { base64 }, compression: Compression::None });
+        let found = text(csv(true), aiven(ALL, false), bytes());
+        assert_eq!(found, "aw==,MQ==,7,1700000000001,aA==:dg==;\n,Mg==,8,1700000000000,");
+        assert_eq!(text(csv(false), aiven("offset,value", true), bytes()), "7,1\n8,2");
+    }
+
+    #[test]
+    fn aivens_avro_is_a_record_of_its_parts() {
+        let avro = || Format::Avro(avro::Options::default());
+        let written = file(avro(), aiven(ALL, false), structs());
+        let reader = apache_avro::Reader::new(&written[..]).expect("a header");
+        let schema = serde_json::to_value(reader.writer_schema()).expect("JSON");
+        assert_eq!((&schema["name"], &schema["namespace"]), (&"connector_records".into(), &"io.aiven.avro.output.schema".into()));
+        let types: Vec<_> = ["offset", "timestamp", "headers"]
+            .iter()
+            .map(|name| {
+                schema["fields"].as_array().and_then(|all| all.iter().find(|f| f["name"] == *name)).map(|f| f["type"].clone())
+            })
+            .collect();
+        let map = serde_json::json!({"type": "map", "values": ["null", "bytes"]});
+        assert_eq!(types, [Some("long".into()), Some("long".into()), Some(map)]);
+        let rows: Vec<_> = reader.map(|row| format!("{:?}", row.expect("a record"))).collect();
+        assert!(rows[0].contains("Long(1700000000001)") && rows[0].contains("Bytes([118])"), "{rows:?}");
+
+        let written = file(avro(), aiven("value", true), structs());
+        let reader = apache_avro::Reader::new(&written[..]).expect("a header");
+        assert_eq!(serde_json::to_value(reader.writer_schema()).expect("JSON")["name"], "Value");
+    }
+
+    #[test]
+    fn parquet_keeps_the_value_whole_and_it_can_be_learned_again() {
+        let format = Format::Parquet(parquet::Options::default());
+        let columns = Columns { format, envelope: Some(aiven(ALL, false)), system: Vec::new(), types: Types::default() };
+        for value in [structs(), bytes()] {
+            let batch = batch(value);
+            let schema = columns.schema(&columns.shape(&batch)).expect("a schema");
+            let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            assert_eq!(names.join(","), ALL);
+            assert_eq!(value_field(&schema).data_type(), batch.value.field.data_type());
+            assert_eq!(columns.rows(&batch, &schema).expect("rows").num_rows(), 2);
+        }
+        let free = HashMap::from([("connect.schemaless".to_owned(), "true".to_owned())]);
+        let field = Field::new("v", DataType::Struct(Fields::empty()), true).with_metadata(free);
+        let empty = Column { field: Arc::new(field), array: Arc::new(StructArray::new_empty_fields(2, None)) };
+        let batch = batch(empty);
+        let schema = columns.schema(&columns.shape(&batch)).expect("a schema");
+        assert_eq!(value_field(&schema).data_type(), &DataType::Struct(Fields::empty()));
+        assert_eq!(columns.rows(&batch, &schema).expect("rows").column(1).null_count(), 2);
+    }
+
+    #[test]
+    fn lenses_envelope_has_metadata() {
+        let parts = vec![Part::Key, Part::Value, Part::Headers, Part::Metadata];
+        let envelope = Envelope { style: Style::Lenses, parts, bare: false };
+        let found = text(Format::Json(json::Options::default()), envelope, structs());
+        let first = found.lines().next().expect("a line");
+        assert_eq!(
+            first,
+            r#"{"key":"k","value":{"a":"1"},"headers":{"h":"v"},"metadata":{"timestamp":1700000000001,"topic":"t","partition":3,"offset":7}}"#
+        );
+    }
+
+    #[test]
+    fn parts_are_found_by_name() {
+        assert_eq!(Part::aiven(["Value", "key"]), Ok(vec![Part::Value, Part::Key]));
+        assert_eq!(Part::aiven(["value", "value"]), Err("value is there twice".into()));
+        assert!(Part::aiven(["metadata"]).expect_err("refused").starts_with("supported values are: 'key'"));
+        assert_eq!(Part::aiven(std::iter::empty()), Err("cannot be empty".into()));
+    }
 }

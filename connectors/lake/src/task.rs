@@ -246,6 +246,9 @@ impl LakeTask {
                 None => {}
             }
         }
+        if self.layout.rotation.schedule.is_none() {
+            return;
+        }
         let now_ms = now_ms();
         let rung: Vec<_> = self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.roll.tick(now_ms)?))).collect();
         for (origin, reason) in rung {
@@ -409,13 +412,16 @@ impl SinkTask for LakeTask {
 
     fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
         self.settle(Instant::now())?;
-        Ok(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.take_offset()?))).collect())
+        let mut offsets = self.confirmations();
+        offsets.extend(self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.take_offset()?))));
+        Ok(offsets)
     }
 
     fn accepted(&mut self, offsets: &BTreeMap<TopicPartition, Offset>) {
-        for tp in offsets.keys() {
+        for (tp, offset) in offsets {
+            self.confirmed(tp, offset);
             if let Some(partition) = self.partitions.get_mut(tp) {
-                partition.accepted();
+                partition.accepted(offset);
                 self.due.insert(tp.clone());
             }
         }

@@ -9,7 +9,10 @@
 //! 4. every write of a pointer is a compare-and-set, and who loses one changes nothing any more;
 //! 5. commits of one incarnation have no offset in common;
 //! 6. nothing that is visible is deleted or overwritten;
-//! 7. the group's offset is that of a pointer whose files are all published.
+//! 7. the group's offset is that of a pointer whose files are all published;
+//! 8. nothing is committed while the group's offset is another's: behind a new pointer it would look as if it had just been set;
+//! 9. what the group says moves a pointer only if the group has taken a commit of this owner since the pointer was read. What it said
+//!    before may have been followed by another owner, and be behind what has landed since.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +73,8 @@ enum Phase {
     Fence(Pointer, Plan),
     /// Publishes what is pending and not known to be published; then the plan, if it is not yet carried out.
     Publish(Vec<Pending>, Plan),
+    /// Waits for the group to take its own offset once more, and carries out the plan then.
+    Confirm(Plan),
     /// Carries out the plan.
     Adjust(Pointer),
     Idle,
@@ -95,9 +100,8 @@ pub struct Owner {
     /// The pointer as it was last read or written, and its version.
     held: Option<(Pointer, Version)>,
     phase: Phase,
-    /// Whether the group's offset is another's until it is known to be ours. Before that nothing is committed: behind a new pointer
-    /// it would look as if an operator had set the group back.
-    foreign: bool,
+    /// Whether the group has accepted an offset of the pointer from this owner.
+    ours: bool,
     /// Files that were taken for published because what was staged of them is gone.
     assumed: u64,
     /// Offsets that were left out because their records are gone.
@@ -108,11 +112,11 @@ impl Owner {
     /// Who is to become the owner. First [`call`](Self::call) tells what to do.
     #[must_use]
     pub fn new(claim: Claim) -> Self {
-        let foreign = claim.start.committed.as_ref().is_some_and(|c| start::incarnation(&c.metadata).is_none());
-        Self { claim: Arc::new(claim), held: None, phase: Phase::Read, foreign, assumed: 0, skipped: 0 }
+        Self { claim: Arc::new(claim), held: None, phase: Phase::Read, ours: false, assumed: 0, skipped: 0 }
     }
 
-    /// The call that comes next; None when it is [idle](Self::is_idle) or at its [end](Self::end).
+    /// The call that comes next; None when it is [idle](Self::is_idle), [awaits the group](Self::awaits_group), or is at its
+    /// [end](Self::end).
     #[must_use]
     pub fn call(&self) -> Option<Call<'_>> {
         let version = self.held.as_ref().map(|(_, version)| version);
@@ -121,7 +125,7 @@ impl Owner {
             Phase::Fence(next, _) | Phase::Adjust(next) | Phase::Commit(next) => Some(Call::Write(next, version)),
             Phase::Refence { fenced, .. } => Some(Call::Write(fenced, version)),
             Phase::Publish(left, _) => Some(Call::Publish(left)),
-            Phase::Idle | Phase::Ended(_) => None,
+            Phase::Confirm(_) | Phase::Idle | Phase::Ended(_) => None,
         }
     }
 
@@ -143,11 +147,17 @@ impl Owner {
         self.held.as_ref().map(|(pointer, _)| pointer)
     }
 
-    /// What may be committed to the group: only of a pointer whose files are all published.
+    /// What is to be committed to the group now, also if the group has it already: what it has, to see whether this worker may still
+    /// commit; else the pointer's, once its files are all published.
     #[must_use]
     pub fn offset(&self) -> Option<Offset> {
-        let pointer = self.pointer().filter(|_| self.is_idle())?;
-        Some(Offset { offset: pointer.landed.low(), metadata: start::token(pointer) })
+        let pointer = self.pointer()?;
+        let ours = |offset| Offset { offset, metadata: start::token(pointer) };
+        match &self.phase {
+            Phase::Confirm(plan) => Some(self.claim.start.committed.clone().unwrap_or_else(|| ours(plan.from().unwrap_or_default()))),
+            Phase::Idle => Some(ours(pointer.landed.low())),
+            _ => None,
+        }
     }
 
     /// What the commit is called whose files are being published: `<incarnation>.<epoch>.<seq>`.
@@ -162,15 +172,27 @@ impl Owner {
         self.skipped
     }
 
-    /// The group has accepted an [`offset`](Self::offset).
-    pub fn accepted(&mut self) {
-        self.foreign = false;
+    /// The group has accepted `offset`, which this owner has [given](Self::offset), from a member of the generation that has the
+    /// partition.
+    pub fn accepted(&mut self, offset: &Offset) {
+        if self.offset().as_ref() == Some(offset) {
+            match self.phase {
+                Phase::Confirm(plan) => self.phase = self.adjust(plan),
+                _ => self.ours = true,
+            }
+        }
     }
 
-    /// Whether the group has to accept an [`offset`](Self::offset) before anything is committed.
+    /// Whether the group has to accept the [`offset`](Self::offset) before it goes on.
     #[must_use]
     pub fn awaits_group(&self) -> bool {
-        self.foreign
+        matches!(self.phase, Phase::Confirm(_)) || self.is_idle() && !self.ours && self.foreign().is_some()
+    }
+
+    /// The group's offset, as it was when the partition was assigned, if something else has set it.
+    fn foreign(&self) -> Option<i64> {
+        let foreign = |committed: &&Offset| start::incarnation(&committed.metadata).is_none();
+        self.claim.start.committed.as_ref().filter(foreign).map(|committed| committed.offset)
     }
 
     /// The files that were taken for published since the last call, because what was staged of them is gone.
@@ -188,6 +210,9 @@ impl Owner {
     }
 
     fn fence(&mut self, found: Option<(Pointer, Version)>) -> Phase {
+        if found.is_none() && self.held.is_some() {
+            return self.removed();
+        }
         let Claim { name, identity, writer, start, rules } = &*self.claim;
         let pointer = found.as_ref().map(|(pointer, _)| pointer);
         let plan = match start::plan(name, pointer, identity, start, *rules) {
@@ -201,18 +226,20 @@ impl Owner {
             Some(pointer) => {
                 let known = !pointer.identity.kafka_cluster_id.is_empty();
                 let identity = if known { pointer.identity.clone() } else { identity.clone() };
-                Pointer { identity, epoch: pointer.epoch + 1, owner: writer.clone(), ..pointer.clone() }
+                let topic_id = pointer.topic_id.or(start.topic);
+                Pointer { identity, topic_id, epoch: pointer.epoch + 1, owner: writer.clone(), ..pointer.clone() }
             }
             None => Pointer {
                 identity: identity.clone(),
                 topic_id: start.topic,
-                incarnation: 0,
+                incarnation: start.born(),
                 epoch: 1,
                 seq: 0,
                 owner: writer.clone(),
-                landed: Offsets::before(if let Plan::Create(low) = plan { low } else { start.first }),
+                landed: Offsets::before(plan.from().unwrap_or(start.first)),
                 pending: Vec::new(),
                 published: true,
+                obeyed: self.foreign(),
             },
         };
         self.held = found;
@@ -220,7 +247,7 @@ impl Owner {
     }
 
     fn resolve(&mut self, found: Option<(Pointer, Version)>, next: Pointer, fenced: Option<Pointer>) -> Phase {
-        let Some((pointer, version)) = found else { return Phase::Ended(End::Lost) };
+        let Some((pointer, version)) = found else { return self.removed() };
         if pointer == next {
             return self.written(next, version, Plan::Keep);
         }
@@ -233,6 +260,13 @@ impl Owner {
             }
             _ => Phase::Ended(End::Lost),
         }
+    }
+
+    fn removed(&self) -> Phase {
+        let name = &self.claim.name;
+        Phase::Ended(End::Refused(format!(
+            "the pointer of {name} was removed while its records were landing: it has to be put back, or landfall adopt sets another"
+        )))
     }
 
     fn fenced(&mut self, fenced: Pointer, version: Version, next: Pointer) -> Phase {
@@ -252,16 +286,24 @@ impl Owner {
         if !left.is_empty() {
             return Phase::Publish(left, plan);
         }
-        let Some(pointer) = self.pointer() else { return Phase::Ended(End::Lost) };
-        let landed = match plan {
+        match plan {
+            Plan::Create(_) | Plan::Keep => Phase::Idle,
+            Plan::Raise(_) if self.foreign().is_none() => self.adjust(plan),
+            Plan::Raise(_) | Plan::Rewind(_) => Phase::Confirm(plan),
+        }
+    }
+
+    fn adjust(&self, plan: Plan) -> Phase {
+        let (Some(pointer), obeyed) = (self.pointer(), self.foreign()) else { return Phase::Ended(End::Lost) };
+        let adjusted = Pointer { published: true, obeyed, ..pointer.clone() };
+        Phase::Adjust(match plan {
             Plan::Create(_) | Plan::Keep => return Phase::Idle,
-            Plan::Raise(low) => {
-                return Phase::Adjust(Pointer { landed: pointer.landed.raised_to(low), published: true, ..pointer.clone() });
+            Plan::Raise(low) => Pointer { landed: pointer.landed.raised_to(low), ..adjusted },
+            Plan::Rewind(low) => {
+                let (incarnation, topic_id) = (pointer.incarnation + 1, self.claim.start.topic.or(pointer.topic_id));
+                Pointer { incarnation, topic_id, landed: Offsets::before(low), pending: Vec::new(), ..adjusted }
             }
-            Plan::Rewind(low) => Offsets::before(low),
-        };
-        let (incarnation, topic_id) = (pointer.incarnation + 1, self.claim.start.topic.or(pointer.topic_id));
-        Phase::Adjust(Pointer { incarnation, topic_id, landed, pending: Vec::new(), published: true, ..pointer.clone() })
+        })
     }
 
     /// The answer to [`Call::Write`]; None if it is not known whether it was applied or will be.
@@ -273,10 +315,11 @@ impl Owner {
             (Phase::Refence { fenced, next }, Some(Written::Done(version))) => self.fenced(fenced, version, next),
             // the write that this was to keep away may have come before it
             (Phase::Refence { fenced, next }, _) => Phase::Resolve { next, fenced: Some(fenced) },
-            (_, Some(Written::Refused)) => Phase::Ended(End::Lost),
             // whatever became of it, what is read next counts
             (Phase::Fence(..) | Phase::Adjust(_), None) => Phase::Read,
-            (Phase::Commit(next), None) => Phase::Resolve { next, fenced: None },
+            (Phase::Fence(..) | Phase::Adjust(_), Some(Written::Refused)) => Phase::Ended(End::Lost),
+            // refused, because another owner has written, because it was sent twice by something in between, or there is no pointer
+            (Phase::Commit(next), _) => Phase::Resolve { next, fenced: None },
             (other, _) => other,
         };
     }
@@ -324,7 +367,7 @@ impl Owner {
     /// committed before.
     pub fn commit(&mut self, files: Vec<Pending>, landed: Offsets) {
         assert!(self.is_idle(), "a commit while the one before is under way");
-        assert!(!self.foreign, "a commit before the group's offset is ours");
+        assert!(!self.awaits_group(), "a commit before the group's offset is ours");
         let Some((held, _)) = &self.held else { return };
         assert!(landed.includes(&held.landed), "a commit forgets offsets that have landed");
         for file in &files {
@@ -333,7 +376,8 @@ impl Owner {
             let new = |offset| landed.contains(offset) && !held.landed.contains(offset);
             assert!(new(file.first) && new(file.last), "{} holds offsets that have landed", file.file.path);
         }
-        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, ..held.clone() });
+        let obeyed = held.obeyed.filter(|_| !self.ours);
+        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, obeyed, ..held.clone() });
     }
 
     /// Writes down that the files of the last commit are published and that all offsets of `landed` are done with, no file being
@@ -343,13 +387,19 @@ impl Owner {
     /// If it is not [idle](Self::is_idle), the group's offset is another's, or offsets would be forgotten.
     pub fn save(&mut self, landed: Offsets) -> bool {
         assert!(self.is_idle(), "a pointer is saved while a commit is under way");
-        assert!(!self.foreign, "a pointer is saved before the group's offset is ours");
+        assert!(!self.awaits_group(), "a pointer is saved before the group's offset is ours");
         let Some((held, _)) = &self.held else { return false };
         assert!(landed.includes(&held.landed), "a pointer that is saved forgets offsets that have landed");
-        if held.published && landed == held.landed {
+        let obeyed = held.obeyed.filter(|_| !self.ours);
+        if held.published && landed == held.landed && obeyed == held.obeyed {
             return false;
         }
-        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, published: true, ..held.clone() });
+        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, published: true, obeyed, ..held.clone() });
         true
     }
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,9 @@ pub struct Pointer {
     pub pending: Vec<Pending>,
     /// Whether all of them are known to be visible, or to have been.
     pub published: bool,
+    /// The offset of the group that something else has set and that this pointer already follows. Kept until the group has one of
+    /// ours: as long as it has not, it would look as if it were set again.
+    pub obeyed: Option<i64>,
 }
 
 impl Pointer {
@@ -108,7 +111,15 @@ impl Pointer {
     /// # Errors
     /// It is none, or one of another format.
     pub fn decode(content: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(content).map_err(|error| error.to_string())
+        #[derive(Deserialize)]
+        struct Format {
+            v: u32,
+        }
+        match serde_json::from_slice(content) {
+            Ok(Format { v: FORMAT }) => serde_json::from_slice(content).map_err(|error| error.to_string()),
+            Ok(Format { v }) => Err(format!("it has format {v}, and this worker knows {FORMAT}")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// What is stored.
@@ -135,14 +146,16 @@ struct Stored {
     landed: Vec<i64>,
     pending: Vec<Pending>,
     published: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    obeyed: Option<i64>,
 }
 
 impl From<Pointer> for Stored {
     fn from(pointer: Pointer) -> Self {
         let (low, landed) = (pointer.landed.low(), pointer.landed.lengths());
-        let Pointer { identity, topic_id, incarnation, epoch, seq, owner, pending, published, .. } = pointer;
+        let Pointer { identity, topic_id, incarnation, epoch, seq, owner, pending, published, obeyed, .. } = pointer;
         let topic_id = topic_id.map(|id| id.to_string());
-        Self { v: FORMAT, identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published }
+        Self { v: FORMAT, identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published, obeyed }
     }
 }
 
@@ -150,12 +163,65 @@ impl TryFrom<Stored> for Pointer {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Self, String> {
-        let Stored { v, identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published } = stored;
-        if v != FORMAT {
-            return Err(format!("it has format {v}, and this worker knows {FORMAT}"));
-        }
+        let Stored { identity, topic_id, incarnation, epoch, seq, owner, low, landed, pending, published, obeyed, .. } = stored;
         let topic_id = topic_id.map(|id| id.parse()).transpose()?;
         let landed = Offsets::of_lengths(low, &landed).ok_or("its landed offsets are none")?;
-        Ok(Self { identity, topic_id, incarnation, epoch, seq, owner, landed, pending, published })
+        Ok(Self { identity, topic_id, incarnation, epoch, seq, owner, landed, pending, published, obeyed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointer() -> Pointer {
+        let file = Sealed { path: "topics/t/p=1/t+0+0000000012.parquet".into(), token: "tok".into(), size: 99, staged_at: 1_700_000_000_000 };
+        Pointer {
+            identity: Identity { connector: "c".into(), group: "connect-c".into(), kafka_cluster_id: "k".into() },
+            topic_id: TopicId::new(1),
+            incarnation: 2,
+            epoch: 3,
+            seq: 4,
+            owner: Writer { worker: "w:8083".into(), task: 1, instance: 7, opened_at: 1_700_000_000_001 },
+            landed: Offsets::of_lengths(12, &[3, 5]).expect("lengths"),
+            pending: vec![Pending { file, first: 15, last: 19, rows: 5 }],
+            published: false,
+            obeyed: None,
+        }
+    }
+
+    const STORED: &str = r#"{"v":1,"connector":"c","group":"connect-c","kafka_cluster_id":"k","topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","incarnation":2,"epoch":3,"seq":4,"owner":{"worker":"w:8083","task":1,"instance":7,"opened_at":1700000000001},"low":12,"landed":[3,5],"pending":[{"path":"topics/t/p=1/t+0+0000000012.parquet","token":"tok","size":99,"staged_at":1700000000000,"first":15,"last":19,"rows":5}],"published":false}"#;
+
+    #[test]
+    fn a_pointer_is_stored_as_other_workers_know_it() {
+        assert_eq!(String::from_utf8(pointer().encode()).expect("text"), STORED);
+        assert_eq!(Pointer::decode(STORED.as_bytes()), Ok(pointer()));
+        let bare = Pointer { topic_id: None, obeyed: Some(8), ..pointer() };
+        let stored = String::from_utf8(bare.encode()).expect("text");
+        assert!(!stored.contains("topic_id") && stored.ends_with(r#""published":false,"obeyed":8}"#), "{stored}");
+        assert_eq!(Pointer::decode(stored.as_bytes()), Ok(bare));
+        assert_eq!(Pointer::path("topics/t/0"), "_landfall/v1/topics/t/0.json");
+    }
+
+    #[test]
+    fn what_is_no_pointer_is_refused() {
+        let known = |content: &str| Pointer::decode(content.as_bytes()).expect_err("it is none");
+        assert_eq!(known(&STORED.replace("\"v\":1", "\"v\":2")), "it has format 2, and this worker knows 1");
+        assert_eq!(known(r#"{"v":7,"all":"else"}"#), "it has format 7, and this worker knows 1");
+        assert!(known(&STORED.replace("[3,5]", "[3]")).contains("its landed offsets are none"));
+        assert!(known(&STORED.replace("AAAAAQ", "AAAAAA")).contains("is no topic id"));
+        for none in ["", "{}", "[]", &STORED[..STORED.len() - 1], &STORED.replace("\"seq\":4,", "")] {
+            assert!(!known(none).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_pointer_stays_small() {
+        // as many as a tracker allows, over as many offsets as it allows
+        let runs = 30_000;
+        let lengths = vec![(1 << 21) / (2 * runs) as i64; 2 * runs];
+        let pointer = Pointer { landed: Offsets::of_lengths(1 << 50, &lengths).expect("lengths"), ..pointer() };
+        assert!(pointer.encode().len() < MOST_BYTES, "{} bytes", pointer.encode().len());
+        assert_eq!(Pointer::decode(&pointer.encode()), Ok(pointer));
     }
 }

@@ -130,7 +130,7 @@ impl Format {
     pub(crate) fn check(&self, value: &Field, key: Option<&Field>) -> Result<(), RecordError> {
         match self {
             Self::Parquet(_) | Self::Json(_) => Ok(()),
-            Self::Avro(options) => avro::check(options, value),
+            Self::Avro(options) => avro::check(options, value, key),
             Self::Csv(options) => options.check(value, key),
             Self::Bytes(options) => options.check(value),
         }
@@ -142,7 +142,7 @@ impl Format {
         match self {
             Self::Parquet(options) => Box::new(parquet::Parquet::new(schema.clone(), options, facts)),
             Self::Json(options) => Box::new(json::Json::new(*options)),
-            Self::Avro(options) => Box::new(avro::Avro::new(schema.clone(), options, facts)),
+            Self::Avro(options) => Box::new(avro::Avro::new(schema, options, facts)),
             Self::Csv(options) => Box::new(csv::Csv::new(schema, *options)),
             Self::Bytes(options) => Box::new(bytes::Bytes::new(options)),
         }

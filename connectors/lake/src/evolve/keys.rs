@@ -1,9 +1,8 @@
 //! The keys that say what a changed schema does. Names, types and defaults are those of `StorageSinkConnectorConfig` (12.0).
 
-use landfall_api::{Effect, Faults, Key, Properties, Width, config};
+use landfall_api::{Faults, Key, Properties, Width, config};
 
 use super::Rule;
-use crate::config::no_effect;
 
 config! {
     /// What a changed schema does.
@@ -20,8 +19,6 @@ config! {
         /// file's. FORWARD: an older version does, and newer ones are projected, without their new fields. Schemas need versions for all
         /// but NONE, as those of a registry have them; otherwise records of a second schema are refused.
         schema_compatibility: String = "schema.compatibility" { default: Some("NONE"), importance: High, group: "Schema", width: Width::Short, display: "Schema Compatibility", valid: OneOf(&["NONE", "BACKWARD", "FORWARD", "FULL"]) };
-        /// Whether maps whose keys may be null are maps in files.
-        allow_optional_map_keys: bool = "allow.optional.map.keys" { default: Some("false"), importance: Low, group: "Schema", width: Width::Short, display: "Allow Optional Map Keys", effect: Nothing("maps are always maps") };
     }
 }
 
@@ -45,11 +42,10 @@ impl SchemaKeys {
 
     /// Warnings about keys that are set and have no effect.
     #[must_use]
-    pub fn warnings(&self, properties: &Properties) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<String> {
         let ignored = self.schema == "widen" && self.schema_compatibility != "NONE";
         let ignored = ignored.then(|| "schema.compatibility has no effect in Landfall: landfall.schema=widen".to_owned());
-        let without: Vec<Key> = Self::KEYS.iter().filter(|key| matches!(key.effect, Effect::Nothing(_))).copied().collect();
-        ignored.into_iter().chain(no_effect(&without, properties)).collect()
+        ignored.into_iter().collect()
     }
 }
 
@@ -61,7 +57,7 @@ mod tests {
         let given: Properties = pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
         let mut faults = Faults::default();
         let keys = SchemaKeys::read(std::convert::identity, &given, &mut faults).unwrap_or_else(|| panic!("{faults}"));
-        let warnings = keys.warnings(&given);
+        let warnings = keys.warnings();
         (keys, warnings)
     }
 
@@ -85,11 +81,5 @@ mod tests {
         let why =
             "Invalid value full for configuration schema.compatibility: String must be one of: NONE, BACKWARD, FORWARD, FULL";
         assert_eq!(faults.to_string(), why);
-    }
-
-    #[test]
-    fn maps_are_maps() {
-        let why = "allow.optional.map.keys has no effect in Landfall: maps are always maps";
-        assert_eq!(read(&[("allow.optional.map.keys", "true")]).1, [why]);
     }
 }

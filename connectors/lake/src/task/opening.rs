@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow_schema::FieldRef;
 use futures::stream::{self, StreamExt};
-use landfall_api::{Opened, Opening, TaskError, TopicPartition};
+use landfall_api::{Offset, Opened, Opening, TaskError, TopicPartition};
 
 use super::partition::{Driven, Partition, Roll};
 use super::{Event, LakeTask, OPENINGS, now_ms};
@@ -24,8 +24,16 @@ const POINTED: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) instance: u64,
+    /// What was found; None while it is asked for.
     pub(super) found: Option<Result<Box<Found>, TaskError>>,
-    _driven: Driven,
+    driven: Driven,
+}
+
+impl Asked {
+    /// Who has been found, and waits for the group before it can be gone on with.
+    fn waiting(&mut self) -> Option<&mut Found> {
+        self.found.as_mut()?.as_mut().ok().filter(|found| !found.owner.is_idle()).map(|found| &mut **found)
+    }
 }
 
 /// What was found when a partition was asked for.
@@ -53,30 +61,57 @@ impl LakeTask {
                 (Some(then), Some(now)) => then == *now,
                 _ => true,
             };
-            let low =
-                pointer.filter(|pointer| pointer.identity.is(&self.identity(None)) && same(pointer)).map(|p| p.landed.low());
-            Ok::<_, TaskError>((tp, low))
+            let mine = pointer.filter(|pointer| pointer.identity.is(&self.identity(None)) && same(pointer));
+            // Files that may wait to be published do not wait for another record: theirs are read again, which opens the partition.
+            let waits = |pointer: &Pointer| if pointer.published { None } else { pointer.pending.iter().map(|p| p.first).min() };
+            let begin = mine.map(|pointer| waits(&pointer).map_or(pointer.landed.low(), |first| first.min(pointer.landed.low())));
+            Ok::<_, TaskError>((tp, begin))
         };
         let all = stream::iter(partitions.iter().cloned()).map(ask).buffer_unordered(OPENINGS).collect::<Vec<_>>();
         let asked = self.context.runtime.block_on(async { tokio::time::timeout(POINTED, all).await });
         let asked = asked.map_err(|_| TaskError::Retriable(format!("{} does not answer", self.place.state.url())))?;
         let found: Vec<_> = asked.into_iter().collect::<Result<_, _>>()?;
-        Ok(found.into_iter().filter_map(|(tp, low)| Some((tp, low?))).collect())
+        Ok(found.into_iter().filter_map(|(tp, begin)| Some((tp, begin?))).collect())
     }
 
     /// What is known of a partition, once that is so.
     pub(super) fn opened(&mut self, origin: &TopicPartition, opening: &Opening) -> Result<Option<Opened>, TaskError> {
-        match self.asked.get_mut(origin).map(|asked| asked.found.take()) {
+        match self.asked.get_mut(origin) {
             None => {
                 self.ask(origin, opening);
-                Ok(None)
+                return Ok(None);
             }
-            Some(None) => Ok(None),
-            Some(Some(found)) => {
-                let asked = self.asked.remove(origin);
-                let instance = asked.map_or(0, |asked| asked.instance);
-                Ok(Some(self.taken(origin, instance, *found?, opening)))
+            Some(asked) => {
+                if asked.found.is_none() || asked.waiting().is_some() {
+                    return Ok(None);
+                }
             }
+        }
+        match self.asked.remove(origin) {
+            Some(Asked { instance, found: Some(found), .. }) => Ok(Some(self.taken(origin, instance, *found?, opening))),
+            _ => Ok(None),
+        }
+    }
+
+    /// What the group is to accept before partitions that are asked for are gone on with.
+    pub(super) fn confirmations(&mut self) -> BTreeMap<TopicPartition, Offset> {
+        self.asked.iter_mut().filter_map(|(tp, asked)| Some((tp.clone(), asked.waiting()?.owner.offset()?))).collect()
+    }
+
+    /// The group has accepted `offset` of a partition that is asked for.
+    pub(super) fn confirmed(&mut self, origin: &TopicPartition, offset: &Offset) {
+        let Some(asked) = self.asked.get_mut(origin) else { return };
+        let Some(found) = asked.waiting() else { return };
+        found.owner.accepted(offset);
+        if found.owner.call().is_none() {
+            return;
+        }
+        let Some(Ok(found)) = asked.found.take() else { return };
+        let Found { owner, area, .. } = *found;
+        let instance = asked.instance;
+        let driven = self.opening(origin, instance, owner, area.partition);
+        if let Some(asked) = self.asked.get_mut(origin) {
+            asked.driven = driven;
         }
     }
 
@@ -98,7 +133,13 @@ impl LakeTask {
         };
         let identity = self.identity(opening.cluster.as_ref());
         let claim = Claim { name: origin.to_string(), identity, writer, start, rules: self.layout.rules };
-        let (place, folder) = (self.place.clone(), self.folder(origin));
+        let driven = self.opening(origin, instance, Owner::new(claim), self.folder(origin));
+        self.asked.insert(origin.clone(), Asked { instance, found: None, driven });
+    }
+
+    /// Has `owner` open its partition, in the background.
+    fn opening(&self, origin: &TopicPartition, instance: u64, owner: Owner, folder: String) -> Driven {
+        let place = self.place.clone();
         let (checked, permits) = (self.checked.clone(), self.openings.clone());
         let has_schema = self.layout.columns.format.has_schema();
         let (reports, of) = (self.reports.clone(), origin.clone());
@@ -106,13 +147,12 @@ impl LakeTask {
             let _permit = permits.acquire().await;
             let checked = checked.get_or_try_init(|| async { place.storage.check().await.map_err(retriable) }).await;
             let opened = match checked {
-                Ok(()) => open(&place, claim, folder, has_schema).await.map(Box::new),
+                Ok(()) => open(&place, owner, folder, has_schema).await.map(Box::new),
                 Err(error) => Err(error),
             };
             reports.send(Event::Opened { origin: of, instance, opened });
         });
-        let asked = Asked { instance, found: None, _driven: Driven(asking.abort_handle()) };
-        self.asked.insert(origin.clone(), asked);
+        Driven(asking.abort_handle())
     }
 
     fn taken(&mut self, origin: &TopicPartition, instance: u64, found: Found, opening: &Opening) -> Opened {
@@ -138,9 +178,8 @@ impl LakeTask {
     }
 }
 
-/// Becomes the owner of a partition.
-async fn open(place: &Place, claim: Claim, folder: String, has_schema: bool) -> Result<Found, TaskError> {
-    let mut owner = Owner::new(claim);
+/// Makes `owner` that of its partition, as far as the group need not be asked.
+async fn open(place: &Place, mut owner: Owner, folder: String, has_schema: bool) -> Result<Found, TaskError> {
     place.drive(&mut owner, &folder).await?;
     match owner.end() {
         Some(End::Refused(why)) => return Err(TaskError::Fatal(why.clone())),
@@ -149,6 +188,9 @@ async fn open(place: &Place, claim: Claim, folder: String, has_schema: bool) -> 
     }
     let pointer = owner.pointer();
     let area = Area { partition: folder, epoch: pointer.map_or(0, |pointer| pointer.epoch) };
+    if !owner.is_idle() {
+        return Ok(Found { owner, area, learned: None });
+    }
     if let Err(error) = place.storage.sweep(&area).await {
         tracing::warn!("what was left staged of {} stays: {error}", area.partition);
     }

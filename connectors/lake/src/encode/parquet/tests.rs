@@ -2,8 +2,14 @@ use super::*;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::properties::ReaderProperties;
+use ::parquet::file::reader::FileReader as _;
+use ::parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use arrow_array::{ArrayRef, Int64Array, StringArray};
-use landfall_api::TopicPartition;
+use landfall_api::{TopicId, TopicPartition};
+
+use crate::encode::Format;
 
 fn rows(from: i64, n: i64) -> RecordBatch {
     let id: ArrayRef = Arc::new(Int64Array::from_iter_values(from..from + n));
@@ -118,4 +124,96 @@ fn the_size_grows_with_the_file_and_is_its_own_in_the_end() {
     assert!(sizes[5..].is_sorted(), "{sizes:?}");
     let rest: usize = encoder.finish(49_999).expect("finish").iter().map(Bytes::len).sum();
     assert!(rest < 70 << 10, "{rest} bytes were held");
+}
+
+/// A file of `rows`, in batches of a thousand, with the options; its metadata with the page index.
+fn metadata_of(options: &Options, n: i64) -> (ParquetMetaData, Bytes) {
+    let mut encoder = Box::new(Parquet::new(rows(0, 1).schema(), options, &Facts::new(TopicPartition::new("t", 3), 0)));
+    let mut file: Vec<Bytes> = Vec::new();
+    for from in (0..n).step_by(1000) {
+        encoder.write(&rows(from, 1000), 20_000, 32 << 20).expect("write");
+        file.extend(encoder.take());
+    }
+    file.extend(encoder.finish(n - 1).expect("finish"));
+    let file: Bytes = file.concat().into();
+    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+    reader.try_parse(&file).expect("a footer");
+    (reader.finish().expect("a footer"), file)
+}
+
+#[test]
+fn row_groups_end_by_bytes_and_by_rows() {
+    let groups = |options: &Options| metadata_of(options, 50_000).0.row_groups().iter().map(|g| g.num_rows()).collect::<Vec<_>>();
+    assert_eq!(groups(&Options::default()), [50_000]);
+    let by_rows = groups(&Options { row_group_rows: Some(20_000), ..Options::default() });
+    assert_eq!(by_rows, [20_000, 20_000, 10_000]);
+    let by_bytes = groups(&Options { row_group_bytes: 64 << 10, ..Options::default() });
+    assert!(by_bytes.len() >= 4 && by_bytes.iter().sum::<i64>() == 50_000, "{by_bytes:?}");
+    assert_eq!(Format::Parquet(Options { row_group_bytes: 64 << 10, ..Options::default() }).row_group(), 64 << 10);
+}
+
+#[test]
+fn pages_end_by_bytes() {
+    let pages = |page_bytes| {
+        let (metadata, _) = metadata_of(&Options { page_bytes, ..Options::default() }, 20_000);
+        metadata.page_index_for_row_group(0).page_locations(0).expect("an index").len()
+    };
+    assert_eq!(pages(1 << 20), 1);
+    assert!(pages(8 << 10) >= 10, "{}", pages(8 << 10));
+}
+
+#[test]
+fn statistics_are_those_asked_for() {
+    let seen = |statistics| {
+        let (metadata, _) = metadata_of(&Options { statistics, ..Options::default() }, 10_000);
+        let column = metadata.row_group(0).column(0);
+        let found = column.statistics().and_then(|found| found.max_bytes_opt()).map(<[u8]>::to_vec);
+        (found, column.column_index_length().is_some(), column.offset_index_length().is_some())
+    };
+    let most = Some(9999_i64.to_le_bytes().to_vec());
+    assert_eq!(seen(Statistics::None), (None, false, false));
+    assert_eq!(seen(Statistics::Chunk), (most.clone(), false, false));
+    assert_eq!(seen(Statistics::Page), (most, true, true));
+}
+
+#[test]
+fn columns_have_the_bloom_filters_asked_for() {
+    let filters = |columns: &[&str], bloom_fpp, row_group_rows| {
+        let bloom_columns = columns.iter().map(|name| (*name).to_owned()).collect();
+        let options = Options { bloom_columns, bloom_fpp, row_group_rows, ..Options::default() };
+        let (metadata, file) = metadata_of(&options, 10_000);
+        let group = metadata.row_group(0);
+        let lengths: Vec<_> = group.columns().iter().map(|column| column.bloom_filter_length()).collect();
+        let properties = ReaderProperties::builder().set_read_bloom_filter(true).build();
+        let properties = ReadOptionsBuilder::new().with_reader_properties(properties).build();
+        let reader = SerializedFileReader::new_with_options(file, properties).expect("a file");
+        let filter = reader.get_row_group(0).expect("a group").get_column_bloom_filter(0).cloned();
+        (lengths, filter)
+    };
+    assert_eq!(filters(&[], 0.05, None).0, [None, None]);
+    let (lengths, filter) = filters(&["id", "absent", "name.x"], 0.05, None);
+    assert!(lengths[0].is_some() && lengths[1].is_none(), "{lengths:?}");
+    let filter = filter.expect("a filter");
+    assert!((0..10_000_i64).all(|id| filter.check(&id)) && (20_000..21_000_i64).filter(|id| filter.check(id)).count() < 300);
+    let finer = filters(&["id"], 0.0001, None).0[0];
+    assert!(finer > lengths[0], "{finer:?} is not more than {lengths:?}");
+}
+
+#[test]
+fn a_footer_says_which_file_it_is() {
+    let facts = Facts { topic: TopicId::new(9), id: "0.1.n".into(), ..Facts::new(TopicPartition::new("t", 3), 5) };
+    let mut encoder = Box::new(Parquet::new(rows(0, 1).schema(), &Options::default(), &facts));
+    encoder.write(&rows(0, 10), 200, 1 << 20).expect("write");
+    let file: Bytes = encoder.finish(14).expect("finish").concat().into();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a footer");
+    let found = reader.metadata().file_metadata();
+    let fact = |key: &str| {
+        let all = found.key_value_metadata().expect("facts");
+        all.iter().find(|fact| fact.key == key).and_then(|fact| fact.value.clone()).unwrap_or_default()
+    };
+    assert_eq!(
+        [footer::FIRST, footer::LAST, footer::TOPIC, footer::PARTITION, footer::FILE].map(fact),
+        ["5", "14", "t", "3", "0.1.n"]
+    );
+    assert_eq!((fact(footer::TOPIC_ID).is_empty(), found.num_rows()), (false, 10));
 }
