@@ -154,7 +154,9 @@ impl Owner {
         let pointer = self.pointer()?;
         let ours = |offset| Offset { offset, metadata: start::token(pointer) };
         match &self.phase {
-            Phase::Confirm(plan) => Some(self.claim.start.committed.clone().unwrap_or_else(|| ours(plan.from().unwrap_or_default()))),
+            Phase::Confirm(plan) => {
+                Some(self.claim.start.committed.clone().unwrap_or_else(|| ours(plan.from().unwrap_or_default())))
+            }
             Phase::Idle => Some(ours(pointer.landed.low())),
             _ => None,
         }
@@ -377,7 +379,8 @@ impl Owner {
             assert!(new(file.first) && new(file.last), "{} holds offsets that have landed", file.file.path);
         }
         let obeyed = held.obeyed.filter(|_| !self.ours);
-        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, obeyed, ..held.clone() });
+        self.phase =
+            Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, obeyed, ..held.clone() });
     }
 
     /// Writes down that the files of the last commit are published and that all offsets of `landed` are done with, no file being
