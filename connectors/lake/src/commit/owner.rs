@@ -296,8 +296,8 @@ impl Owner {
     }
 
     fn adjust(&self, plan: Plan) -> Phase {
-        let (Some(pointer), obeyed) = (self.pointer(), self.foreign()) else { return Phase::Ended(End::Lost) };
-        let adjusted = Pointer { published: true, obeyed, ..pointer.clone() };
+        let Some(pointer) = self.pointer() else { return Phase::Ended(End::Lost) };
+        let adjusted = Pointer { published: true, obeyed: self.foreign().or(pointer.obeyed), ..pointer.clone() };
         Phase::Adjust(match plan {
             Plan::Create(_) | Plan::Keep => return Phase::Idle,
             Plan::Raise(low) => Pointer { landed: pointer.landed.raised_to(low), ..adjusted },

@@ -349,11 +349,11 @@ fn records_that_are_gone_are_left_out() {
     let mut gap = claim(None);
     (gap.start.log_start, gap.rules.gap) = (Some(12), OffsetGap::Skip);
     let mut owner = Owner::new(gap);
-    owner.read(Some((left(Vec::new(), true), version(1))));
+    owner.read(Some((Pointer { obeyed: Some(5), ..left(Vec::new(), true) }, version(1))));
     assert_eq!(owner.skipped(), 2);
     owner.wrote(Some(Written::Done(version(2))));
     let next = written(&owner);
-    assert_eq!((next.incarnation, next.landed, next.obeyed), (0, Offsets::before(12), None), "no need to ask the group");
+    assert_eq!((next.incarnation, next.landed, next.obeyed), (0, Offsets::before(12), Some(5)), "no need to ask the group");
 }
 
 #[test]

@@ -132,6 +132,7 @@ fn records_are_deleted_before_they_land() {
     if large() {
         holds(World { saves: true, ..world(2, Budget { owners: 3, faults: 1, gaps: 1, ..NONE }) }, &[Met::Raised]);
         holds(world(3, Budget { handovers: 1, gaps: 1, ..NONE }), &[Met::Raised]);
+        holds(world(2, Budget { owners: 3, resets: 1, gaps: 1, ..NONE }), &[Met::Raised, Met::Rewound]);
     }
 }
 
