@@ -15,7 +15,7 @@ setup:
 
 # What has to be green before a change goes in.
 test: setup lint
-	cargo test --workspace
+	cargo test --workspace --features failpoints
 
 # What takes too long for every change: files of gigabytes, thousands of new records and schemas, Spark. RECORDS and SEED say how many
 # records each class of transform gets, and which.
@@ -33,7 +33,7 @@ soak: setup
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features failpoints -- -D warnings
 
 # See it work: a bank's change events land as Parquet in ./landing, until Ctrl-C. ARGS="--help" tells what can be said.
 run:

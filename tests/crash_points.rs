@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread::{scope, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_lake::commit::CRASH_POINTS;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::broker::Broker;
-use crate::support::once::{Numbered, Produced, confluent, landed_of, ours};
+use crate::support::once::{Numbered, Produced, assert_once, confluent, landed_of, ours};
 use crate::support::process::Process;
 use crate::support::store::{Store, with};
 use crate::support::{free_port, secs, wait_until};
@@ -63,8 +63,8 @@ fn start(folder: &Path, failpoints: &str) -> Process {
 }
 
 impl Crash {
-    /// Runs a worker until it ends at the point, and another one until all has landed; what was produced.
-    fn run(&self, broker: &Broker) -> Produced {
+    /// Lands `count` records by a worker that ends at the point, and by another one after it; what was produced.
+    fn run(&self, broker: &Broker, partitions: usize, count: usize) -> Produced {
         let Self { point, passes, topic, config } = self;
         let folder = TempDir::with_prefix("landfall-crash-").expect("a folder for the worker");
         let (bootstrap, port) = (broker.bootstrap(), free_port());
@@ -78,8 +78,8 @@ impl Crash {
         let connector = json!({"name": topic, "config": config}).to_string();
         fs::write(folder.path().join("connector.json"), connector).expect("connector.json");
         let log = || fs::read_to_string(folder.path().join("worker.log")).unwrap_or_default();
-        let mut records = Numbered::create(broker, topic, 2, u64::from(*passes));
-        records.produce(RECORDS);
+        let mut records = Numbered::create(broker, topic, partitions, u64::from(*passes));
+        records.produce(count);
         let all_landed = || broker.committed(&format!("connect-{topic}"), topic) == records.ends();
 
         let mut worker = start(folder.path(), &format!("{point}={passes}*off->return"));
@@ -91,12 +91,13 @@ impl Crash {
         assert_eq!(status.signal(), Some(SIGABRT), "{topic}, which should have ended at {point}: {}", log());
 
         let mut worker = start(folder.path(), "");
-        wait_until(&format!("{topic} to land after a crash at {point}"), secs(60), || {
-            sleep(Duration::from_millis(100));
+        let begun = Instant::now();
+        while !all_landed() {
             let ended = worker.ended();
-            assert!(ended.is_none(), "{topic} ended with {ended:?} after a crash at {point}: {}", log());
-            all_landed().then_some(())
-        });
+            let goes_on = ended.is_none() && begun.elapsed() < secs(60);
+            assert!(goes_on, "{topic} does not land after a crash at {point}, {ended:?}: {}", log());
+            sleep(Duration::from_millis(100));
+        }
         records.produced()
     }
 }
@@ -109,7 +110,7 @@ fn every_record_lands_once(store: &Store, name: &str) {
             threads.spawn(|| {
                 loop {
                     let Some(crash) = left.lock().expect("what is left").pop() else { break };
-                    let produced = crash.run(broker);
+                    let produced = crash.run(broker, 2, RECORDS);
                     done.lock().expect("what is done").insert(crash.topic, (crash.point, produced));
                 }
             });
@@ -127,6 +128,20 @@ fn every_record_lands_once(store: &Store, name: &str) {
 #[test]
 fn a_crash_at_any_step_lands_nothing_twice_in_a_directory() {
     every_record_lands_once(&Store::directory(), "directory");
+}
+
+/// The last files of a partition are committed, and no record comes any more after which it would be looked at.
+#[test]
+fn what_was_committed_before_a_crash_becomes_visible_without_another_record() {
+    let (broker, store) = (Broker::shared(), Store::directory());
+    for (n, point) in ["commit::after-write", "commit::before-group"].into_iter().enumerate() {
+        let topic = format!("crash-last-{n}");
+        let mut config = confluent(&store, &topic, 1_000_000);
+        with(&mut config, &json!({"consumer.override.group.instance.id": topic, "landfall.rotate.idle.ms": "500"}));
+        let crash = Crash { point, passes: 0, topic, config };
+        let produced = crash.run(broker, 1, 300);
+        assert_once(&store, &crash.topic, produced);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::FieldRef;
+use arrow_schema::{FieldRef, Schema};
 use bytes::Bytes;
 use landfall_api::TopicId;
 use parquet::arrow::parquet_to_arrow_schema;
@@ -10,6 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
 
 use crate::columns;
+use crate::encode::avro;
 use crate::encode::parquet::footer;
 use crate::storage::{Object, Storage, StorageError};
 
@@ -92,6 +93,9 @@ impl Span {
 /// The store's.
 pub async fn learned(storage: &dyn Storage, path: &str) -> Result<Option<FieldRef>, StorageError> {
     let Some(object) = storage.head(path).await? else { return Ok(None) };
+    if path.ends_with(".avro") {
+        return Ok(avro_schema(storage, &object).await?.map(|schema| columns::value_field(&schema)));
+    }
     let Ok(footer) = footer_of(storage, &object).await? else { return Ok(None) };
     let file = footer.file_metadata();
     let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata());
@@ -100,6 +104,19 @@ pub async fn learned(storage: &dyn Storage, path: &str) -> Result<Option<FieldRe
 
 fn value<'a>(file: &'a FileMetaData, key: &str) -> Option<&'a String> {
     file.key_value_metadata()?.iter().find(|f| f.key == key)?.value.as_ref()
+}
+
+/// The schema of the rows of a file of Avro, read from its beginning: usually in one call.
+async fn avro_schema(storage: &dyn Storage, object: &Object) -> Result<Option<Schema>, StorageError> {
+    let mut head = 64 << 10;
+    loop {
+        let end = object.size.min(head);
+        match avro::rows_of(&storage.read(&object.path, 0..end).await?) {
+            Ok(schema) => return Ok(Some(schema)),
+            Err(None) if end < object.size => head *= 4,
+            Err(_) => return Ok(None),
+        }
+    }
 }
 
 /// The footer, read from the file's end: usually in one call.

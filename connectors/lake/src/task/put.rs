@@ -200,8 +200,13 @@ impl LakeTask {
     fn add(&mut self, batch: &Batch, prepared: &Prepared, now: Instant, now_ms: i64) {
         let Some(partition) = self.partitions.get_mut(&batch.origin) else { return };
         let Folders { names, rows, times } = &prepared.folders;
+        let folders: Cow<'_, [Arc<str>]> = if batch.topic == batch.origin.topic {
+            Cow::Borrowed(names)
+        } else {
+            names.iter().map(|name| format!("{}/{name}", batch.topic).into()).collect()
+        };
         let rows =
-            Rows { len: batch.len(), folders: names, folder: rows.as_deref(), times: times.as_ref(), fits: &prepared.fits };
+            Rows { len: batch.len(), folders: &folders, folder: rows.as_deref(), times: times.as_ref(), fits: &prepared.fits };
         let cuts = match &mut partition.roll {
             Roll::Together(together) => together.cuts(&rows, now_ms),
             Roll::Apart { .. } => Vec::new(),
