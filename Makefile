@@ -7,7 +7,7 @@ CACHE = $(or $(LANDFALL_TEST_CACHE),$(HOME)/.cache/landfall)
 TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long soak lint run reference transforms-golden converters-golden avro-golden bench bench-convert release
+.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden bench bench-commit bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -26,6 +26,10 @@ test-long: setup
 	python3 tests/support/transforms/generate.py "$$cases" $(or $(RECORDS),10000) $(SEED); \
 	$(TRANSFORM_HARNESS) "$$cases"/*.json; \
 	LANDFALL_TRANSFORM_CASES=$$cases cargo test --lib transform::golden::transforms_make
+
+# The commit protocol's model within larger bounds than those of `make test`: a table of what holds, or the shortest way to what does not.
+model:
+	LANDFALL_MODEL=large cargo test --profile demo -p landfall-lake --lib commit::owner::model -- --nocapture --test-threads=1
 
 # Everything that can go wrong, by chance, for so many minutes; what it prints as SEED repeats the choices.
 soak: setup
@@ -51,6 +55,11 @@ converters-golden: setup
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup
 	cargo bench --bench end_to_end -- compare --records $(or $(RECORDS),2000000) --runs $(or $(RUNS),3)
+
+# What the commit protocol costs, in a directory.
+bench-commit:
+	scripts/setup.sh build
+	cargo bench --bench commit
 
 # Converters and chains of transforms alone, beside libraries that read the same rows.
 bench-convert:

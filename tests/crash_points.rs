@@ -22,7 +22,9 @@ use crate::support::{free_port, secs, wait_until};
 /// How many points are tried at a time.
 const AT_A_TIME: usize = 4;
 const RECORDS: usize = 1200;
-const PER_FILE: usize = 150;
+/// So many come at a time, so that there are several commits.
+const SLICE: usize = 100;
+const PER_FILE: usize = 60;
 /// What `abort` ends a process by.
 const SIGABRT: i32 = 6;
 
@@ -42,7 +44,7 @@ fn crashes(store: &Store, name: &str) -> Vec<Crash> {
         // A partition is opened once: this is the second one.
         let mut tries = vec![(1, confluent as fn(&Store, &str, usize) -> Value)];
         if !["commit::before-read", "commit::before-fence", "commit::after-fence", "commit::between-publishes"].contains(&point) {
-            tries.push((4, ours));
+            tries.push((3, ours));
         }
         for (passes, class) in tries {
             let topic = format!("crash-{name}-{n}-{passes}");
@@ -79,20 +81,26 @@ impl Crash {
         fs::write(folder.path().join("connector.json"), connector).expect("connector.json");
         let log = || fs::read_to_string(folder.path().join("worker.log")).unwrap_or_default();
         let mut records = Numbered::create(broker, topic, partitions, u64::from(*passes));
-        records.produce(count);
-        let all_landed = || broker.committed(&format!("connect-{topic}"), topic) == records.ends();
+        let mut left = count;
+        let all_landed = |records: &Numbered| broker.committed(&format!("connect-{topic}"), topic) == records.ends();
 
         let mut worker = start(folder.path(), &format!("{point}={passes}*off->return"));
         let status = wait_until(&format!("a worker to end at {point}"), secs(60), || {
+            if left > 0 {
+                records.produce(left.min(SLICE));
+                left -= left.min(SLICE);
+            }
             sleep(Duration::from_millis(100));
-            assert!(!all_landed(), "all of {topic} has landed without passing {point} {passes} times and once more: {}", log());
+            let goes_on = left > 0 || !all_landed(&records);
+            assert!(goes_on, "all of {topic} has landed without passing {point} {passes} times and once more: {}", log());
             worker.ended()
         });
         assert_eq!(status.signal(), Some(SIGABRT), "{topic}, which should have ended at {point}: {}", log());
 
+        records.produce(left);
         let mut worker = start(folder.path(), "");
         let begun = Instant::now();
-        while !all_landed() {
+        while !all_landed(&records) {
             let ended = worker.ended();
             let goes_on = ended.is_none() && begun.elapsed() < secs(60);
             assert!(goes_on, "{topic} does not land after a crash at {point}, {ended:?}: {}", log());
@@ -139,7 +147,7 @@ fn what_was_committed_before_a_crash_becomes_visible_without_another_record() {
         let mut config = confluent(&store, &topic, 1_000_000);
         with(&mut config, &json!({"consumer.override.group.instance.id": topic, "landfall.rotate.idle.ms": "500"}));
         let crash = Crash { point, passes: 0, topic, config };
-        let produced = crash.run(broker, 1, 300);
+        let produced = crash.run(broker, 1, SLICE);
         assert_once(&store, &crash.topic, produced);
     }
 }

@@ -39,7 +39,9 @@ fn loses(owner: &mut Owner, current: Option<&Pointer>, faulty: bool) -> bool {
     match &mut owner.phase {
         Phase::Idle | Phase::Confirm(_) | Phase::Commit(_) => true,
         Phase::Fence(..) | Phase::Adjust(_) => !faulty,
-        Phase::Resolve { next, fenced } => Some(&*next) != current && fenced.as_ref().is_none_or(|fenced| Some(fenced) != current),
+        Phase::Resolve { next, fenced } => {
+            Some(&*next) != current && fenced.as_ref().is_none_or(|fenced| Some(fenced) != current)
+        }
         Phase::Refence { next, fenced } => Some(&*next) != current && (!faulty || Some(&*fenced) != current),
         Phase::Read | Phase::Publish(..) | Phase::Ended(_) => false,
     }
@@ -60,6 +62,7 @@ pub(super) fn reduce(state: &mut State) {
         let owner = &mut instance.owner;
         owner.assumed = 0;
         owner.skipped = 0;
+        owner.ours &= owner.foreign().is_some() || owner.pointer().is_none_or(|pointer| pointer.obeyed.is_some());
         if member == Some(at) {
             continue;
         }
@@ -78,7 +81,7 @@ pub(super) fn reduce(state: &mut State) {
         }
         if matches!(owner.phase, Phase::Read | Phase::Ended(End::Lost)) || old && matches!(owner.phase, Phase::Publish(..)) {
             // what it held does not matter any more
-            (owner.held, instance.tracker, instance.open, instance.letters) = (None, None, [0; 2], 0);
+            (owner.held, owner.ours, instance.tracker, instance.open, instance.letters) = (None, false, None, [0; 2], 0);
             instance.committing.clear();
         }
         if owner.end() == Some(&End::Lost) && !reopens {
@@ -96,7 +99,9 @@ pub(super) fn reduce(state: &mut State) {
             named.extend(left.iter().map(|pending| pending.file.token.clone()));
         }
     }
-    named.extend(state.late.iter().filter_map(|late| if let Late::Publish(file) = late { Some(file.token.clone()) } else { None }));
+    named.extend(
+        state.late.iter().filter_map(|late| if let Late::Publish(file) = late { Some(file.token.clone()) } else { None }),
+    );
     // what nobody will ever name, and who names what is not there
     state.store.staged.retain(|file| named.contains(&file.token));
     let staged = &state.store.staged;
