@@ -160,7 +160,8 @@ const HELD_BYTES: usize = 512 << 10;
 /// As many batches are held; then they are made one, as each has buffers of its own for every column.
 const HELD_BATCHES: usize = 64;
 
-/// A Parquet file being written. Row groups are closed by bytes, so that what is held does not grow with the file.
+/// A Parquet file being written. Row groups are closed by bytes, so that what is held does not grow with the file: a bloom filter is
+/// written with its row group; of the page index some hundred bytes a page of each column stay, which is little beside the pages.
 #[derive(Debug)]
 pub struct Parquet {
     schema: SchemaRef,

@@ -2,7 +2,7 @@ use super::*;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use ::parquet::file::properties::ReaderProperties;
 use ::parquet::file::reader::FileReader as _;
 use ::parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
@@ -143,7 +143,9 @@ fn metadata_of(options: &Options, n: i64) -> (ParquetMetaData, Bytes) {
 
 #[test]
 fn row_groups_end_by_bytes_and_by_rows() {
-    let groups = |options: &Options| metadata_of(options, 50_000).0.row_groups().iter().map(|g| g.num_rows()).collect::<Vec<_>>();
+    let groups = |options: &Options| {
+        metadata_of(options, 50_000).0.row_groups().iter().map(RowGroupMetaData::num_rows).collect::<Vec<_>>()
+    };
     assert_eq!(groups(&Options::default()), [50_000]);
     let by_rows = groups(&Options { row_group_rows: Some(20_000), ..Options::default() });
     assert_eq!(by_rows, [20_000, 20_000, 10_000]);
@@ -183,7 +185,7 @@ fn columns_have_the_bloom_filters_asked_for() {
         let options = Options { bloom_columns, bloom_fpp, row_group_rows, ..Options::default() };
         let (metadata, file) = metadata_of(&options, 10_000);
         let group = metadata.row_group(0);
-        let lengths: Vec<_> = group.columns().iter().map(|column| column.bloom_filter_length()).collect();
+        let lengths: Vec<_> = group.columns().iter().map(ColumnChunkMetaData::bloom_filter_length).collect();
         let properties = ReaderProperties::builder().set_read_bloom_filter(true).build();
         let properties = ReadOptionsBuilder::new().with_reader_properties(properties).build();
         let reader = SerializedFileReader::new_with_options(file, properties).expect("a file");

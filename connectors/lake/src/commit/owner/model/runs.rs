@@ -94,7 +94,14 @@ fn an_operator_sets_the_group_back() {
     holds(World { saves: true, ..world(1, Budget { owners: 3, resets: 2, ..NONE }) }, &met);
     if large() {
         holds(world(2, Budget { owners: 3, faults: 1, resets: 1, ..NONE }), &met);
-        holds(World { kind: Kind::Rename, saves: true, ..world(2, Budget { faults: 1, deletes: 1, reopens: 1, resets: 1, ..NONE }) }, &met);
+        holds(
+            World {
+                kind: Kind::Rename,
+                saves: true,
+                ..world(2, Budget { faults: 1, deletes: 1, reopens: 1, resets: 1, ..NONE })
+            },
+            &met,
+        );
     }
 }
 
@@ -125,6 +132,7 @@ fn records_are_deleted_before_they_land() {
     if large() {
         holds(World { saves: true, ..world(2, Budget { owners: 3, faults: 1, gaps: 1, ..NONE }) }, &[Met::Raised]);
         holds(world(3, Budget { handovers: 1, gaps: 1, ..NONE }), &[Met::Raised]);
+        holds(world(2, Budget { owners: 3, resets: 1, gaps: 1, ..NONE }), &[Met::Raised, Met::Rewound]);
     }
 }
 
