@@ -47,7 +47,7 @@ fn lands_once_despite(name: &str, faults: &[(&str, Vec<Rule>)]) {
         let files = assert_once(&store, topic, records.produced());
         let counts = proxy.counts();
         assert!(!counts.faults.is_empty(), "no call of {topic} went wrong: {counts}");
-        println!("{topic}: {files} files by {counts}; {:?}", counts.faults);
+        assert!(files > 0, "{topic}");
     }
 }
 

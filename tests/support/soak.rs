@@ -116,6 +116,7 @@ pub(crate) fn seed() -> u64 {
 }
 
 /// Soaks for `time`, then lets everything land and counts it. Panics when something does not come back.
+#[expect(clippy::print_stderr, reason = "the seed has to be known whatever happens next")]
 pub(crate) fn soak(time: Duration, seed: u64) -> Report {
     eprintln!("soaking for {} s with SEED={seed}", time.as_secs());
     let broker = Broker::private();

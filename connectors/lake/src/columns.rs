@@ -460,18 +460,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_rows_of_its_schema_and_json_all_schemaless_ones() {
-        let field =
-            |name: &str| Field::new("v", DataType::Struct(Fields::from(vec![Field::new(name, DataType::Int64, true)])), true);
-        let shape = |value: FieldRef, key: FieldRef| Shape { value, key: Some(key) };
-        let key = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
+    fn a_file_takes_keys_of_its_schema_and_json_all_that_have_none() {
+        let value = || Arc::new(Field::new("v", DataType::Int64, true));
         for columns in [parquet(&[]), json(&[])] {
             let free = !columns.format.has_schema();
-            let takes = |a: &FieldRef, b: &FieldRef| columns.takes(&shape(a.clone(), key("k")), &shape(b.clone(), key("k")));
-            let [a, b] = ["a", "b"].map(|name| Arc::new(field(name)));
-            let [free_a, free_b] = ["a", "b"].map(|name| schemaless(field(name)));
+            let of = |key: FieldRef| Shape { value: value(), key: Some(key) };
+            let takes = |a: &FieldRef, b: &FieldRef| columns.takes_key(&of(a.clone()), &of(b.clone()));
+            let [a, b] = ["a", "b"].map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
+            let [free_a, free_b] = ["a", "b"].map(|name| schemaless(Field::new(name, DataType::Utf8, true)));
             assert_eq!((takes(&a, &a), takes(&a, &b), takes(&a, &free_a), takes(&free_a, &free_b)), (true, false, false, free));
-            assert!(!columns.takes(&shape(a.clone(), key("k")), &shape(a.clone(), key("l"))));
+            let (schema, none) = (value(), schemaless(Field::new("v", DataType::Int64, true)));
+            let as_it_is = |field: &FieldRef, rule| columns.is_free(field, rule);
+            assert_eq!((as_it_is(&schema, Rule::None), as_it_is(&schema, Rule::Widen), as_it_is(&none, Rule::None)), (false, free, free));
         }
         let keyed = a_and_b(None);
         assert_eq!((json(&[]).shape(&keyed).key, parquet(&[SystemColumn::Key]).shape(&keyed).key.is_some()), (None, true));
