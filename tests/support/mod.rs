@@ -59,3 +59,9 @@ pub(crate) fn cache(part: &str) -> PathBuf {
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
 }
+
+/// Opens a partition that the group has no offset of.
+pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
+    let ask = || task.open(partition, &Opening::default()).expect("asked");
+    wait_until("the partition to open", secs(20), ask)
+}
