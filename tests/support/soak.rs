@@ -115,8 +115,8 @@ pub(crate) fn seed() -> u64 {
     )
 }
 
-/// Soaks for `time`, then lets everything land and counts it. Panics when something does not come back.
-#[expect(clippy::print_stderr, reason = "the seed has to be known whatever happens next")]
+/// Soaks for `time`, then lets everything land, counts it and says what it has found. Panics when something does not come back.
+#[expect(clippy::print_stderr, reason = "whoever soaks wants to see the seed at once, and the report in any case")]
 pub(crate) fn soak(time: Duration, seed: u64) -> Report {
     eprintln!("soaking for {} s with SEED={seed}", time.as_secs());
     let broker = Broker::private();
