@@ -153,9 +153,8 @@ fn files_that_are_due_together_go_to_the_store_a_portion_at_a_time() {
     let bench = Bench::new();
     let down = Arc::new(AtomicBool::new(true));
     let asked = down.clone();
-    let storage = Asking::new(&bench, move |call| {
-        if call.starts_with("stage") && asked.load(Ordering::Relaxed) { away() } else { Ok(()) }
-    });
+    let storage =
+        Asking::new(&bench, move |call| if call.starts_with("stage") && asked.load(Ordering::Relaxed) { away() } else { Ok(()) });
     let mut task = bench.task_on(storage, |layout| {
         by_shop(layout);
         layout.rotation = Rotation { apart: true, open: Some(MINUTE), ..Rotation::default() };

@@ -46,7 +46,10 @@ fn the_pointer_says_each_step() {
     let second = bench.pointer();
     assert_eq!((second.epoch, second.seq, second.landed.low(), second.published), (1, 1, 13, false));
     let [pending] = &second.pending[..] else { panic!("{second:?}") };
-    assert_eq!((pending.file.path.clone(), pending.first, pending.last, pending.rows), (format!("topics/{}", file(3)), 3, 12, 10));
+    assert_eq!(
+        (pending.file.path.clone(), pending.first, pending.last, pending.rows),
+        (format!("topics/{}", file(3)), 3, 12, 10)
+    );
     assert_eq!(pending.file.size, bench.at(&pending.file.path).metadata().expect("a file").len());
 
     put(&mut task, [range(13..33)]);

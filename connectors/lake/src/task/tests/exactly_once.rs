@@ -72,8 +72,12 @@ struct Cuts {
 
 fn cuts() -> impl Strategy<Value = Cuts> {
     let (flush, open) = (proptest::option::of(2u64..12), proptest::option::of(1usize..3));
-    (any::<bool>(), flush, open, any::<bool>())
-        .prop_map(|(apart, flush_size, max_open_files, flush_on_stop)| Cuts { apart, flush_size, max_open_files, flush_on_stop })
+    (any::<bool>(), flush, open, any::<bool>()).prop_map(|(apart, flush_size, max_open_files, flush_on_stop)| Cuts {
+        apart,
+        flush_size,
+        max_open_files,
+        flush_on_stop,
+    })
 }
 
 /// A worker that has the partition, or believes so.
@@ -163,7 +167,10 @@ impl World {
         member.task.ready(Duration::ZERO).expect("no failure");
         let given = member.task.pre_commit().expect("no failure");
         // the group refuses commits of those that it has left out
-        if who == 0 && takes && let Some(offset) = given.get(&tp()) {
+        if who == 0
+            && takes
+            && let Some(offset) = given.get(&tp())
+        {
             (member.group, member.at) = (Some(offset.clone()), member.at);
             member.task.accepted(&given);
             self.accept(offset.clone());

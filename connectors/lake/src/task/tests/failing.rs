@@ -21,15 +21,20 @@ fn what_the_storage_refuses_for_now_is_tried_again() {
 
 #[test]
 fn what_it_refuses_for_good_fails_the_task() {
-    for (call, opens) in
-        [("check", false), ("stage ", true), ("block ", true), ("seal ", true), ("publish ", true), ("put _landfall/commits", true)]
-    {
+    for (call, opens) in [
+        ("check", false),
+        ("stage ", true),
+        ("block ", true),
+        ("seal ", true),
+        ("publish ", true),
+        ("put _landfall/commits", true),
+    ] {
         let bench = Bench::new();
         let refuse = move |asked: &str| {
             if asked.starts_with(call) { Err(StorageError::Fatal(format!("{asked}: forbidden"))) } else { Ok(()) }
         };
-        let mut task =
-            bench.task_on(Asking::new(&bench, refuse), |layout| (layout.rotation.flush_size, layout.commit_log) = (Some(5), true));
+        let mut task = bench
+            .task_on(Asking::new(&bench, refuse), |layout| (layout.rotation.flush_size, layout.commit_log) = (Some(5), true));
         let opened = ask(&mut task, &tp(), &begin(0));
         assert_eq!(opened.is_ok(), opens, "{call}");
         if opens {

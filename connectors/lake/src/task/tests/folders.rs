@@ -85,7 +85,8 @@ fn a_row_of_another_folder_ends_all_files_if_it_shall() {
 
 #[test]
 fn a_row_that_is_an_interval_later_ends_all_files_or_its_own() {
-    for (apart, files) in [(false, vec![vec![0, 1], vec![3, 5], vec![2, 4], vec![6]]), (true, vec![vec![0, 1, 3, 5], vec![2, 4], vec![6]])]
+    for (apart, files) in
+        [(false, vec![vec![0, 1], vec![3, 5], vec![2, 4], vec![6]]), (true, vec![vec![0, 1, 3, 5], vec![2, 4], vec![6]])]
     {
         let bench = Bench::new();
         let mut task = bench.task(|layout| {

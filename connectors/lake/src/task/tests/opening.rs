@@ -68,8 +68,13 @@ fn a_restart_goes_on_after_what_has_landed_whatever_the_group_has() {
     put(&mut task, [range(0..35)]);
     rest(&mut task);
     drop(task);
-    let groups =
-        [begin(0), begin(33), committed(10, "lf1:0:1:1"), committed(30, "lf1:0:1:3"), Opening { first: 12, ..committed(10, "lf1:0:1:1") }];
+    let groups = [
+        begin(0),
+        begin(33),
+        committed(10, "lf1:0:1:1"),
+        committed(30, "lf1:0:1:3"),
+        Opening { first: 12, ..committed(10, "lf1:0:1:1") },
+    ];
     for opening in groups {
         let opened = open(&mut bench.flushing(10), &opening);
         assert_eq!((opened.resume, opened.landed), (30, vec![]), "{opening:?}");
@@ -120,8 +125,7 @@ fn a_store_that_is_away_is_asked_again() {
     let bench = Bench::new();
     let down = Arc::new(AtomicBool::new(true));
     let asked = down.clone();
-    let storage =
-        Asking::new(&bench, move |call| if call == "check" && asked.load(Ordering::Relaxed) { away() } else { Ok(()) });
+    let storage = Asking::new(&bench, move |call| if call == "check" && asked.load(Ordering::Relaxed) { away() } else { Ok(()) });
     let mut task = bench.task_on(storage, |_| {});
     for _ in 0..2 {
         assert!(matches!(ask(&mut task, &tp(), &begin(0)), Err(TaskError::Retriable(_))));

@@ -74,7 +74,11 @@ fn a_write_of_which_no_answer_comes_is_read_back_or_kept_away() {
         put(&mut task, [range(0..5)]);
         assert_eq!(offset(&mut task), Some(5), "{call}");
         let pointer = bench.pointer();
-        assert_eq!((pointer.epoch, pointer.seq, pointer.landed.low()), (epoch, 1, 5), "what was not applied never will be: {call}");
+        assert_eq!(
+            (pointer.epoch, pointer.seq, pointer.landed.low()),
+            (epoch, 1, 5),
+            "what was not applied never will be: {call}"
+        );
         assert_eq!(calls.of("get ").len(), 2, "it is looked what became of it");
         assert_eq!(task.shared.metrics.fenced.get(), 0);
         put(&mut task, [range(5..10)]);
