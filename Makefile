@@ -7,7 +7,7 @@ CACHE = $(or $(LANDFALL_TEST_CACHE),$(HOME)/.cache/landfall)
 TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long soak lint run reference transforms-golden converters-golden avro-golden bench bench-convert release
+.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden bench bench-commit bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -15,7 +15,7 @@ setup:
 
 # What has to be green before a change goes in.
 test: setup lint
-	cargo test --workspace
+	cargo test --workspace --features failpoints
 
 # What takes too long for every change: files of gigabytes, thousands of new records and schemas, Spark. RECORDS and SEED say how many
 # records each class of transform gets, and which.
@@ -27,13 +27,17 @@ test-long: setup
 	$(TRANSFORM_HARNESS) "$$cases"/*.json; \
 	LANDFALL_TRANSFORM_CASES=$$cases cargo test --lib transform::golden::transforms_make
 
+# The commit protocol's model within larger bounds than those of `make test`: a table of what holds, or the shortest way to what does not.
+model:
+	LANDFALL_MODEL=large cargo test --profile demo -p landfall-lake --lib commit::owner::model -- --nocapture --test-threads=1
+
 # Everything that can go wrong, by chance, for so many minutes; what it prints as SEED repeats the choices.
 soak: setup
 	MINUTES=$(or $(MINUTES),30) SEED=$(SEED) cargo test --profile demo --test long -- --exact soak --nocapture
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features failpoints -- -D warnings
 
 # See it work: a bank's change events land as Parquet in ./landing, until Ctrl-C. ARGS="--help" tells what can be said.
 run:
@@ -51,6 +55,11 @@ converters-golden: setup
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup
 	cargo bench --bench end_to_end -- compare --records $(or $(RECORDS),2000000) --runs $(or $(RUNS),3)
+
+# What the commit protocol costs, in a directory.
+bench-commit:
+	scripts/setup.sh build
+	cargo bench --bench commit
 
 # Converters and chains of transforms alone, beside libraries that read the same rows.
 bench-convert:

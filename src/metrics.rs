@@ -61,12 +61,18 @@ const TASK_METRICS: &[TaskMetric] = &[
     ("landfall_task_landed_bytes_total", "counter", "Bytes in files made visible.", |m| m.bytes_landed.get()),
     ("landfall_task_commits_total", "counter", "Commits of files: pointers written with new ones.", |m| m.pointer_commits.get()),
     ("landfall_task_fenced_total", "counter", "Times that a partition was found to have another owner.", |m| m.fenced.get()),
-    ("landfall_task_publish_assumed_total", "counter", "Files taken for published because what was staged of them is gone.", |m| {
-        m.publish_assumed.get()
-    }),
-    ("landfall_task_gap_offsets_total", "counter", "Offsets left out because their records were deleted before they landed.", |m| {
-        m.gap_offsets.get()
-    }),
+    (
+        "landfall_task_publish_assumed_total",
+        "counter",
+        "Files taken for published because what was staged of them is gone.",
+        |m| m.publish_assumed.get(),
+    ),
+    (
+        "landfall_task_gap_offsets_total",
+        "counter",
+        "Offsets left out because their records were deleted before they landed.",
+        |m| m.gap_offsets.get(),
+    ),
     ("landfall_task_open_files", "gauge", "Files that receive rows now.", |m| m.open_files.get()),
     ("landfall_task_buffered_bytes", "gauge", "Bytes handed to the sink that are not yet staged.", |m| m.buffered_bytes.get()),
 ];
@@ -90,7 +96,6 @@ const ENDED: &[Ended] = &[
     ("partition", |ended| ended.partition.get()),
     ("schema", |ended| ended.schema.get()),
     ("max_open_files", |ended| ended.max_open_files.get()),
-    ("topic", |ended| ended.topic.get()),
     ("stop", |ended| ended.stop.get()),
     ("memory", |ended| ended.memory.get()),
     ("span", |ended| ended.span.get()),

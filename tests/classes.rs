@@ -85,7 +85,7 @@ fn a_configuration_of_aivens_sink_lands_in_azure() {
         "format.output.type": "parquet",
         "format.output.envelope": "false",
     }));
-    let worker = Worker::start(&broker.bootstrap(), &[]);
+    let worker = Worker::start(&broker.bootstrap(), &[("offset.flush.interval.ms", "500")]);
     worker.create("aiven-csv", &csv);
     worker.create("aiven-parquet", &parquet);
     worker.await_landed(broker, "aiven-csv", topic);
@@ -107,7 +107,10 @@ fn a_configuration_of_aivens_sink_lands_in_azure() {
 
     let starts = |partition: i64| [0, 50].map(|n| format!("p-{topic}-{partition}-{n}.zst"));
     assert_eq!(names(&store, "parquet"), [starts(0), starts(1)].concat());
-    let rows = query(&store, "SELECT kind, count(*), sum(id)::BIGINT FROM 'LANDED/parquet/*.zst' GROUP BY kind ORDER BY kind");
+    let rows = query(
+        &store,
+        "SELECT kind, count(*), sum(id)::BIGINT FROM read_parquet('LANDED/parquet/*.zst') GROUP BY kind ORDER BY kind",
+    );
     assert_eq!(rows, json!([["even", 100, 4900], ["odd", 100, 5000]]));
     assert!(!worker.log_text().contains(azurite(&store).account_key()), "a secret in the log");
 }
@@ -136,7 +139,7 @@ fn a_configuration_of_lenses_sink_lands_in_azure() {
     let by_kind =
         "INSERT INTO lake:raw SELECT * FROM lenses PARTITIONBY _value.kind STOREAS PARQUET PROPERTIES('flush.count'=25)";
     let envelopes = "INSERT INTO lake:env SELECT * FROM `*` STOREAS JSON PROPERTIES('flush.count'=50, 'store.envelope'=true)";
-    let worker = Worker::start(&broker.bootstrap(), &[]);
+    let worker = Worker::start(&broker.bootstrap(), &[("offset.flush.interval.ms", "500")]);
     worker.create("lenses-kinds", &config(by_kind, &json!({"connect.datalake.compression.codec": "SNAPPY"})));
     worker.create("lenses-envelopes", &config(envelopes, &json!({"connect.datalake.compression.codec": "GZIP"})));
     worker.await_landed(broker, "lenses-kinds", topic);

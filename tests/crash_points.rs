@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread::{scope, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_lake::commit::CRASH_POINTS;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::broker::Broker;
-use crate::support::once::{Numbered, Produced, confluent, landed_of, ours};
+use crate::support::once::{Numbered, Produced, assert_once, confluent, landed_of, ours};
 use crate::support::process::Process;
 use crate::support::store::{Store, with};
 use crate::support::{free_port, secs, wait_until};
@@ -22,7 +22,9 @@ use crate::support::{free_port, secs, wait_until};
 /// How many points are tried at a time.
 const AT_A_TIME: usize = 4;
 const RECORDS: usize = 1200;
-const PER_FILE: usize = 150;
+/// So many come at a time, so that there are several commits.
+const SLICE: usize = 100;
+const PER_FILE: usize = 60;
 /// What `abort` ends a process by.
 const SIGABRT: i32 = 6;
 
@@ -42,7 +44,7 @@ fn crashes(store: &Store, name: &str) -> Vec<Crash> {
         // A partition is opened once: this is the second one.
         let mut tries = vec![(1, confluent as fn(&Store, &str, usize) -> Value)];
         if !["commit::before-read", "commit::before-fence", "commit::after-fence", "commit::between-publishes"].contains(&point) {
-            tries.push((4, ours));
+            tries.push((3, ours));
         }
         for (passes, class) in tries {
             let topic = format!("crash-{name}-{n}-{passes}");
@@ -63,8 +65,8 @@ fn start(folder: &Path, failpoints: &str) -> Process {
 }
 
 impl Crash {
-    /// Runs a worker until it ends at the point, and another one until all has landed; what was produced.
-    fn run(&self, broker: &Broker) -> Produced {
+    /// Lands `count` records by a worker that ends at the point, and by another one after it; what was produced.
+    fn run(&self, broker: &Broker, partitions: usize, count: usize) -> Produced {
         let Self { point, passes, topic, config } = self;
         let folder = TempDir::with_prefix("landfall-crash-").expect("a folder for the worker");
         let (bootstrap, port) = (broker.bootstrap(), free_port());
@@ -78,25 +80,32 @@ impl Crash {
         let connector = json!({"name": topic, "config": config}).to_string();
         fs::write(folder.path().join("connector.json"), connector).expect("connector.json");
         let log = || fs::read_to_string(folder.path().join("worker.log")).unwrap_or_default();
-        let mut records = Numbered::create(broker, topic, 2, u64::from(*passes));
-        records.produce(RECORDS);
-        let all_landed = || broker.committed(&format!("connect-{topic}"), topic) == records.ends();
+        let mut records = Numbered::create(broker, topic, partitions, u64::from(*passes));
+        let mut left = count;
+        let all_landed = |records: &Numbered| broker.committed(&format!("connect-{topic}"), topic) == records.ends();
 
         let mut worker = start(folder.path(), &format!("{point}={passes}*off->return"));
         let status = wait_until(&format!("a worker to end at {point}"), secs(60), || {
+            if left > 0 {
+                records.produce(left.min(SLICE));
+                left -= left.min(SLICE);
+            }
             sleep(Duration::from_millis(100));
-            assert!(!all_landed(), "all of {topic} has landed without passing {point} {passes} times and once more: {}", log());
+            let goes_on = left > 0 || !all_landed(&records);
+            assert!(goes_on, "all of {topic} has landed without passing {point} {passes} times and once more: {}", log());
             worker.ended()
         });
         assert_eq!(status.signal(), Some(SIGABRT), "{topic}, which should have ended at {point}: {}", log());
 
+        records.produce(left);
         let mut worker = start(folder.path(), "");
-        wait_until(&format!("{topic} to land after a crash at {point}"), secs(60), || {
-            sleep(Duration::from_millis(100));
+        let begun = Instant::now();
+        while !all_landed(&records) {
             let ended = worker.ended();
-            assert!(ended.is_none(), "{topic} ended with {ended:?} after a crash at {point}: {}", log());
-            all_landed().then_some(())
-        });
+            let goes_on = ended.is_none() && begun.elapsed() < secs(60);
+            assert!(goes_on, "{topic} does not land after a crash at {point}, {ended:?}: {}", log());
+            sleep(Duration::from_millis(100));
+        }
         records.produced()
     }
 }
@@ -109,7 +118,7 @@ fn every_record_lands_once(store: &Store, name: &str) {
             threads.spawn(|| {
                 loop {
                     let Some(crash) = left.lock().expect("what is left").pop() else { break };
-                    let produced = crash.run(broker);
+                    let produced = crash.run(broker, 2, RECORDS);
                     done.lock().expect("what is done").insert(crash.topic, (crash.point, produced));
                 }
             });
@@ -127,6 +136,20 @@ fn every_record_lands_once(store: &Store, name: &str) {
 #[test]
 fn a_crash_at_any_step_lands_nothing_twice_in_a_directory() {
     every_record_lands_once(&Store::directory(), "directory");
+}
+
+/// The last files of a partition are committed, and no record comes any more after which it would be looked at.
+#[test]
+fn what_was_committed_before_a_crash_becomes_visible_without_another_record() {
+    let (broker, store) = (Broker::shared(), Store::directory());
+    for (n, point) in ["commit::after-write", "commit::before-group"].into_iter().enumerate() {
+        let topic = format!("crash-last-{n}");
+        let mut config = confluent(&store, &topic, 1_000_000);
+        with(&mut config, &json!({"consumer.override.group.instance.id": topic, "landfall.rotate.idle.ms": "500"}));
+        let crash = Crash { point, passes: 0, topic, config };
+        let produced = crash.run(broker, 1, SLICE);
+        assert_once(&store, &crash.topic, produced);
+    }
 }
 
 #[test]

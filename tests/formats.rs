@@ -233,7 +233,7 @@ fn every_other_format_is_read_by_others() {
 
     let compressions = [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Zstd];
     let codecs = ["null", "deflate", "snappy", "bzip2", "zstandard"].map(|name| avro::Codec::named(name).unwrap());
-    let mut put = |name: String, format: &Format, rows: &RecordBatch| {
+    let put = |name: String, format: &Format, rows: &RecordBatch| {
         fs::write(folder.path().join(format!("{name}{}", format.extension())), encoded(format, rows)).unwrap();
     };
     for (n, codec) in codecs.into_iter().enumerate() {

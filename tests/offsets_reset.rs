@@ -137,17 +137,18 @@ fn an_offset_that_was_set_back_is_obeyed_once() {
     let mut slow = config.clone();
     through(&mut slow, azurite, &proxy);
     let first = worker();
-    // The store is tried before the pointer is read.
-    proxy.set([Rule::new(&[Call::PutBlock], Fault::Kept, 1000)]);
+    proxy.set([Rule::new(&[Call::GetBlob], Fault::Kept, 1000)]);
     first.create(topic, &slow);
-    wait_until("the store to be tried", secs(30), || (proxy.counts().calls.contains_key(&Call::PutBlock)).then_some(()));
+    wait_until("the pointer to be read", secs(30), || proxy.counts().calls.contains_key(&Call::GetBlob).then_some(()));
     proxy.set([]);
     first.sigstop();
     second.start_again();
     second.create(topic, &config);
     records.produce(100);
     second.await_landed(broker, topic, topic);
+    // What it is told now is what stands there now.
     proxy.release();
+    wait_until("the pointer to be read", secs(30), || proxy.is_quiet().then_some(()));
     first.sigcont();
     records.produce(100);
     second.await_landed(broker, topic, topic);

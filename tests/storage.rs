@@ -119,7 +119,7 @@ async fn azure_is_a_store_with_every_credential() {
     let from_string = ConnectionString::parse(&azurite.connection_string()).expect("good");
     assert_eq!(from_string.endpoint.as_str(), azurite.blob_endpoint());
     let wider = Credential::sas(WIDER_SAS).expect("a signature");
-    for (container, credential) in [("key", key(&azurite)), ("string", from_string.credential), ("sas", wider)] {
+    for (container, credential) in [("key", from_string.credential), ("sas", wider)] {
         let others = Container::of(&azurite, container).create();
         let (a, b) = (open(&azurite, container, credential.clone()), open(&azurite, container, credential));
         conformance::suite(&a, &b, &others).await;
@@ -128,21 +128,38 @@ async fn azure_is_a_store_with_every_credential() {
 }
 
 #[tokio::test]
-async fn azure_keeps_metadata() {
+async fn azure_does_what_the_protocol_needs() {
     let azurite = Azurite::start();
-    let storage = open(&azurite, azurite.container(), key(&azurite));
-    let metadata = Metadata::from([("landfall_last".into(), "41".into()), ("landfall_first".into(), "0".into())]);
-    let file = sealed(&storage, "a", &[]).await;
-    assert_eq!(storage.publish(&file, &metadata).await.expect("published"), Published::Landed);
-    assert_eq!(storage.head("a").await.expect("asked").expect("visible").metadata, metadata);
-    assert_eq!(storage.list("").await.expect("listed")[0].metadata, metadata);
+    azure_keeps_metadata(&azurite).await;
+    what_a_refused_publish_means_is_found_out(&azurite).await;
+    names_under_which_others_stage_are_taken(&azurite).await;
+    late_blocks_change_nothing(&azurite).await;
+    calls_are_counted(&azurite).await;
+    a_block_whose_answer_was_lost_is_there_once(&azurite).await;
+    a_publish_whose_answer_was_lost_is_recognised(&azurite).await;
+    a_put_whose_answer_was_lost_is_sent_once(&azurite).await;
 }
 
 #[tokio::test]
-async fn what_a_refused_publish_means_is_found_out() {
+async fn stores_are_examined() {
     let azurite = Azurite::start();
-    let others = Container::of(&azurite, azurite.container());
-    let storage = open(&azurite, azurite.container(), key(&azurite));
+    a_container_is_examined(&azurite).await;
+    a_hierarchical_account_is_examined(&azurite).await;
+    users_are_told_what_their_store_does(&azurite);
+}
+
+async fn azure_keeps_metadata(azurite: &Azurite) {
+    let storage = open(azurite, azurite.container(), key(azurite));
+    let metadata = Metadata::from([("landfall_last".into(), "41".into()), ("landfall_first".into(), "0".into())]);
+    let file = sealed(&storage, "metadata/a", &[]).await;
+    assert_eq!(storage.publish(&file, &metadata).await.expect("published"), Published::Landed);
+    assert_eq!(storage.head("metadata/a").await.expect("asked").expect("visible").metadata, metadata);
+    assert_eq!(storage.list("metadata/").await.expect("listed")[0].metadata, metadata);
+}
+
+async fn what_a_refused_publish_means_is_found_out(azurite: &Azurite) {
+    let others = Container::of(azurite, azurite.container());
+    let storage = open(azurite, azurite.container(), key(azurite));
     // A foreign file that came after the name was asked for, and ours still staged beside it.
     let mut staged = stage(&storage, "conflict", &[]).await;
     others.write("conflict", b"theirs");
@@ -165,11 +182,11 @@ async fn what_a_refused_publish_means_is_found_out() {
         (Some("200 OK\r\nx-ms-is-hns-enabled: true"), Some(survive.into()), true),
         (Some("403 Forbidden\r\nx-ms-error-code: AuthorizationFailure"), Some(survive.into()), true),
     ] {
-        let wire = Wire::before(&azurite);
+        let wire = Wire::before(azurite);
         if let Some(account) = account {
             wire.answer("restype=account", account);
         }
-        let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
+        let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(azurite)).expect("a client");
         if let Some(checked) = &checked {
             let before = storage.get("_landfall/v1/check.json").await.expect("asked").map(|(_, version)| version);
             storage.put("_landfall/v1/check.json", checked.clone().into(), before.as_ref()).await.expect("written");
@@ -196,39 +213,33 @@ async fn what_a_refused_publish_means_is_found_out() {
     assert_eq!(message, "old cannot be published: \"topics/t/0/1-abc\" is no token of Azure");
 }
 
-#[tokio::test]
-async fn names_under_which_others_stage_are_taken() {
-    let azurite = Azurite::start();
-    let others = Container::of(&azurite, azurite.container());
-    let storage = open(&azurite, azurite.container(), key(&azurite));
+async fn names_under_which_others_stage_are_taken(azurite: &Azurite) {
+    let others = Container::of(azurite, azurite.container());
+    let storage = open(azurite, azurite.container(), key(azurite));
     others.put_block("short", "AAAA", "x");
     let mut staged = storage.stage("short", &area()).await.expect("nothing is visible");
     let error = staged.block("ours".into()).await.expect_err("its ids are of another length");
     assert!(matches!(&error, StorageError::Taken(m) if m.contains("InvalidBlobOrBlock, blocks of another writer")), "{error}");
 }
 
-#[tokio::test]
-async fn late_blocks_change_nothing() {
-    let azurite = Azurite::start();
-    let others = Container::of(&azurite, azurite.container());
-    let storage = open(&azurite, azurite.container(), key(&azurite));
-    let file = sealed(&storage, "a", &["ours"]).await;
+async fn late_blocks_change_nothing(azurite: &Azurite) {
+    let others = Container::of(azurite, azurite.container());
+    let storage = open(azurite, azurite.container(), key(azurite));
+    let file = sealed(&storage, "late", &["ours"]).await;
     assert_eq!(publish(&storage, &file).await, Published::Landed);
     // A block of a stopped worker that arrives now, with an id as long as ours.
-    others.put_block("a", &"A".repeat(32), "late");
-    assert_eq!(storage.read("a", 0..9).await.expect("read"), "ours");
+    others.put_block("late", &"A".repeat(32), "late");
+    assert_eq!(storage.read("late", 0..9).await.expect("read"), "ours");
     assert_eq!(publish(&storage, &file).await, Published::Landed);
-    others.delete("a");
+    others.delete("late");
     assert!(matches!(publish(&storage, &file).await, Published::Gone { .. }));
-    assert_eq!(storage.head("a").await.expect("asked"), None);
+    assert_eq!(storage.head("late").await.expect("asked"), None);
 }
 
-#[tokio::test]
-async fn calls_are_counted() {
-    let azurite = Azurite::start();
-    let storage = open(&azurite, azurite.container(), key(&azurite));
+async fn calls_are_counted(azurite: &Azurite) {
+    let storage = open(azurite, azurite.container(), key(azurite));
     assert_eq!(storage.calls(), []);
-    let file = sealed(&storage, "a", &["1", "2", "3"]).await;
+    let file = sealed(&storage, "counted", &["1", "2", "3"]).await;
     publish(&storage, &file).await;
     publish(&storage, &file).await;
     storage.put("_landfall/v1/a.json", "{}".into(), None).await.expect("written");
@@ -300,12 +311,10 @@ async fn no_server_is_worth_another_try() {
     }
 }
 
-#[tokio::test]
-async fn a_block_whose_answer_was_lost_is_there_once() {
-    let azurite = Azurite::start();
-    let wire = Wire::before(&azurite);
-    let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
-    let mut staged = stage(&storage, "a", &["one"]).await;
+async fn a_block_whose_answer_was_lost_is_there_once(azurite: &Azurite) {
+    let wire = Wire::before(azurite);
+    let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(azurite)).expect("a client");
+    let mut staged = stage(&storage, "block", &["one"]).await;
     let mut answered = 0;
     for wait in [0, 1, 2, 5, 10, 30, 100] {
         // A call that is given up may have reached the service or not.
@@ -320,19 +329,17 @@ async fn a_block_whose_answer_was_lost_is_there_once() {
     staged.block("end".into()).await.expect("staged");
     let file = staged.seal().await.expect("sealed");
     assert_eq!(publish(&storage, &file).await, Published::Landed);
-    let content = storage.read("a", 0..1000).await.expect("read");
+    let content = storage.read("block", 0..1000).await.expect("read");
     assert_eq!(content, format!("one{}lostend", "two".repeat(answered)));
     let ids = wire.block_ids();
     assert!(ids.len() >= answered + 4, "{ids:?}");
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "an id is sent once: {ids:?}");
 }
 
-#[tokio::test]
-async fn a_publish_whose_answer_was_lost_is_recognised() {
-    let azurite = Azurite::start();
-    let wire = Wire::before(&azurite);
-    let through = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
-    for (path, blocks) in [("a", &["a", "b"][..]), ("empty", &[])] {
+async fn a_publish_whose_answer_was_lost_is_recognised(azurite: &Azurite) {
+    let wire = Wire::before(azurite);
+    let through = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(azurite)).expect("a client");
+    for (path, blocks) in [("published", &["a", "b"][..]), ("empty", &[])] {
         let file = sealed(&through, path, blocks).await;
         let mut other = stage(&through, path, &[]).await;
         wire.lose_answer_of("comp=blocklist");
@@ -345,11 +352,9 @@ async fn a_publish_whose_answer_was_lost_is_recognised() {
     }
 }
 
-#[tokio::test]
-async fn a_put_whose_answer_was_lost_is_sent_once() {
-    let azurite = Azurite::start();
-    let wire = Wire::before(&azurite);
-    let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
+async fn a_put_whose_answer_was_lost_is_sent_once(azurite: &Azurite) {
+    let wire = Wire::before(azurite);
+    let storage = AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(azurite)).expect("a client");
     let path = "_landfall/v1/t/0.json";
     wire.lose_answer_of("0.json");
     let lost = storage.put(path, "first".into(), None).await.expect_err("no answer comes");
@@ -359,11 +364,9 @@ async fn a_put_whose_answer_was_lost_is_sent_once() {
     assert_eq!(storage.get(path).await.expect("asked").expect("it was applied").0, "first");
 }
 
-#[tokio::test]
-async fn a_container_is_examined() {
-    let azurite = Azurite::start();
-    let others = Container::of(&azurite, azurite.container());
-    let storage = open(&azurite, azurite.container(), key(&azurite));
+async fn a_container_is_examined(azurite: &Azurite) {
+    let others = Container::of(azurite, azurite.container());
+    let storage = open(azurite, azurite.container(), key(azurite));
     let found = storage.examine().await.expect("asked");
     assert!(found.holds(), "{found:#?}");
     let of = |answer| {
@@ -389,20 +392,18 @@ async fn a_container_is_examined() {
     assert_eq!(others.walk(), [""; 0], "nothing is left");
     assert_eq!(storage.names("_landfall/").await.expect("listed"), ["_landfall/v1/check.json"]);
     // Credentials that may not delete can ask the most of it.
-    let narrow = open(&azurite, azurite.container(), sas()).examine().await.expect_err("it cannot remove what it wrote");
+    let narrow = open(azurite, azurite.container(), sas()).examine().await.expect_err("it cannot remove what it wrote");
     assert!(fatal(narrow).starts_with("Delete Blob "));
 }
 
-#[tokio::test]
-async fn a_hierarchical_account_is_examined() {
-    let azurite = Azurite::start();
-    let others = Container::of(&azurite, azurite.container());
+async fn a_hierarchical_account_is_examined(azurite: &Azurite) {
+    let others = Container::of(azurite, azurite.container());
     for (keeps, answer) in [(true, Answer::Holds), (false, Answer::Warning)] {
-        let wire = Wire::before(&azurite);
+        let wire = Wire::before(azurite);
         wire.answer("restype=account", "200 OK\r\nx-ms-is-hns-enabled: true");
         let through =
-            || AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(&azurite)).expect("a client");
-        let lake = data_lake(&azurite, keeps);
+            || AzureStorage::new(wire.url(azurite.container()).parse().expect("a URL"), key(azurite)).expect("a client");
+        let lake = data_lake(azurite, keeps);
         let found = through().with_data_lake(lake.parse().expect("a URL")).examine().await.expect("asked");
         let of: Vec<_> = found.findings.iter().filter(|finding| finding.question.starts_with("staged blocks")).collect();
         assert!(found.holds() && of.len() == 2 && of.iter().all(|finding| finding.answer == answer), "{found:#?}");
@@ -414,6 +415,53 @@ async fn a_hierarchical_account_is_examined() {
         let ended = publish(&through, &file).await;
         assert!(matches!(ended, Published::Gone { conclusive, .. } if conclusive == keeps), "{ended:?}");
     }
+}
+
+/// Runs `landfall storage check` for a connector with `properties`: its exit code and what it prints.
+fn storage_check(properties: &[(&str, &str)], options: &[&str]) -> (i32, String) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let config = folder.path().join("connector.properties");
+    let text: String = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+    std::fs::write(&config, format!("name=sink\nconnector.class=AzureDataLakeSink\n{text}")).expect("written");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_landfall"));
+    let ended = command.args(["storage", "check", "--config"]).arg(config).args(options).output().expect("run");
+    let printed = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).expect("UTF-8")).concat();
+    (ended.status.code().expect("no signal"), printed)
+}
+
+fn users_are_told_what_their_store_does(azurite: &Azurite) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let directory = format!("file://{}", folder.path().display());
+    let (code, text) = storage_check(&[("store.url", &directory)], &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with(&format!("{directory}\n\n")), "{text}");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let renamed = "A2 a file is renamed in one step, and over none holds one file was renamed, and none over another";
+    assert!(words(&text).contains(renamed), "{text}");
+    assert!(text.ends_with("All that exactly-once needs holds, as far as it could be asked.\n"), "{text}");
+
+    let url = format!("{}/{}", azurite.blob_endpoint(), azurite.container());
+    let azure = [("store.url", url.as_str()), ("landfall.azure.account.key", azurite.account_key())];
+    let (code, json) = storage_check(&azure, &["--json"]);
+    assert_eq!(code, 0, "{json}");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(
+        (&json["holds"], &json["stores"][&url]["findings"][0]["seen"]),
+        (&true.into(), &"StorageV2, Standard_RAGRS, flat namespace".into())
+    );
+
+    // A gateway that takes lists and does nothing with them.
+    let wire = Wire::before(azurite);
+    wire.answer("comp=blocklist", "201 Created");
+    let azure = [("store.url", &*wire.url(azurite.container())), azure[1]];
+    let (code, text) = storage_check(&azure, &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(words(&text).contains("A2 a list makes a whole file visible FAILS"), "{text}");
+    assert!(text.contains("- a list makes a whole file visible: files cannot be published: do not use this store\n"), "{text}");
+    assert!(text.ends_with("Something that exactly-once needs does not hold.\n"), "{text}");
+
+    let (code, text) = storage_check(&[("store.url", "ftp://x")], &[]);
+    assert!(code == 1 && text.contains("connector.properties:3: store.url: "), "{code} {text}");
 }
 
 /// The URL of the container at a Data Lake endpoint that says yes to everything. One that does not keep staged blocks drops those of

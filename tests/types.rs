@@ -95,7 +95,7 @@ fn land(file: &Path, types: Types, value: Column) {
     let batch = batch(value);
     let schema = columns.schema(&columns.shape(&batch)).expect("a schema");
     let rows = columns.rows(&batch, &schema).expect("rows");
-    let mut encoder = format.encoder(&schema, &Facts::new(batch.origin.clone(), 0));
+    let mut encoder = columns.format.encoder(&schema, &Facts::new(batch.origin.clone(), 0));
     encoder.write(&rows, 1000, 1 << 20).expect("Parquet");
     let mut bytes = encoder.take();
     bytes.extend(encoder.finish(batch.covers.end - 1).expect("Parquet"));

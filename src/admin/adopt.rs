@@ -74,7 +74,7 @@ struct Change {
     low: Option<i64>,
     /// The least incarnation that it has then.
     incarnation: u32,
-    /// What the group has stored, if it is not from a commit of ours.
+    /// What the group has stored, if it is not from a commit of ours: it does not count any more.
     stored: Option<i64>,
 }
 
@@ -139,10 +139,7 @@ fn changes(
         let told = said.and_then(|said| said.topics.get(&partition.topic).copied());
         // The id of the other cluster's topic would say that the topic was created anew.
         let topic = told.or(pointer.topic_id.filter(|_| !moves));
-        let committed = said.and_then(|said| said.committed.get(&partition));
-        let ours = committed.and_then(|committed| start::incarnation(&committed.metadata));
-        let stored = committed.filter(|_| ours.is_none()).map(|committed| committed.offset);
-        let incarnation = ours.unwrap_or(0);
+        let (stored, incarnation) = stored(said, &partition);
         changes.push(Change { partition, before: Some(pointer), identity, topic, low, incarnation, stored });
     }
     for (partition, low) in
@@ -152,10 +149,21 @@ fn changes(
             let identity = Identity { kafka_cluster_id: cluster.clone().unwrap_or_default(), ..root.identity.clone() };
             let topic = said.and_then(|said| said.topics.get(&partition.topic).copied());
             let (partition, low) = (partition.clone(), Some(*low));
-            changes.push(Change { partition, before: None, identity, topic, low, incarnation: 0, stored: None });
+            let (stored, incarnation) = stored(said, &partition);
+            changes.push(Change { partition, before: None, identity, topic, low, incarnation, stored });
         }
     }
     Ok(changes)
+}
+
+/// What the group has stored of a partition, if that is not ours; and the incarnation that it is of, if it is.
+fn stored(said: Option<&Said>, partition: &Partition) -> (Option<i64>, u32) {
+    let committed = said.and_then(|said| said.committed.get(partition));
+    match committed.map(|committed| (committed.offset, start::incarnation(&committed.metadata))) {
+        Some((_, Some(incarnation))) => (None, incarnation),
+        Some((offset, None)) => (Some(offset), 0),
+        None => (None, 0),
+    }
 }
 
 impl Change {
@@ -182,12 +190,6 @@ impl Change {
             }
             _ => says.push(format!("goes on at offset {low}")),
         }
-        if let Some(stored) = self.stored.filter(|stored| *stored != next.landed.low()) {
-            let group = &self.identity.group;
-            says.push(format!(
-                "but the group {group} has stored offset {stored}, which counts: delete that before the connector starts"
-            ));
-        }
         says
     }
 
@@ -205,6 +207,7 @@ impl Change {
             epoch: pointer.epoch + 1,
             landed,
             pending,
+            obeyed: self.stored,
             ..pointer.clone()
         }
     }
@@ -218,14 +221,14 @@ impl Change {
             let made = Pointer {
                 identity,
                 topic_id,
-                incarnation: 0,
+                incarnation: self.incarnation,
                 epoch: 1,
                 seq: 0,
                 owner: writer,
                 landed,
                 pending: Vec::new(),
                 published: true,
-                obeyed: None,
+                obeyed: self.stored,
             };
             return self.write(root, &made, None).await;
         };
@@ -233,7 +236,8 @@ impl Change {
         let (name, identity) = (self.partition.to_string(), before.identity.clone());
         let mut owner = Owner::new(Claim { name, identity, writer: writer.clone(), start, rules: Rules::default() });
         let backoff = Duration::from_secs(1);
-        let place = Place { storage: root.files.clone(), state: root.pointers.clone(), backoff, log: false, metrics: Arc::default() };
+        let place =
+            Place { storage: root.files.clone(), state: root.pointers.clone(), backoff, log: false, metrics: Arc::default() };
         place.drive(&mut owner, &root.folder(&self.partition)).await.map_err(|e| e.to_string())?;
         match owner.end() {
             None => {}

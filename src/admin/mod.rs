@@ -6,7 +6,8 @@
 //! - [`pointers`] shows what is kept of each partition,
 //! - [`adopt`] gives partitions to another connector, group or cluster, or sets where they go on,
 //! - [`gc`] removes what is kept of connectors that are no more,
-//! - [`verify`] reads landed files again and compares.
+//! - [`verify`] reads landed files again and compares,
+//! - [`storage_check`] asks whether a store does what exactly-once rests on.
 
 pub mod adopt;
 mod brokers;
@@ -14,6 +15,7 @@ mod files;
 pub mod gc;
 pub mod pointers;
 mod root;
+pub mod storage_check;
 mod table;
 pub mod verify;
 
@@ -34,6 +36,9 @@ pub enum Command {
     Gc(gc::Options),
     /// Read landed files again, and compare them with what is kept of their partitions and with Kafka.
     Verify(verify::Options),
+    /// Ask what a store does.
+    #[command(subcommand)]
+    Storage(storage_check::Command),
 }
 
 /// The connector that a subcommand is about.
@@ -85,6 +90,7 @@ pub async fn run(command: Command) -> Result<Outcome, String> {
         Command::Adopt(options) => adopt::run(options).await,
         Command::Gc(options) => gc::run(options).await,
         Command::Verify(options) => verify::run(options).await,
+        Command::Storage(command) => storage_check::run(command).await,
     }
 }
 

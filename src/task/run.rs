@@ -290,6 +290,9 @@ impl Runner {
                 }
                 let Some(partition) = self.partitions.get_mut(origin) else { return Ok(Door::Closed) };
                 (partition.next, partition.told, partition.landed) = (Some(opened.resume), opened.resume, opened.landed);
+                if self.tolerance.letters.is_some() {
+                    self.sink.told(origin, opened.resume);
+                }
                 if partition.began().is_some_and(|began| began <= opened.resume) || opened.resume >= first {
                     return Ok(Door::Open);
                 }

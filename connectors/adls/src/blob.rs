@@ -4,13 +4,14 @@ use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused};
+use landfall_lake::config::{LakeConfig, no_effect, refused};
 use landfall_lake::encode::keys::FormatKeys;
 
 use crate::cloud;
+use crate::confluent;
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
+use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, refuse_given, store_url};
 
 const ACCOUNT: &str = "azblob.account.name";
 const KEY: &str = "azblob.account.key";
@@ -40,7 +41,7 @@ config! {
 
 config! {
     /// Keys by which requests would take another way.
-    struct NotYet {
+    struct NotHere {
         /// The proxy that requests go through, `host:port`.
         proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL" };
         /// The user that the proxy knows.
@@ -83,7 +84,7 @@ impl SinkConnector for AzureBlobStorageSink {
 
     fn keys(&self) -> Vec<Key> {
         let own = BlobConfig::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
-        own.chain(refused(NotYet::KEYS)).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
+        own.chain(refused(NotHere::KEYS)).chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -105,8 +106,14 @@ impl SinkConnector for AzureBlobStorageSink {
 
 pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let properties = &*cloud::BLOB.self_managed(properties, faults);
-    NotYet::parse(properties, faults);
-    refuse_changed(NotYet::KEYS, properties, faults);
+    confluent::check(properties, faults);
+    NotHere::parse(properties, faults);
+    refuse_given(
+        NotHere::KEYS,
+        |_| "requests take the proxy that HTTPS_PROXY in the worker's environment names",
+        properties,
+        faults,
+    );
     NoEffect::parse(properties, faults);
     let blob = BlobConfig::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
@@ -139,6 +146,8 @@ fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &
 
 #[cfg(test)]
 mod tests {
+    use azure_core::http::Url;
+
     use super::*;
     use crate::landing::tests::{assert_keys_known, faults, given};
 
@@ -166,7 +175,7 @@ mod tests {
             assert_eq!(landing.prefix, prefix);
         }
         let landing = read(&given(GOOD, &[("landfall.state.container", "pointers")]), &mut Faults::default()).expect("good");
-        assert_eq!(landing.state.as_ref().map(|url| url.as_str()), Some("https://acct.blob.core.windows.net/pointers"));
+        assert_eq!(landing.state.as_ref().map(Url::as_str), Some("https://acct.blob.core.windows.net/pointers"));
     }
 
     #[test]
@@ -192,8 +201,14 @@ mod tests {
                 &[("azblob.container.name", "..")],
                 "Invalid value .. for configuration azblob.container.name: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
             ),
-            (&[("azblob.proxy.url", "http://p")], "azblob.proxy.url=http://p is not supported yet"),
-            (&[("azblob.proxy.password", "pssst")], "azblob.proxy.password=[hidden] is not supported yet"),
+            (
+                &[("azblob.proxy.url", "http://p")],
+                "azblob.proxy.url=http://p is not supported: requests take the proxy that HTTPS_PROXY in the worker's environment names",
+            ),
+            (
+                &[("azblob.proxy.password", "pssst")],
+                "azblob.proxy.password=[hidden] is not supported: requests take the proxy that HTTPS_PROXY in the worker's environment names",
+            ),
             (
                 &[
                     ("format.class", "io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat"),

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 
 use landfall_api::{Faults, Key, Password, Properties, Width, config};
-use landfall_lake::config::{no_effect, refuse_changed, refused};
+use landfall_lake::config::{no_effect, refused};
+
+use crate::landing::refuse_given;
 
 const INPUT: &str = "input.data.format";
 const OUTPUT: &str = "output.data.format";
@@ -138,12 +140,7 @@ impl Cloud {
         let keys = CloudKeys::parse(properties, faults);
         NotHere::parse(properties, faults);
         NoEffect::parse(properties, faults);
-        let mut changed = Faults::default();
-        refuse_changed(NotHere::KEYS, properties, &mut changed);
-        for fault in changed.0 {
-            let why = instead(&fault.key);
-            faults.push(fault.key, format!("{}: {why}", fault.message.trim_end_matches(" yet")));
-        }
+        refuse_given(NotHere::KEYS, instead, properties, faults);
         if !self.is_meant(properties) {
             for key in CloudKeys::KEYS.iter().filter(|key| properties.contains_key(key.name)) {
                 let (name, class) = (key.name, self.name);

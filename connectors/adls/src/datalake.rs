@@ -9,14 +9,14 @@ mod target;
 use std::sync::Arc;
 
 use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
-use landfall_lake::config::{LakeConfig, no_effect, refuse_changed, refused};
+use landfall_lake::config::{LakeConfig, no_effect, refused};
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
 use landfall_lake::nulls::NullValues;
 
 use crate::connection_string::ConnectionString;
 use crate::credential::Credential;
 use crate::endpoint::{Account, StoreUrl};
-use crate::landing::{self, Ending, Landing, Own, Place, directory, invalid, missing};
+use crate::landing::{self, Ending, Landing, Own, Place, directory, invalid, missing, refuse_given};
 use target::{OFFSET_WIDTH, StoreAs, Target};
 
 const KCQL: &str = "connect.datalake.kcql";
@@ -175,6 +175,9 @@ impl SinkConnector for LensesDatalakeSink {
     }
 }
 
+/// What to do instead of giving a key of [`NotHere`].
+const WIDEN: &str = "give landfall.schema=widen for files whose schema grows, instead of ending for each change";
+
 /// The engine's keys of Landfall that KCQL has properties for.
 const OWN: &[&str] = &["landfall.rotate.size.bytes", "landfall.rotate.open.ms"];
 
@@ -193,7 +196,8 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
         faults.push(*key, format!("{key} cannot be given: PROPERTIES in {KCQL} say it, as flush.size and flush.interval"));
     }
     NoEffect::parse(properties, faults);
-    refuse_not_here(properties, faults);
+    NotHere::parse(properties, faults);
+    refuse_given(NotHere::KEYS, |_| WIDEN, properties, faults);
     let keys = DatalakeConfig::parse(properties, faults);
     if keys.as_ref().is_some_and(|keys| keys.error_policy.eq_ignore_ascii_case("NOOP")) {
         faults.push(POLICY, format!("{POLICY}=NOOP is not supported: records would be lost"));
@@ -243,20 +247,6 @@ fn check_topics(target: &Target, properties: &Properties, faults: &mut Faults) {
     let topics = properties.get("topics").map_or("", String::as_str).split(',').map(str::trim);
     for topic in topics.filter(|topic| !topic.is_empty() && !named.iter().any(|name| name == topic)) {
         faults.push(KCQL, format!("no statement is FROM {topic}, which is one of topics"));
-    }
-}
-
-fn refuse_not_here(properties: &Properties, faults: &mut Faults) {
-    NotHere::parse(properties, faults);
-    let mut changed = Faults::default();
-    refuse_changed(NotHere::KEYS, properties, &mut changed);
-    changed.0.retain(|fault| !faults.0.iter().any(|other| other.key == fault.key));
-    for fault in changed.0 {
-        let why = fault.message.trim_end_matches(" yet");
-        faults.push(
-            fault.key,
-            format!("{why}: give landfall.schema=widen for files whose schema grows, instead of ending for each change"),
-        );
     }
 }
 

@@ -8,6 +8,7 @@ use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 use landfall_lake::encode::keys::FormatKeys;
 
 use crate::cloud;
+use crate::confluent;
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, container_name};
 use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
@@ -68,7 +69,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
 
     fn keys(&self) -> Vec<Key> {
         let own = Gen2Config::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
-        own.chain(LakeConfig::keys()).chain(cloud::keys()).collect()
+        own.chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -90,6 +91,7 @@ impl SinkConnector for AzureDataLakeGen2Sink {
 
 pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let properties = &*cloud::GEN2.self_managed(properties, faults);
+    confluent::check(properties, faults);
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
@@ -158,6 +160,8 @@ fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<C
 
 #[cfg(test)]
 mod tests {
+    use azure_core::http::Url;
+
     use super::*;
     use crate::landing::tests::{assert_keys_known, faults, given};
 
@@ -200,7 +204,7 @@ mod tests {
     fn commit_pointers_are_in_the_container_that_is_told() {
         assert_eq!(landing(&[]).state, None);
         let other = landing(&[("landfall.state.container", "pointers"), ("store.url", "http://127.0.0.1:7/acct")]);
-        assert_eq!(other.state.as_ref().map(|url| url.as_str()), Some("http://127.0.0.1:7/acct/pointers"));
+        assert_eq!(other.state.as_ref().map(Url::as_str), Some("http://127.0.0.1:7/acct/pointers"));
         let why = "landfall.state.container cannot be given: a directory keeps its commit pointers itself";
         let local = [("landfall.state.container", "pointers"), ("store.url", "file:///tmp/x")];
         assert_eq!(faults(&AzureDataLakeGen2Sink, GOOD, &local), [why]);

@@ -169,6 +169,7 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
 mod tests {
     use std::time::Duration;
 
+    use azure_core::http::Url;
     use landfall_lake::evolve::Rule;
     use landfall_lake::roll::Rotation;
     use landfall_lake::types::{Mode, Types};
@@ -214,7 +215,7 @@ mod tests {
         }
         let state = [("landfall.state.container", "pointers"), ("store.url", "https://acct.blob.core.windows.net/lake/a"), key];
         let landing = read(&given(GOOD, &state), &mut Faults::default()).expect("good");
-        assert_eq!(landing.state.as_ref().map(|url| url.as_str()), Some("https://acct.blob.core.windows.net/pointers"));
+        assert_eq!(landing.state.as_ref().map(Url::as_str), Some("https://acct.blob.core.windows.net/pointers"));
         let mut none = Faults::default();
         let local = read(&given(GOOD, &[("store.url", "file:///tmp/x")]), &mut none).expect("good");
         assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));

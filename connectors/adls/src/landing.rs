@@ -7,7 +7,7 @@ use azure_core::http::Url;
 use landfall_api::config::Class;
 use landfall_api::{Batch, Faults, Key, Properties, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::columns::Refusals;
-use landfall_lake::config::{LakeConfig, class_not_found, refuse};
+use landfall_lake::config::{LakeConfig, class_not_found, refuse, refuse_changed};
 use landfall_lake::encode::Format;
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
 use landfall_lake::envelope::Envelope;
@@ -175,6 +175,17 @@ pub(crate) fn task(
     faults.or(landing).map_err(|faults| TaskError::Fatal(faults.to_string()))?.task(context)
 }
 
+/// Refuses `keys` that are given another value than their default, each for the reason that `why` gives.
+pub(crate) fn refuse_given(keys: &[Key], why: fn(&str) -> &'static str, properties: &Properties, faults: &mut Faults) {
+    let mut given = Faults::default();
+    refuse_changed(keys, properties, &mut given);
+    given.0.retain(|fault| !faults.0.iter().any(|other| other.key == fault.key));
+    for fault in given.0 {
+        let message = format!("{}: {}", fault.message.trim_end_matches(" yet"), why(&fault.key));
+        faults.push(fault.key, message);
+    }
+}
+
 /// Adds a fault of `key`; `why` shows nothing of a secret.
 pub(crate) fn invalid(key: &str, why: &str, faults: &mut Faults) {
     faults.push(key, format!("Invalid value for configuration {key}: {why}"));
@@ -199,8 +210,11 @@ pub(crate) fn directory(properties: &Properties, faults: &mut Faults) -> Option<
 }
 
 /// The keys of the engine that a class offers whose keys are not Confluent's: Landfall's own, and those of `more`.
-pub(crate) fn engine_keys(more: &[&str]) -> impl Iterator<Item = Key> {
-    LakeConfig::keys().filter(move |key| is_offered(key.name, more))
+pub(crate) fn engine_keys(more: &[&str]) -> impl Iterator<Item = Key> + use<> {
+    let known = |key: &Key| key.dependents.iter().all(|name| is_offered(name, more));
+    let offered = LakeConfig::keys().filter(|key| is_offered(key.name, more));
+    let offered: Vec<_> = offered.map(|key| if known(&key) { key } else { Key { dependents: &[], ..key } }).collect();
+    offered.into_iter()
 }
 
 /// What such a class's configuration says in the engine's keys: what is given of those that it offers, and its `own`.

@@ -6,6 +6,7 @@
 pub mod aiven;
 pub mod blob;
 pub mod cloud;
+mod confluent;
 pub mod connection_string;
 pub mod credential;
 pub mod datalake;

@@ -116,8 +116,6 @@ pub struct FilesEnded {
     pub schema: Counter,
     /// The next row would have opened one file more than `partitioner.max.open.files`.
     pub max_open_files: Counter,
-    /// The next row goes to another topic's folder.
-    pub topic: Counter,
     /// Their partition was let go.
     pub stop: Counter,
     /// The memory for open files was spent.

@@ -102,14 +102,6 @@ config! {
 }
 
 config! {
-    /// Keys that would change what lands, and are refused when they ask for it.
-    struct NotYet {
-        /// A Java class that gives credentials.
-        credentials_provider_class: String = "credentials.provider.class" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Credentials Provider Class" };
-    }
-}
-
-config! {
     /// Keys that change nothing that lands here.
     struct NoEffect {
         /// Milliseconds that Java waits for a task to stop.
@@ -123,14 +115,12 @@ config! {
 }
 
 impl LakeConfig {
-    /// Reads the keys as `declared` changes them, and refuses what cannot be done yet, would leave the store or never end a file.
+    /// Reads the keys as `declared` changes them, and refuses what would leave the store or never end a file.
     pub fn read(declared: fn(Key) -> Key, properties: &Properties, faults: &mut Faults) -> Option<Self> {
         let keys = LakeKeys::parse_as(declared, properties, faults);
         let rotation = RotationKeys::read(declared, properties, faults);
         let schema = SchemaKeys::read(declared, properties, faults);
-        NotYet::parse(properties, faults);
         NoEffect::parse(properties, faults);
-        refuse_changed(NotYet::KEYS, properties, faults);
         let commit = CommitKeys::parse_as(declared, properties, faults);
         let partitioner = PartitionerKeys::read(declared, properties, faults);
         let zone = declared(Key { name: "timezone", ..Key::EMPTY }).default.map(str::to_owned);
@@ -189,7 +179,7 @@ impl LakeConfig {
         let own =
             [RotationKeys::KEYS, LakeKeys::KEYS, PartitionerKeys::KEYS, FormatKeys::KEYS, SchemaKeys::KEYS, CommitKeys::KEYS];
         let own = own.into_iter().flatten().copied();
-        own.chain(refused(NotYet::KEYS)).chain(NoEffect::KEYS.iter().copied())
+        own.chain(NoEffect::KEYS.iter().copied())
     }
 
     /// Warnings about shared keys that are set, as `declared` changes them, and have no effect.
@@ -317,13 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_land_otherwise_is_refused_by_name() {
-        let set = [("credentials.provider.class", "com.acme.Provider")];
-        let (_, faults) = read(&[&[("flush.size", "1")][..], &set].concat());
-        for (key, value) in set {
-            assert!(faults.contains(&format!("{key}={value} is not supported yet")), "{key}: {faults:?}");
-        }
-        assert_eq!(faults.len(), set.len());
+    fn a_default_may_be_given_in_other_letters() {
         let defaults = [("flush.size", "1"), ("rotate.interval.ms", " -1"), ("behavior.on.null.values", "FAIL")];
         assert_eq!(read(&defaults).1, [""; 0]);
     }

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_schema::FieldRef;
+use arrow_schema::{FieldRef, Schema};
 use bytes::Bytes;
-use landfall_api::TopicId;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use crate::columns;
-use crate::encode::parquet::footer;
+use crate::encode::avro;
 use crate::storage::{Object, Storage, StorageError};
 
 /// The keys of the metadata that a store keeps with a file.
@@ -27,79 +26,32 @@ pub mod facts {
     pub const TOPIC_ID: &str = "landfall_topic_id";
 }
 
-/// The offsets of a file's first and last rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The id of the topic that they are of, if it was known.
-    pub topic: Option<TopicId>,
-    /// The first row's.
-    pub first: i64,
-    /// The last row's.
-    pub last: i64,
-}
-
-/// The span of the file at `path`, from the store's metadata or else from the footer that Parquet has; None if there is no file.
-///
-/// # Errors
-/// [`StorageError::Fatal`] if the file is not one of Landfall's.
-pub async fn span(storage: &dyn Storage, path: &str) -> Result<Option<Span>, StorageError> {
-    let Some(object) = storage.head(path).await? else { return Ok(None) };
-    let number = |text: Option<&String>| text.and_then(|t| t.parse().ok());
-    if let (Some(first), Some(last)) = (number(object.metadata.get(facts::FIRST)), number(object.metadata.get(facts::LAST))) {
-        let topic = object.metadata.get(facts::TOPIC_ID).and_then(|id| id.parse().ok());
-        return Ok(Some(Span { topic, first, last }));
-    }
-    let foreign = |why: &str| {
-        StorageError::Fatal(format!(
-            "{}/{path} is there and was not written by Landfall ({why}); move it away, or set the consumer group's offset behind its records",
-            storage.url()
-        ))
-    };
-    if !path.ends_with(".parquet") {
-        return Err(foreign("nothing says which records it holds"));
-    }
-    let footer = footer_of(storage, &object).await?.map_err(|e| foreign(&e.to_string()))?;
-    let fact = |key| number(value(footer.file_metadata(), key));
-    match (fact(footer::FIRST), fact(footer::LAST)) {
-        (Some(first), Some(last)) => {
-            let topic = value(footer.file_metadata(), footer::TOPIC_ID).and_then(|id| id.parse().ok());
-            Ok(Some(Span { topic, first, last }))
-        }
-        _ => Err(foreign("its footer names no offsets")),
-    }
-}
-
-impl Span {
-    /// Fails if the span is of another topic than `topic`, one that was deleted since: its offsets are other records, and what has
-    /// its name now has not landed.
-    ///
-    /// # Errors
-    /// [`StorageError::Fatal`] with both ids, and what to do.
-    pub fn is_of(&self, topic: Option<TopicId>, path: &str) -> Result<(), StorageError> {
-        match (self.topic, topic) {
-            (Some(then), Some(now)) if then != now => Err(StorageError::Fatal(format!(
-                "{path} holds records of a topic that was deleted and created again since (its id was {then} and is now {now}); \
-                 nothing is overwritten: move that topic's files away, or choose another topics.dir, and restart the task"
-            ))),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// The value field that the file at `path` was made from; None if there is no such file or it is not to be read.
 ///
 /// # Errors
 /// The store's.
 pub async fn learned(storage: &dyn Storage, path: &str) -> Result<Option<FieldRef>, StorageError> {
     let Some(object) = storage.head(path).await? else { return Ok(None) };
+    if path.ends_with(".avro") {
+        return Ok(avro_schema(storage, &object).await?.map(|schema| columns::value_field(&schema)));
+    }
     let Ok(footer) = footer_of(storage, &object).await? else { return Ok(None) };
     let file = footer.file_metadata();
     let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata());
     Ok(schema.ok().map(|schema| columns::value_field(&Arc::new(schema))))
 }
 
-fn value<'a>(file: &'a FileMetaData, key: &str) -> Option<&'a String> {
-    file.key_value_metadata()?.iter().find(|f| f.key == key)?.value.as_ref()
+/// The schema of the rows of a file of Avro, read from its beginning: usually in one call.
+async fn avro_schema(storage: &dyn Storage, object: &Object) -> Result<Option<Schema>, StorageError> {
+    let mut head = 64 << 10;
+    loop {
+        let end = object.size.min(head);
+        match avro::rows_of(&storage.read(&object.path, 0..end).await?) {
+            Ok(schema) => return Ok(Some(schema)),
+            Err(None) if end < object.size => head *= 4,
+            Err(_) => return Ok(None),
+        }
+    }
 }
 
 /// The footer, read from the file's end: usually in one call.

@@ -1,9 +1,10 @@
 //! The file-sink engine of Landfall, without any cloud: partitions, rolls, encodes, names and publishes files.
 //!
 //! [`LakeTask`] is the engine; the modules stand in the order in which a row meets them. [`nulls`] says what becomes of records
-//! without a value, [`roll`] cuts a batch into files, [`evolve`] says which of them take rows of another schema, its rows get the file's [`columns`], of the [`types`] that it has, those of the [`system`] among them, an
-//! open [`file`](mod@file) encodes them by [`encode`] and stages the bytes in a [`storage`], under a [`name`]; [`commit`] keeps
-//! what may be committed to Kafka.
+//! without a value, [`partition`] names the folders of its rows, [`roll`] cuts a batch into files, [`evolve`] says which of them take
+//! rows of another schema. Rows get the file's [`columns`], of the [`types`] that it has, those of the [`system`] among them, or all
+//! of a record in an [`envelope`]. An open [`file`](mod@file) encodes them by [`encode`] and stages the bytes in a [`storage`], under
+//! a [`name`]; [`commit`] makes files visible once, and says what may be committed to Kafka.
 
 pub mod columns;
 pub mod commit;

@@ -44,8 +44,6 @@ pub enum Reason {
     Schema,
     /// The next row would open one file more than `partitioner.max.open.files`.
     MaxOpenFiles,
-    /// The next row goes to another topic's folder.
-    Topic,
     /// Its partition is let go.
     Stop,
     /// The memory for open files is spent.
@@ -70,7 +68,6 @@ impl Reason {
             Self::Partition => &ended.partition,
             Self::Schema => &ended.schema,
             Self::MaxOpenFiles => &ended.max_open_files,
-            Self::Topic => &ended.topic,
             Self::Stop => &ended.stop,
             Self::Memory => &ended.memory,
             Self::Span => &ended.span,

@@ -246,6 +246,9 @@ impl LakeTask {
                 None => {}
             }
         }
+        if self.layout.rotation.schedule.is_none() {
+            return;
+        }
         let now_ms = now_ms();
         let rung: Vec<_> = self.partitions.iter_mut().filter_map(|(tp, p)| Some((tp.clone(), p.roll.tick(now_ms)?))).collect();
         for (origin, reason) in rung {

@@ -41,6 +41,7 @@ fn pointer(low: i64, published: bool, pending: &[(&str, i64, i64)]) -> Pointer {
         landed: Offsets::before(low),
         pending: pending.collect(),
         published,
+        obeyed: None,
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use azure_core::http::Url;
+
 use super::*;
 use crate::credential::Credential;
 use crate::landing::tests::{faults, given, path};
@@ -21,7 +23,7 @@ fn files_land_in_the_container_or_a_directory() {
     assert!(matches!(&azure.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url), "{azure:?}");
     assert!(!format!("{azure:?}").contains("cHNzc3Q"));
     let state = landing(&[("landfall.state.container", "pointers")]).state;
-    assert_eq!(state.as_ref().map(|url| url.as_str()), Some("https://acct.blob.core.windows.net/pointers"));
+    assert_eq!(state.as_ref().map(Url::as_str), Some("https://acct.blob.core.windows.net/pointers"));
     let local = landing(&[(CONNECTION_STRING, "-"), ("store.url", "file:///tmp/x")]);
     assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use azure_core::http::Url;
 use landfall_lake::encode::{Compression, Format, avro, bytes, csv, json, parquet};
 use landfall_lake::envelope::{Envelope, Part, Style};
 
@@ -44,7 +45,7 @@ fn files_land_in_the_container_of_the_statement() {
     let local = landing(&[(MODE, "-"), (KEY, "-"), ("store.url", "file:///tmp/x")]);
     assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
     let state = landing(&[("landfall.state.container", "pointers")]).state;
-    assert_eq!(state.as_ref().map(|url| url.as_str()), Some("https://acct.blob.core.windows.net/pointers"));
+    assert_eq!(state.as_ref().map(Url::as_str), Some("https://acct.blob.core.windows.net/pointers"));
 }
 
 #[test]

@@ -163,6 +163,12 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "3..5 is added to offsets up to 4")]
+    fn offsets_are_added_in_order() {
+        Offsets::before(4).push(3..5);
+    }
+
+    #[test]
     fn lengths_that_are_none_are_refused() {
         for bad in [&[1][..], &[0, 1], &[1, 0], &[-1, 1], &[1, 1, 0, 1], &[i64::MAX, 1], &[1, i64::MAX]] {
             assert_eq!(Offsets::of_lengths(1, bad), None, "{bad:?}");

@@ -100,6 +100,8 @@ pub struct Owner {
     /// The pointer as it was last read or written, and its version.
     held: Option<(Pointer, Version)>,
     phase: Phase,
+    /// Whether the group has accepted an offset of the pointer from this owner.
+    ours: bool,
     /// Files that were taken for published because what was staged of them is gone.
     assumed: u64,
     /// Offsets that were left out because their records are gone.
@@ -110,7 +112,7 @@ impl Owner {
     /// Who is to become the owner. First [`call`](Self::call) tells what to do.
     #[must_use]
     pub fn new(claim: Claim) -> Self {
-        Self { claim: Arc::new(claim), held: None, phase: Phase::Read, assumed: 0, skipped: 0 }
+        Self { claim: Arc::new(claim), held: None, phase: Phase::Read, ours: false, assumed: 0, skipped: 0 }
     }
 
     /// The call that comes next; None when it is [idle](Self::is_idle), [awaits the group](Self::awaits_group), or is at its
@@ -173,10 +175,10 @@ impl Owner {
     /// The group has accepted `offset`, which this owner has [given](Self::offset), from a member of the generation that has the
     /// partition.
     pub fn accepted(&mut self, offset: &Offset) {
-        if self.awaits_group() && self.offset().as_ref() == Some(offset) {
-            Arc::make_mut(&mut self.claim).start.committed = Some(offset.clone());
-            if let Phase::Confirm(plan) = self.phase {
-                self.phase = self.adjust(plan);
+        if self.offset().as_ref() == Some(offset) {
+            match self.phase {
+                Phase::Confirm(plan) => self.phase = self.adjust(plan),
+                _ => self.ours = true,
             }
         }
     }
@@ -184,10 +186,10 @@ impl Owner {
     /// Whether the group has to accept the [`offset`](Self::offset) before it goes on.
     #[must_use]
     pub fn awaits_group(&self) -> bool {
-        matches!(self.phase, Phase::Confirm(_)) || self.is_idle() && self.foreign().is_some()
+        matches!(self.phase, Phase::Confirm(_)) || self.is_idle() && !self.ours && self.foreign().is_some()
     }
 
-    /// The group's offset if something else has set it.
+    /// The group's offset, as it was when the partition was assigned, if something else has set it.
     fn foreign(&self) -> Option<i64> {
         let foreign = |committed: &&Offset| start::incarnation(&committed.metadata).is_none();
         self.claim.start.committed.as_ref().filter(foreign).map(|committed| committed.offset)
@@ -374,7 +376,8 @@ impl Owner {
             let new = |offset| landed.contains(offset) && !held.landed.contains(offset);
             assert!(new(file.first) && new(file.last), "{} holds offsets that have landed", file.file.path);
         }
-        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, obeyed: None, ..held.clone() });
+        let obeyed = held.obeyed.filter(|_| !self.ours);
+        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, obeyed, ..held.clone() });
     }
 
     /// Writes down that the files of the last commit are published and that all offsets of `landed` are done with, no file being
@@ -387,10 +390,11 @@ impl Owner {
         assert!(!self.awaits_group(), "a pointer is saved before the group's offset is ours");
         let Some((held, _)) = &self.held else { return false };
         assert!(landed.includes(&held.landed), "a pointer that is saved forgets offsets that have landed");
-        if held.published && landed == held.landed && held.obeyed.is_none() {
+        let obeyed = held.obeyed.filter(|_| !self.ours);
+        if held.published && landed == held.landed && obeyed == held.obeyed {
             return false;
         }
-        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, published: true, obeyed: None, ..held.clone() });
+        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, published: true, obeyed, ..held.clone() });
         true
     }
 }

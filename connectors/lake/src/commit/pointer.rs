@@ -169,3 +169,59 @@ impl TryFrom<Stored> for Pointer {
         Ok(Self { identity, topic_id, incarnation, epoch, seq, owner, landed, pending, published, obeyed })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pointer() -> Pointer {
+        let file = Sealed { path: "topics/t/p=1/t+0+0000000012.parquet".into(), token: "tok".into(), size: 99, staged_at: 1_700_000_000_000 };
+        Pointer {
+            identity: Identity { connector: "c".into(), group: "connect-c".into(), kafka_cluster_id: "k".into() },
+            topic_id: TopicId::new(1),
+            incarnation: 2,
+            epoch: 3,
+            seq: 4,
+            owner: Writer { worker: "w:8083".into(), task: 1, instance: 7, opened_at: 1_700_000_000_001 },
+            landed: Offsets::of_lengths(12, &[3, 5]).expect("lengths"),
+            pending: vec![Pending { file, first: 15, last: 19, rows: 5 }],
+            published: false,
+            obeyed: None,
+        }
+    }
+
+    const STORED: &str = r#"{"v":1,"connector":"c","group":"connect-c","kafka_cluster_id":"k","topic_id":"AAAAAAAAAAAAAAAAAAAAAQ","incarnation":2,"epoch":3,"seq":4,"owner":{"worker":"w:8083","task":1,"instance":7,"opened_at":1700000000001},"low":12,"landed":[3,5],"pending":[{"path":"topics/t/p=1/t+0+0000000012.parquet","token":"tok","size":99,"staged_at":1700000000000,"first":15,"last":19,"rows":5}],"published":false}"#;
+
+    #[test]
+    fn a_pointer_is_stored_as_other_workers_know_it() {
+        assert_eq!(String::from_utf8(pointer().encode()).expect("text"), STORED);
+        assert_eq!(Pointer::decode(STORED.as_bytes()), Ok(pointer()));
+        let bare = Pointer { topic_id: None, obeyed: Some(8), ..pointer() };
+        let stored = String::from_utf8(bare.encode()).expect("text");
+        assert!(!stored.contains("topic_id") && stored.ends_with(r#""published":false,"obeyed":8}"#), "{stored}");
+        assert_eq!(Pointer::decode(stored.as_bytes()), Ok(bare));
+        assert_eq!(Pointer::path("topics/t/0"), "_landfall/v1/topics/t/0.json");
+    }
+
+    #[test]
+    fn what_is_no_pointer_is_refused() {
+        let known = |content: &str| Pointer::decode(content.as_bytes()).expect_err("it is none");
+        assert_eq!(known(&STORED.replace("\"v\":1", "\"v\":2")), "it has format 2, and this worker knows 1");
+        assert_eq!(known(r#"{"v":7,"all":"else"}"#), "it has format 7, and this worker knows 1");
+        assert!(known(&STORED.replace("[3,5]", "[3]")).contains("its landed offsets are none"));
+        assert!(known(&STORED.replace("AAAAAQ", "AAAAAA")).contains("is no topic id"));
+        for none in ["", "{}", "[]", &STORED[..STORED.len() - 1], &STORED.replace("\"seq\":4,", "")] {
+            assert!(!known(none).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_pointer_stays_small() {
+        // as many as a tracker allows, over as many offsets as it allows
+        let runs = 30_000;
+        let lengths = vec![(1 << 21) / (2 * runs) as i64; 2 * runs];
+        let pointer = Pointer { landed: Offsets::of_lengths(1 << 50, &lengths).expect("lengths"), ..pointer() };
+        assert!(pointer.encode().len() < MOST_BYTES, "{} bytes", pointer.encode().len());
+        assert_eq!(Pointer::decode(&pointer.encode()), Ok(pointer));
+    }
+}

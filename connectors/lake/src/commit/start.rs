@@ -195,3 +195,174 @@ pub fn plan(name: &str, found: Option<&Pointer>, me: &Identity, start: &Start, r
     };
     Ok((plan, log_start.abs_diff(from)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::offsets::Offsets;
+    use super::super::pointer::Writer;
+    use super::*;
+
+    fn me() -> Identity {
+        Identity { connector: "c".into(), group: "g".into(), kafka_cluster_id: "k".into() }
+    }
+
+    /// A pointer of incarnation 2 that ends at 10 and has landed 15 to 19 besides.
+    fn pointer() -> Pointer {
+        Pointer {
+            identity: me(),
+            topic_id: TopicId::new(1),
+            incarnation: 2,
+            epoch: 1,
+            seq: 1,
+            owner: Writer::default(),
+            landed: Offsets::of_lengths(10, &[5, 5]).expect("lengths"),
+            pending: Vec::new(),
+            published: true,
+            obeyed: None,
+        }
+    }
+
+    fn start(committed: Option<(i64, &str)>) -> Start {
+        let committed = committed.map(|(offset, metadata)| Committed { offset, metadata: metadata.into() });
+        let first = committed.as_ref().map_or(4, |committed| committed.offset);
+        Start { committed, first, topic: TopicId::new(1), ..Start::default() }
+    }
+
+    fn planned(found: Option<&Pointer>, start: &Start, reset: ExternalReset, gap: OffsetGap) -> Result<(Plan, u64), String> {
+        plan("t-0", found, &me(), start, Rules { reset, gap })
+    }
+
+    #[test]
+    fn the_group_and_the_pointer_say_where_to_begin() {
+        use ExternalReset::{Fail, Ignore, Obey};
+        let cases = [
+            (None, Obey, Ok(Plan::Keep)),
+            (Some((10, "lf1:2:7:7")), Obey, Ok(Plan::Keep)),
+            (Some((9, "lf1:2:7:7")), Obey, Ok(Plan::Keep)),
+            (Some((11, "lf1:2:7:7")), Obey, Err("the pointer is older than it was")),
+            (Some((99, "lf1:1:7:7")), Obey, Ok(Plan::Keep)),
+            (Some((1, "lf1:3:7:7")), Obey, Err("the pointer is older than it was")),
+            (Some((10, "")), Obey, Ok(Plan::Keep)),
+            (Some((10, "")), Fail, Ok(Plan::Keep)),
+            (Some((12, "")), Obey, Ok(Plan::Raise(12))),
+            (Some((17, "lf2:0")), Obey, Ok(Plan::Raise(17))),
+            (Some((17, "lf1:x")), Obey, Ok(Plan::Raise(17))),
+            (Some((8, "")), Obey, Ok(Plan::Rewind(8))),
+            (Some((12, "")), Ignore, Ok(Plan::Keep)),
+            (Some((8, "")), Ignore, Ok(Plan::Keep)),
+            (Some((12, "")), Fail, Err("was set to 12 by something else")),
+            (Some((8, "")), Fail, Err("was set to 8 by something else")),
+        ];
+        for (committed, reset, expected) in cases {
+            let found = planned(Some(&pointer()), &start(committed), reset, OffsetGap::Fail);
+            match (&found, expected) {
+                (Ok((plan, 0)), Ok(expected)) => assert_eq!(*plan, expected, "{committed:?}"),
+                (Err(why), Err(expected)) => assert!(why.contains(expected), "{why}"),
+                _ => panic!("{committed:?}, {reset:?}: {found:?} is not {expected:?}"),
+            }
+        }
+        let obeyed = Pointer { obeyed: Some(17), ..pointer() };
+        for (offset, expected) in [(17, Plan::Keep), (16, Plan::Raise(16)), (8, Plan::Rewind(8))] {
+            assert_eq!(planned(Some(&obeyed), &start(Some((offset, ""))), Obey, OffsetGap::Fail), Ok((expected, 0)));
+        }
+        assert_eq!(planned(Some(&obeyed), &start(Some((17, ""))), Fail, OffsetGap::Fail), Ok((Plan::Keep, 0)));
+    }
+
+    #[test]
+    fn without_a_pointer_the_group_counts() {
+        for (committed, first, expected) in [(None, 4, 4), (Some((7, "")), 7, 7), (Some((7, "")), 9, 7), (Some((7, "lf1:2:1:1")), 4, 4)] {
+            let start = Start { first, ..start(committed) };
+            let found = planned(None, &start, ExternalReset::Fail, OffsetGap::Fail);
+            assert_eq!(found, Ok((Plan::Create(expected), 0)), "{committed:?} {first}");
+        }
+    }
+
+    #[test]
+    fn another_topic_of_the_name_begins_anew() {
+        let other = |committed, log_start| Start { topic: TopicId::new(2), log_start, ..start(committed) };
+        let cases = [
+            (None, None, Plan::Rewind(4)),
+            (Some((6, "")), None, Plan::Rewind(6)),
+            (Some((10, "lf1:2:1:1")), None, Plan::Rewind(0)),
+            (Some((10, "lf1:2:1:1")), Some(2), Plan::Rewind(2)),
+            (Some((99, "lf1:1:1:1")), Some(2), Plan::Rewind(2)),
+        ];
+        for (committed, log_start, expected) in cases {
+            let found = planned(Some(&pointer()), &other(committed, log_start), ExternalReset::Fail, OffsetGap::Fail);
+            assert_eq!(found, Ok((expected, 0)), "{committed:?}");
+        }
+        let unknown = Start { topic: None, ..start(None) };
+        assert_eq!(planned(Some(&pointer()), &unknown, ExternalReset::Obey, OffsetGap::Fail), Ok((Plan::Keep, 0)));
+        let unknown = Pointer { topic_id: None, ..pointer() };
+        assert_eq!(planned(Some(&unknown), &other(None, None), ExternalReset::Obey, OffsetGap::Fail), Ok((Plan::Keep, 0)));
+    }
+
+    #[test]
+    fn records_that_are_gone_are_left_out_if_that_is_wanted() {
+        let cases = [
+            (None, Some(pointer()), 10, Plan::Keep, 0),
+            (None, Some(pointer()), 12, Plan::Raise(12), 2),
+            (Some((11, "")), Some(pointer()), 12, Plan::Raise(12), 1),
+            (Some((8, "")), Some(pointer()), 9, Plan::Rewind(9), 1),
+            (Some((8, "")), None, 9, Plan::Create(9), 1),
+        ];
+        for (committed, found, log_start, expected, gone) in cases {
+            let start = Start { log_start: Some(log_start), ..start(committed) };
+            let skip = planned(found.as_ref(), &start, ExternalReset::Obey, OffsetGap::Skip);
+            assert_eq!(skip, Ok((expected, gone)));
+            let fail = planned(found.as_ref(), &start, ExternalReset::Obey, OffsetGap::Fail);
+            assert_eq!(fail.is_err(), gone > 0);
+            let why = fail.err().unwrap_or_default();
+            assert!(gone == 0 || why.contains(&format!("to {} were deleted before they landed", log_start - 1)), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_cut_off_is_refused() {
+        for (committed, found, end) in
+            [(None, Some(pointer()), 10), (Some((12, "")), Some(pointer()), 12), (Some((7, "")), None, 7), (Some((8, "")), Some(pointer()), 8)]
+        {
+            let at = |log_end| Start { log_end: Some(log_end), ..start(committed) };
+            assert!(planned(found.as_ref(), &at(end), ExternalReset::Obey, OffsetGap::Skip).is_ok());
+            let why = planned(found.as_ref(), &at(end - 1), ExternalReset::Obey, OffsetGap::Skip).expect_err("it is cut off");
+            assert!(why.starts_with(&format!("t-0 ends at offset {}, and is to be read from offset {end} on", end - 1)), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_of_another_is_refused() {
+        let cases = [
+            (Identity { connector: "d".into(), ..me() }, true),
+            (Identity { group: "h".into(), ..me() }, true),
+            (Identity { kafka_cluster_id: "l".into(), ..me() }, true),
+            (Identity { kafka_cluster_id: String::new(), ..me() }, false),
+        ];
+        for (identity, refused) in cases {
+            for (one, other) in [(identity.clone(), me()), (me(), identity)] {
+                let found = Pointer { identity: one.clone(), ..pointer() };
+                let plan = plan("t-0", Some(&found), &other, &start(None), Rules::default());
+                assert_eq!(plan.is_err(), refused, "{one} {other}");
+                let both = |why: &String| why.contains(&one.to_string()) && why.contains(&other.to_string());
+                assert!(plan.err().as_ref().is_none_or(both), "both are named");
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_name_the_incarnation() {
+        assert_eq!(token(&pointer()), "lf1:2:1:1");
+        for (metadata, expected) in
+            [("lf1:2:1:1", Some(2)), ("lf1:3", Some(3)), ("", None), ("lf1:", None), ("lf1:-1:0:0", None), ("2:1:1", None), ("xlf1:2", None)]
+        {
+            assert_eq!(incarnation(metadata), expected, "{metadata:?}");
+        }
+    }
+
+    #[test]
+    fn rules_are_known_by_name() {
+        let resets = ["obey", "IGNORE", "Fail"].map(ExternalReset::named);
+        assert_eq!(resets, [Ok(ExternalReset::Obey), Ok(ExternalReset::Ignore), Ok(ExternalReset::Fail)]);
+        assert_eq!(["fail", "Skip"].map(OffsetGap::named), [Ok(OffsetGap::Fail), Ok(OffsetGap::Skip)]);
+        assert!(ExternalReset::named("no").is_err() && OffsetGap::named("no").is_err());
+    }
+}

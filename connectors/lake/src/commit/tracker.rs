@@ -115,6 +115,8 @@ mod tests {
         tracker.put(13, 2);
         tracker.put(15, 1);
         tracker.advance(20);
+        tracker.advance(18);
+        assert_eq!(tracker.position(), 20, "batches of other folders come later");
         assert_eq!(tracker.covers(&[], i64::MAX), Offsets::before(12), "what is before the first row need not be read again");
         assert_eq!(tracker.covers(&[1], i64::MAX), Offsets::of_lengths(13, &[2, 5]).expect("lengths"));
         assert_eq!(tracker.covers(&[2], i64::MAX), Offsets::of_lengths(12, &[1, 2]).expect("lengths"));

@@ -2,7 +2,8 @@
 //! kafka-connect-storage-cloud 12.1), and Aiven's and Lenses' sinks.
 //!
 //! A file's schema is what `AvroData` makes of the Connect schema of its rows; values without one have the schema that was learned of
-//! them. Which records a file holds is in its header, under the keys that Parquet files have in their footers, but for the last offset.
+//! them. Which records a file holds is in its header, under the keys that Parquet files have in their footers, but for the last offset;
+//! and so is the Arrow schema of its rows.
 
 mod schema;
 mod value;
@@ -11,10 +12,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 
 use arrow_array::{Array, RecordBatch, StructArray};
-use arrow_schema::{DataType, Field, SchemaRef};
+use arrow_ipc::convert::try_schema_from_ipc_buffer;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flate2::write::DeflateEncoder;
 use landfall_api::RecordError;
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
 
 use super::compress::Stream;
 use super::{Compression, EncodeError, Encoder, Facts};
@@ -99,6 +104,7 @@ impl Avro {
             let text = schema::text(data_type);
             let mut says = vec![("avro.schema", text), ("avro.codec", options.codec.name().to_owned())];
             says.extend(facts.known());
+            says.push((ARROW_SCHEMA_META_KEY, encode_arrow_schema(schema)));
             let out = &mut stream.pending;
             out.extend_from_slice(b"Obj\x01");
             value::long(says.len() as i64, out);
@@ -156,6 +162,44 @@ impl Avro {
     }
 }
 
+/// The schema of the rows of the file that begins with `head`.
+///
+/// # Errors
+/// None inside: more of the file is needed. Else why there is none.
+pub(crate) fn rows_of(head: &[u8]) -> Result<Schema, Option<String>> {
+    let mut rest = head;
+    if take(&mut rest, 4)? != b"Obj\x01" {
+        return Err(Some("it is no Avro file".into()));
+    }
+    loop {
+        let entries = value::read_long(&mut rest).ok_or(None)?;
+        if entries == 0 {
+            return Err(Some("its header has no Arrow schema".into()));
+        }
+        if entries < 0 {
+            value::read_long(&mut rest).ok_or(None)?;
+        }
+        for _ in 0..entries.unsigned_abs() {
+            let [key, said] = [read_bytes(&mut rest)?, read_bytes(&mut rest)?];
+            if key == ARROW_SCHEMA_META_KEY.as_bytes() {
+                let bytes = STANDARD.decode(said).map_err(|e| Some(e.to_string()))?;
+                return try_schema_from_ipc_buffer(&bytes).map_err(|e| Some(e.to_string()));
+            }
+        }
+    }
+}
+
+fn read_bytes<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Option<String>> {
+    let length = value::read_long(rest).ok_or(None)?;
+    take(rest, usize::try_from(length).map_err(|e| Some(e.to_string()))?)
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], Option<String>> {
+    let (taken, behind) = rest.split_at_checked(length).ok_or(None)?;
+    *rest = behind;
+    Ok(taken)
+}
+
 /// What stands behind each block: for each file another one.
 fn marker(facts: &Facts) -> [u8; 16] {
     let half = |salt: u8| {
@@ -169,9 +213,9 @@ fn marker(facts: &Facts) -> [u8; 16] {
     marker
 }
 
-/// Whether files can hold values of `value`.
-pub(super) fn check(options: &Options, value: &Field) -> Result<(), RecordError> {
-    schema::check(value, options)
+/// Whether files can hold values of `value`, and keys of `key` where they have a place for them.
+pub(super) fn check(options: &Options, value: &Field, key: Option<&Field>) -> Result<(), RecordError> {
+    [Some(value), key].into_iter().flatten().try_for_each(|field| schema::check(field, options))
 }
 
 impl Encoder for Avro {

@@ -34,7 +34,8 @@ config! {
         statistics: String = "landfall.parquet.statistics" { default: Some("page"), importance: Low, group: "Connector", width: Width::Short, display: "Parquet Statistics", valid: OneOf(&["none", "chunk", "page"]) };
         /// The columns of Parquet files that have a bloom filter, by which readers skip row groups that do not have a value: names with
         /// points between them for a field of a struct, as in a file's schema (an item of a list is at `list.item` below it). A column
-        /// that a schema does not have is left out. A filter takes at most 1 MiB of memory a column, or less for fewer rows a group.
+        /// that a schema does not have is left out. Until a row group ends, a filter takes 1 MiB of memory a column, up to 4 MiB for one
+        /// false positive in 10,000, and less with few `landfall.parquet.row.group.rows`.
         bloom_columns: Vec<String> = "landfall.parquet.bloom.filter.columns" { default: Some(""), importance: Low, group: "Connector", width: Width::Long, display: "Parquet Bloom Filter Columns", dependents: &[FPP] };
         /// How often a bloom filter may say that a value could be there that is not: more than 0 and less than 1.
         bloom_fpp: f64 = "landfall.parquet.bloom.filter.fpp" { default: Some("0.05"), importance: Low, group: "Connector", width: Width::Short, display: "Parquet Bloom Filter False Positives", valid: By(probability) };

@@ -130,7 +130,7 @@ impl Format {
     pub(crate) fn check(&self, value: &Field, key: Option<&Field>) -> Result<(), RecordError> {
         match self {
             Self::Parquet(_) | Self::Json(_) => Ok(()),
-            Self::Avro(options) => avro::check(options, value),
+            Self::Avro(options) => avro::check(options, value, key),
             Self::Csv(options) => options.check(value, key),
             Self::Bytes(options) => options.check(value),
         }

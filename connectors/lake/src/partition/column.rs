@@ -71,6 +71,11 @@ impl Leaf {
         Some(Self { field, array, nulls })
     }
 
+    /// Whether no value is null.
+    pub(super) fn is_full(&self) -> bool {
+        self.nulls.as_ref().is_none_or(|nulls| nulls.null_count() == 0)
+    }
+
     pub(super) fn is_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }

@@ -3,13 +3,10 @@
 //! Differs from Java in text without an offset, which is in UTC here and in the zone of its process there. Numbers are milliseconds,
 //! whatever they are meant to be, unless `landfall.timestamp.unit` says otherwise.
 
-use std::sync::Arc;
-
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMillisecondType,
-};
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array as _, Int64Array};
+use arrow_cast::cast;
 use arrow_schema::{DataType, TimeUnit};
 use landfall_api::schema::is_json;
 use landfall_api::{Batch, Column, RecordError};
@@ -158,53 +155,52 @@ impl Extractor {
             let times = times.collect::<Vec<_>>();
             if refused.is_empty() { Ok(times.into()) } else { Err(refused) }
         };
-        // A number to Java, or what its schema says if that counts.
-        let logical = column::is_logical(&leaf.field);
+        // Numbers of any width where there is no schema, else those that Java's class takes.
+        let numbers = match array.data_type() {
+            DataType::Int32 | DataType::Int64 => !column::is_logical(&leaf.field),
+            data_type => map && (data_type.is_signed_integer() || data_type.is_floating()),
+        };
         match array.data_type() {
+            data_type if numbers && data_type.is_integer() => {
+                let days = self.unit == Unit::Auto && native(&leaf) == Some(DataType::Date32);
+                let values = cast(array, &DataType::Int64).map_err(|_| all(batch, &unsupported()))?;
+                let values = values.as_primitive::<Int64Type>();
+                match unit {
+                    Unit::Auto | Unit::Millis if !days && leaf.is_full() => Ok(values.clone()),
+                    _ if days => of_rows(&|row| Ok(values.value(row) * DAY)),
+                    _ => of_rows(&|row| number(values.value(row))),
+                }
+            }
+            _ if numbers => {
+                // as Java's Number.longValue
+                let values = cast(array, &DataType::Float64).map_err(|_| all(batch, &unsupported()))?;
+                let values = values.as_primitive::<Float64Type>();
+                of_rows(&|row| number(values.value(row) as i64))
+            }
             DataType::Timestamp(TimeUnit::Millisecond, _) => {
                 let values = array.as_primitive::<TimestampMillisecondType>();
+                if leaf.is_full() {
+                    return Ok(Int64Array::new(values.values().clone(), None));
+                }
                 of_rows(&|row| Ok(values.value(row)))
             }
             DataType::Date32 if self.unit == Unit::Auto => {
                 let values = array.as_primitive::<Date32Type>();
                 of_rows(&|row| Ok(i64::from(values.value(row)) * DAY))
             }
-            DataType::Int32 if !logical => {
-                let values = array.as_primitive::<Int32Type>();
-                let days = self.unit == Unit::Auto && native(&leaf) == Some(DataType::Date32);
-                of_rows(&|row| if days { Ok(i64::from(values.value(row)) * DAY) } else { number(values.value(row).into()) })
-            }
-            DataType::Int64 if !logical => {
-                let values = array.as_primitive::<Int64Type>();
-                of_rows(&|row| number(values.value(row)))
-            }
             DataType::Utf8 if is_json(&leaf.field) => {
                 let values = array.as_string::<i32>();
                 of_rows(&|row| match values.value(row) {
                     json if json.starts_with('"') => text(json.trim_matches('"')),
-                    json => json.parse().map(|n: f64| unit.millis(n as i64)).map_err(|_| unsupported()),
+                    json => {
+                        let n = json.parse().or_else(|_| json.parse().map(|n: f64| n as i64));
+                        n.map(|n| unit.millis(n)).map_err(|_| unsupported())
+                    }
                 })
             }
             DataType::Utf8 => {
                 let values = array.as_string::<i32>();
                 of_rows(&|row| text(values.value(row)))
-            }
-            // Java's Number.longValue, for what has no schema
-            DataType::Float64 if map => {
-                let values = array.as_primitive::<Float64Type>();
-                of_rows(&|row| number(values.value(row) as i64))
-            }
-            DataType::Float32 if map => {
-                let values = array.as_primitive::<Float32Type>();
-                of_rows(&|row| number(values.value(row) as i64))
-            }
-            DataType::Int8 if map => {
-                let values = array.as_primitive::<Int8Type>();
-                of_rows(&|row| number(values.value(row).into()))
-            }
-            DataType::Int16 if map => {
-                let values = array.as_primitive::<Int16Type>();
-                of_rows(&|row| number(values.value(row).into()))
             }
             _ => of_rows(&|_| Err(unsupported())),
         }
@@ -229,7 +225,7 @@ fn native(leaf: &Leaf) -> Option<DataType> {
     let types = Types { mode: Mode::Native, ..Types::default() };
     // text is read as text, whatever its name
     let number = matches!(leaf.field.data_type(), DataType::Int32 | DataType::Int64);
-    number.then(|| types.field(&leaf.field).ok().map(|field| Arc::clone(&field).data_type().clone())).flatten()
+    number.then(|| types.field(&leaf.field).ok().map(|field| field.data_type().clone())).flatten()
 }
 
 /// The number that a text of up to 19 digits is, with or without a minus.

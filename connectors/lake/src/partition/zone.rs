@@ -126,7 +126,7 @@ impl Zone {
     fn next_transition(&self, millis: i64) -> Option<i64> {
         let Rule::Iana(zone) = &self.rule else { return None };
         let (at, shift) = known(millis);
-        zone.following(at).next().map(|next| next.timestamp().as_millisecond() + shift)
+        zone.following(at).next().map(|next| next.timestamp().as_millisecond().saturating_add(shift))
     }
 }
 

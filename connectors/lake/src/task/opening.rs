@@ -61,15 +61,17 @@ impl LakeTask {
                 (Some(then), Some(now)) => then == *now,
                 _ => true,
             };
-            let low =
-                pointer.filter(|pointer| pointer.identity.is(&self.identity(None)) && same(pointer)).map(|p| p.landed.low());
-            Ok::<_, TaskError>((tp, low))
+            let mine = pointer.filter(|pointer| pointer.identity.is(&self.identity(None)) && same(pointer));
+            // Files that may wait to be published do not wait for another record: theirs are read again, which opens the partition.
+            let waits = |pointer: &Pointer| if pointer.published { None } else { pointer.pending.iter().map(|p| p.first).min() };
+            let begin = mine.map(|pointer| waits(&pointer).map_or(pointer.landed.low(), |first| first.min(pointer.landed.low())));
+            Ok::<_, TaskError>((tp, begin))
         };
         let all = stream::iter(partitions.iter().cloned()).map(ask).buffer_unordered(OPENINGS).collect::<Vec<_>>();
         let asked = self.context.runtime.block_on(async { tokio::time::timeout(POINTED, all).await });
         let asked = asked.map_err(|_| TaskError::Retriable(format!("{} does not answer", self.place.state.url())))?;
         let found: Vec<_> = asked.into_iter().collect::<Result<_, _>>()?;
-        Ok(found.into_iter().filter_map(|(tp, low)| Some((tp, low?))).collect())
+        Ok(found.into_iter().filter_map(|(tp, begin)| Some((tp, begin?))).collect())
     }
 
     /// What is known of a partition, once that is so.

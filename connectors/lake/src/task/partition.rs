@@ -48,6 +48,8 @@ pub(super) struct Partition {
     /// The schema of the values put last, for those that have none.
     pub(super) value: Option<FieldRef>,
     given: Option<Offset>,
+    /// Whether there may be an offset that has not been given.
+    moved: bool,
     committed_at: Instant,
     /// When to look whether the pointer should say more.
     pub(super) save_at: Instant,
@@ -131,6 +133,7 @@ impl Partition {
             area,
             incarnation,
             given: given.filter(|given| owner.offset().as_ref() == Some(given)),
+            moved: true,
             owner: Some(owner),
             driven: None,
             committing: Vec::new(),
@@ -236,17 +239,16 @@ impl Partition {
             metrics.bytes_landed.add(sealed.pending.file.size);
         }
         self.save_at = now + SAVE;
-        (self.owner, self.driven) = (Some(owner), None);
+        (self.owner, self.driven, self.moved) = (Some(owner), None, true);
     }
 
     /// What may be committed to the group, if it has not been given before.
     pub(super) fn take_offset(&mut self) -> Option<Offset> {
-        let offset = self.owner.as_ref()?.offset()?;
-        if self
-            .given
-            .as_ref()
-            .is_some_and(|given| given.offset == offset.offset && !self.owner.as_ref().is_some_and(Owner::awaits_group))
-        {
+        let owner = self.owner.as_ref().filter(|_| self.moved)?;
+        let (offset, again) = (owner.offset()?, owner.awaits_group());
+        // what the group has to accept is given until it has
+        self.moved = again;
+        if !again && self.given.as_ref().is_some_and(|given| given.offset == offset.offset) {
             return None;
         }
         crash_point("commit::before-group");

@@ -261,3 +261,17 @@ pub(super) fn bytes(bytes: &[u8], out: &mut Vec<u8>) {
     long(bytes.len() as i64, out);
     out.extend_from_slice(bytes);
 }
+
+/// Takes a number; None if there is no end of it.
+pub(super) fn read_long(rest: &mut &[u8]) -> Option<i64> {
+    let mut bits = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, behind) = rest.split_first()?;
+        *rest = behind;
+        bits |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    Some((bits >> 1) as i64 ^ -((bits & 1) as i64))
+}

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, Int32Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
 use arrow_array::{
-    Array as _, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array,
-    Int32Array, Int64Array, NullArray, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray,
+    Array as _, ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int32Array, Int64Array, NullArray, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray,
 };
+use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, Fields, Schema};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -279,4 +280,18 @@ proptest! {
             prop_assert_eq!(read, expected);
         }
     }
+}
+
+#[test]
+fn decimals_of_many_digits_are_written_too() {
+    let wide = |numeric| {
+        let numbers = Decimal256Array::from(vec![i256::from_i128(-5), i256::from_i128(12345)]);
+        let rows =
+            RecordBatch::try_from_iter([("c", Arc::new(numbers.with_precision_and_scale(50, 2).expect("digits")) as ArrayRef)]);
+        let mut encoder = Box::new(Json::new(Options { numeric, ..Options::default() }));
+        encoder.write(&rows.expect("a column"), 0, 1 << 20).expect("write");
+        String::from_utf8(encoder.finish(0).expect("finish").concat()).expect("UTF-8")
+    };
+    assert_eq!(wide(true), "{\"c\":-0.05}\n{\"c\":123.45}\n");
+    assert_eq!(wide(false), "{\"c\":\"+w==\"}\n{\"c\":\"MDk=\"}\n");
 }

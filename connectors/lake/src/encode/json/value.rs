@@ -2,10 +2,11 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
-    TimestampMillisecondType,
+    Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Time32MillisecondType, TimestampMillisecondType,
 };
 use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, StringArray};
+use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, TimeUnit};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -117,8 +118,11 @@ enum Kind<'a> {
     Float64(&'a [f64]),
     /// The unscaled value in bytes; the column's is larger by the factor.
     Decimal(&'a [i128], i128),
+    /// The same of more than 38 digits.
+    Wide(&'a [i256], i256),
     /// The number, with so many digits behind the point.
     Digits(&'a [i128], usize),
+    WideDigits(&'a [i256], usize),
     String(&'a StringArray),
     /// Strings that hold JSON.
     Json(&'a StringArray),
@@ -155,11 +159,16 @@ impl<'a> Value<'a> {
             DataType::Decimal128(_, scale) if (bare || numeric) && *scale >= 0 => {
                 Kind::Digits(array.as_primitive::<Decimal128Type>().values(), scale.unsigned_abs().into())
             }
+            DataType::Decimal256(_, scale) if (bare || numeric) && *scale >= 0 => {
+                Kind::WideDigits(array.as_primitive::<Decimal256Type>().values(), scale.unsigned_abs().into())
+            }
             DataType::Decimal128(..) => {
-                // A scale below zero is one of zero in the column.
-                let scale = field.metadata().get("connect.parameter.scale").and_then(|scale| scale.parse::<i32>().ok());
-                let below = scale.filter(|scale| *scale < 0).map_or(0, i32::unsigned_abs);
-                Kind::Decimal(array.as_primitive::<Decimal128Type>().values(), 10_i128.checked_pow(below).unwrap_or(1))
+                let factor = 10_i128.checked_pow(below_zero(field)).unwrap_or(1);
+                Kind::Decimal(array.as_primitive::<Decimal128Type>().values(), factor)
+            }
+            DataType::Decimal256(..) => {
+                let factor = i256::from_i128(10).checked_pow(below_zero(field)).unwrap_or(i256::ONE);
+                Kind::Wide(array.as_primitive::<Decimal256Type>().values(), factor)
             }
             DataType::Utf8 if is_json(field) => Kind::Json(array.as_string()),
             DataType::Utf8 => Kind::String(array.as_string()),
@@ -212,7 +221,9 @@ impl<'a> Value<'a> {
             Kind::Float32(values) => float(values[row], values[row].is_finite(), values[row].into(), out),
             Kind::Float64(values) => float(values[row], values[row].is_finite(), values[row], out),
             Kind::Decimal(values, factor) => base64(shortest(&(values[row] / factor).to_be_bytes()), out),
-            Kind::Digits(values, scale) => digits(values[row], *scale, out),
+            Kind::Wide(values, factor) => base64(shortest(&values[row].wrapping_div(*factor).to_be_bytes()), out),
+            Kind::Digits(values, scale) => digits(itoa::Buffer::new().format(values[row]), *scale, out),
+            Kind::WideDigits(values, scale) => digits(&values[row].to_string(), *scale, out),
             Kind::String(values) => string(values.value(row), out),
             Kind::Json(values) => json(values.value(row), out),
             Kind::Bytes(values) => base64(values.value(row), out),
@@ -274,13 +285,19 @@ fn float(value: impl zmij::Float, finite: bool, as_double: f64, out: &mut Vec<u8
     });
 }
 
-/// A decimal's number.
-fn digits(value: i128, scale: usize, out: &mut Vec<u8>) {
-    if value < 0 {
+/// How many digits before the point a decimal does not have: a scale below zero is one of zero in the column.
+fn below_zero(field: &Field) -> u32 {
+    let scale = field.metadata().get("connect.parameter.scale").and_then(|scale| scale.parse::<i32>().ok());
+    scale.filter(|scale| *scale < 0).map_or(0, i32::unsigned_abs)
+}
+
+/// A decimal's number, of its digits without the point.
+fn digits(unscaled: &str, scale: usize, out: &mut Vec<u8>) {
+    let magnitude = unscaled.trim_start_matches('-');
+    if magnitude.len() < unscaled.len() {
         out.push(b'-');
     }
-    let mut buffer = itoa::Buffer::new();
-    let digits = format!("{:0>width$}", buffer.format(value.unsigned_abs()), width = scale + 1);
+    let digits = format!("{magnitude:0>width$}", width = scale + 1);
     let (whole, rest) = digits.split_at(digits.len() - scale);
     out.extend_from_slice(whole.as_bytes());
     if !rest.is_empty() {

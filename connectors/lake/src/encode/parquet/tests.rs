@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use ::parquet::file::properties::ReaderProperties;
-use ::parquet::file::reader::{FileReader as _, RowGroupReader as _};
+use ::parquet::file::reader::FileReader as _;
 use ::parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReader};
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use landfall_api::{TopicId, TopicPartition};
@@ -156,7 +156,7 @@ fn row_groups_end_by_bytes_and_by_rows() {
 fn pages_end_by_bytes() {
     let pages = |page_bytes| {
         let (metadata, _) = metadata_of(&Options { page_bytes, ..Options::default() }, 20_000);
-        metadata.offset_index().expect("an index")[0][0].page_locations().len()
+        metadata.page_index_for_row_group(0).page_locations(0).expect("an index").len()
     };
     assert_eq!(pages(1 << 20), 1);
     assert!(pages(8 << 10) >= 10, "{}", pages(8 << 10));

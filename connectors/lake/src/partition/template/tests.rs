@@ -1,7 +1,7 @@
 //! Paths that templates make, and what they refuse.
 
 use super::*;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
 use arrow_array::{Date32Array, Float64Array, Int32Array, StringArray};
@@ -270,41 +270,59 @@ fn lenses_folders_are_those_of_its_statement() {
     assert_eq!(quoted.names[1], [Part::Literal("_id=".into()), Part::Value(vec!["_id".into()])]);
 }
 
-/// Values that are likely to break out.
+/// Values that are likely to be taken for another, or to break out.
 const NASTY: &str = "[a_.\\-/%{}25F=\\\\\u{0}\u{e4}]{0,6}";
 
-proptest! {
-    /// Whatever the values, a path stays in its topic's folder; and other values, partitions or offsets have other paths.
-    #[test]
-    fn no_value_leaves_its_folder_and_no_two_share_a_path(
-        values in prop::collection::vec((prop::option::of(NASTY), prop::option::of(NASTY), 0..30_i32, 0..300_i64), 2..12),
-        template in prop::sample::select(vec![
-            "{topic}/{value.a}/{value.b}/{partition}-{offset}",
-            "{topic}/{value.a}-{value.b}-{partition}-{offset:02}",
-            "{topic}/{value.a}-{partition}/{value.b}.{offset}",
-            "{topic}/a={value.a}/{timestamp:%Y}-{value.b}/",
-            "{topic}/{partition}_{value.a}_{offset}_{value.b}",
-        ]),
-    ) {
-        let template = ours(template).expect("good");
-        let mut known: HashMap<String, _> = HashMap::new();
-        for row in values {
-            let (a, b, partition, offset) = &row;
-            let value = fields(vec![
-                column("a", StringArray::from(vec![a.as_deref()])),
-                column("b", StringArray::from(vec![b.as_deref()])),
-            ]);
-            let batch = Batch {
-                origin: TopicPartition::new("orders", *partition),
-                offset: arrow_array::Int64Array::from(vec![*offset]),
-                ..put(value)
-            };
-            let path = paths(&template, &batch).expect("paths").swap_remove(0);
-            prop_assert!(checked_path(&path).is_ok(), "{}", path);
-            prop_assert!(path.starts_with("topics/orders/"), "{}", path);
-            if let Some(before) = known.insert(path.clone(), row.clone()) {
-                prop_assert_eq!(before, row, "{}", path);
+const TEMPLATES: [&str; 6] = [
+    "{topic}/{value.a}/{value.b}/{partition}-{offset}",
+    "{topic}/{value.a}-{value.b}-{partition}-{offset:02}",
+    "{topic}/{value.a}-{partition}/{value.b}.{offset}",
+    "{topic}/{value.a}-{partition}-{value.b}-{offset}",
+    "{topic}/a={value.a}/{timestamp:%Y}-{value.b}/",
+    "{topic}/{partition}_{value.a}_{offset}_{value.b}",
+];
+
+#[test]
+fn other_values_and_partitions_have_other_paths() {
+    let tokens = ["", "a", "-", "/", "%", "2F", "1", ".", "_"];
+    let texts: BTreeSet<String> = tokens.iter().flat_map(|a| tokens.iter().map(move |b| format!("{a}{b}"))).collect();
+    let pairs: Vec<(&String, &String)> = texts.iter().flat_map(|a| texts.iter().map(move |b| (a, b))).collect();
+    let value = fields(vec![
+        column("a", StringArray::from_iter_values(pairs.iter().map(|(a, _)| a))),
+        column("b", StringArray::from_iter_values(pairs.iter().map(|(_, b)| b))),
+    ]);
+    let batch = put(value);
+    for text in TEMPLATES {
+        let template = ours(text).expect(text);
+        let mut known = HashMap::new();
+        for partition in [1, 2, 11, 12] {
+            let batch = Batch { origin: TopicPartition::new("orders", partition), ..batch.clone() };
+            let folders = template.folders(&batch, 0).expect(text);
+            assert_eq!(folders.names.len(), pairs.len(), "{text}");
+            for (folder, (a, b)) in folders.names.iter().zip(&pairs) {
+                // the usual name of the file has the partition
+                let other = known.insert((folder.clone(), if text.ends_with('/') { partition } else { 0 }), (a, b, partition));
+                assert_eq!(other, None, "{folder} is also of {a:?}, {b:?} in partition {partition}");
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_value_leaves_its_folder(
+        a in prop::option::of(NASTY),
+        b in prop::option::of(".{0,12}"),
+        template in prop::sample::select(&TEMPLATES[..]),
+    ) {
+        let value = fields(vec![
+            column("a", StringArray::from(vec![a.as_deref()])),
+            column("b", StringArray::from(vec![b.as_deref()])),
+        ]);
+        let path = paths(&ours(template).expect("good"), &put(value)).expect("paths").swap_remove(0);
+        prop_assert!(checked_path(&path).is_ok(), "{}", path);
+        prop_assert!(path.starts_with("topics/orders/"), "{}", path);
+        let names = template.trim_end_matches('/').split('/').count() + 1 + usize::from(template.ends_with('/'));
+        prop_assert_eq!(path.split('/').count(), names, "{}", path);
     }
 }

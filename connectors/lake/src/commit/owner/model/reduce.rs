@@ -60,6 +60,7 @@ pub(super) fn reduce(state: &mut State) {
         let owner = &mut instance.owner;
         owner.assumed = 0;
         owner.skipped = 0;
+        owner.ours &= owner.foreign().is_some() || owner.pointer().is_none_or(|pointer| pointer.obeyed.is_some());
         if member == Some(at) {
             continue;
         }
@@ -78,7 +79,7 @@ pub(super) fn reduce(state: &mut State) {
         }
         if matches!(owner.phase, Phase::Read | Phase::Ended(End::Lost)) || old && matches!(owner.phase, Phase::Publish(..)) {
             // what it held does not matter any more
-            (owner.held, instance.tracker, instance.open, instance.letters) = (None, None, [0; 2], 0);
+            (owner.held, owner.ours, instance.tracker, instance.open, instance.letters) = (None, false, None, [0; 2], 0);
             instance.committing.clear();
         }
         if owner.end() == Some(&End::Lost) && !reopens {
