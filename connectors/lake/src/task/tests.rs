@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array as _, ArrayRef, BinaryArray, Int64Array, RecordBatch, StructArray, TimestampMillisecondArray};
-use arrow_schema::{DataType, Field, FieldRef, Fields};
+use arrow_schema::{DataType, Field, Fields};
 use landfall_api::{Column, RawBatch, RecordError};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
