@@ -21,7 +21,7 @@ use crate::partition::{ByField, ByPartition};
 use crate::storage::StorageError;
 use crate::storage::local::LocalStorage;
 use crate::types::Types;
-use store::Asking;
+use store::{Asking, mixed};
 
 mod clock;
 mod commits;

@@ -15,12 +15,6 @@ fn exists(offset: i64) -> bool {
     offset % 7 != 3 && offset % 50 < 45
 }
 
-fn mixed(number: u64) -> u64 {
-    let x = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 /// What happens next. `Who` is 0 for the member that has the partition, or one of those that had it and do not know.
 #[derive(Clone, Debug)]
 enum Happening {

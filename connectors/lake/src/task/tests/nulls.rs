@@ -97,8 +97,8 @@ fn null_values_that_are_written_are_rows_of_their_keys() {
     drop(task);
     let mut task = writing();
     assert_eq!(open(&mut task, &begin(14)).resume, 14);
-    put(&mut task, [tombstones(range(14..16)), range(16..18)]);
-    assert_eq!(offset(&mut task), Some(18), "what the last file shows is known");
+    put(&mut task, [tombstones(range(14..16)), range(16..20)]);
+    assert_eq!(offset(&mut task), Some(20), "what the last file shows of their values is known");
 
     let rows = |first: i64| -> Vec<(Option<i64>, i64, i64)> {
         let rows = |batch: RecordBatch| -> Vec<_> {
@@ -114,10 +114,11 @@ fn null_values_that_are_written_are_rows_of_their_keys() {
     let expected = |offsets: Range<i64>, null: &[i64]| -> Vec<(Option<i64>, i64, i64)> {
         offsets.map(|o| ((!null.contains(&o)).then_some(o), o, o)).collect()
     };
-    for (offsets, null) in [(0..2, &[0, 1][..]), (2..6, &[3, 5]), (6..10, &[6, 7]), (10..14, &[11]), (14..18, &[14, 15])] {
+    for (offsets, null) in [(0..2, &[0, 1][..]), (2..6, &[3, 5]), (6..10, &[6, 7]), (10..14, &[11]), (14..16, &[14, 15]), (16..20, &[])] {
         assert_eq!(rows(offsets.start), expected(offsets, null));
     }
-    assert_eq!(bench.files().len(), 5);
+    assert_eq!(bench.files().len(), 6);
+    assert_eq!(bench.columns(&file(14)), ["id", "__offset", "__key"]);
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn what_a_folder_has_taught_the_others_know() {
 fn schemaless(offsets: Range<i64>, doc: &str) -> Batch {
     let mut batch = batch(&offsets.collect::<Vec<_>>(), doc);
     let mut metadata = batch.value.field.metadata().clone();
-    metadata.insert("connect.schemaless".into(), "true".into());
+    metadata.insert("connect.schemaless", "true");
     batch.value.field = Arc::new(batch.value.field.as_ref().clone().with_metadata(metadata));
     batch
 }

@@ -29,6 +29,13 @@ pub(super) fn away() -> Result<(), StorageError> {
     Err(StorageError::Retriable("the server is away".into()))
 }
 
+/// Bits that look random, of the number of a call or a turn.
+pub(super) fn mixed(number: u64) -> u64 {
+    let x = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
 /// Calls in the order in which they were made.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Calls(Arc<Mutex<Vec<String>>>);
