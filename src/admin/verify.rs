@@ -204,7 +204,10 @@ fn overlaps(held: &[(&str, &Holds)], mut find: impl FnMut(String)) {
         let folders: BTreeSet<_> = files.iter().map(|(path, _)| folder(path)).collect();
         if rows > offsets && folders.len() > 1 {
             let (first, count) = (begin.first, count(files.len(), "file"));
-            find(format!("{count} of {} from {} on have {rows} rows of {offsets} offsets, {first} to {end}", begin.partition, files[0].0));
+            find(format!(
+                "{count} of {} from {} on have {rows} rows of {offsets} offsets, {first} to {end}",
+                begin.partition, files[0].0
+            ));
         }
     }
 }
