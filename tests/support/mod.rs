@@ -35,12 +35,6 @@ pub(crate) fn wait_until<T>(what: &str, timeout: Duration, mut f: impl FnMut() -
     }
 }
 
-/// Opens a partition that the group has no offset of.
-pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
-    let ask = || task.open(partition, &Opening::default()).expect("asked");
-    wait_until("the partition to open", secs(20), ask)
-}
-
 /// Seconds, for timeouts.
 pub(crate) const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
