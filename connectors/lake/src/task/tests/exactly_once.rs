@@ -165,7 +165,7 @@ impl World {
             && takes
             && let Some(offset) = given.get(&tp())
         {
-            (member.group, member.at) = (Some(offset.clone()), member.at);
+            member.group = Some(offset.clone());
             member.task.accepted(&given);
             self.accept(offset.clone());
         }
@@ -202,7 +202,7 @@ impl World {
 impl Member {
     /// Opens the partition, or puts what there is of the next `n` offsets, to folders that nobody foresees.
     fn fetch(&mut self, n: i64, turn: u64) {
-        if !self.open && !self.opens() {
+        if !self.open && !self.opens(turn.is_multiple_of(3)) {
             return;
         }
         let (at, end) = (self.at, (self.at + n).min(END));
@@ -227,9 +227,12 @@ impl Member {
         self.at = end;
     }
 
-    fn opens(&mut self) -> bool {
+    /// Opens the partition; goes on with something else while it is asked for, or waits.
+    fn opens(&mut self, goes_on: bool) -> bool {
         let first = (self.at..END).find(|offset| exists(*offset)).unwrap_or(END - 1);
-        match self.task.open(&tp(), &Opening { committed: self.group.clone(), first, ..Opening::default() }) {
+        let opening = Opening { committed: self.group.clone(), first, ..Opening::default() };
+        let opened = if goes_on { self.task.open(&tp(), &opening) } else { ask(&mut self.task, &tp(), &opening) };
+        match opened {
             Ok(Some(opened)) => {
                 (self.at, self.landed, self.open) = (opened.resume, opened.landed, true);
                 true
