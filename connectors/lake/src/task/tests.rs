@@ -179,6 +179,11 @@ fn committed(offset: i64, metadata: &str) -> Opening {
     Opening { committed: Some(Offset { offset, metadata: metadata.into() }), first: offset, ..Opening::default() }
 }
 
+/// One run of offsets.
+fn run(offsets: Range<i64>) -> Vec<Range<i64>> {
+    std::iter::once(offsets).collect()
+}
+
 /// Asks for a partition until it is known what has been found.
 fn ask(task: &mut LakeTask, origin: &TopicPartition, opening: &Opening) -> Result<Option<Opened>, TaskError> {
     if let Some(opened) = task.open(origin, opening)? {

@@ -147,7 +147,7 @@ fn a_record_that_has_landed_is_not_taken_again() {
     rest(&mut task);
     drop(task);
     let mut task = bench.task(apart);
-    assert_eq!(open(&mut task, &begin(0)).landed, [2..3]);
+    assert_eq!(open(&mut task, &begin(0)).landed, run(2..3));
     put(&mut task, [shops(&[1, 2, 3], |offset| offset % 2)]);
 }
 

@@ -59,10 +59,10 @@ fn a_file_may_be_committed_though_a_letter_of_the_same_offsets_is_owed_after_it(
     task.told(&tp(), 3);
     files(&mut task, 1, 2);
     let landed = bench.pointer().landed;
-    assert_eq!((landed.low(), landed.runs()), (1, &[2..3][..]), "shop 0's first two, and nothing of what comes after 3");
+    assert_eq!((landed.low(), landed.runs()), (1, &run(2..3)[..]), "shop 0's first two, and nothing of what comes after 3");
     assert_eq!(bench.landed(), BTreeMap::from([("t/shop=0/t+0+0000000000.snappy.parquet".into(), vec![0, 2])]));
     drop(task);
     let mut task = bench.task(by_shop);
     let opened = open(&mut task, &begin(0));
-    assert_eq!((opened.resume, opened.landed), (1, vec![2..3]), "the letter is sent once more");
+    assert_eq!((opened.resume, opened.landed), (1, run(2..3)), "the letter is sent once more");
 }
