@@ -123,6 +123,14 @@ pub fn render(herder: &Standalone) -> String {
         text.family(&name, kind, help);
         text.sample(&name, &[], value);
     }
+    let memory = herder.memory();
+    for (name, help, value) in [
+        ("landfall_worker_memory_bytes", "Bytes that fetch queues and open files hold.", memory.used()),
+        ("landfall_worker_memory_limit_bytes", "Bytes that they may hold (landfall.memory.bytes).", memory.limit()),
+    ] {
+        text.family(name, "gauge", help);
+        text.sample(name, &[], value);
+    }
     let of = |connector: &str, state: Option<State>| {
         let mine = tasks.iter().filter(|task| task.id.connector == connector);
         mine.filter(|task| state.is_none_or(|state| task.state == state)).count() as u64

@@ -144,8 +144,7 @@ fn committed(runtime: &Runtime) -> u64 {
 fn spread(runtime: &Runtime, folders: i64) {
     let (folder, metrics) = (TempDir::new().expect("a folder"), Arc::new(TaskMetrics::default()));
     let field = "io.confluent.connect.storage.partitioner.FieldPartitioner";
-    let mut task =
-        task(runtime, folder.path(), &[("partitioner.class", field), ("partition.field.name", "folder")], &metrics);
+    let mut task = task(runtime, folder.path(), &[("partitioner.class", field), ("partition.field.name", "folder")], &metrics);
     let partition = TopicPartition::new("t", 0);
     opened(&mut *task, &partition);
     for first in (0..SPREAD).step_by(BATCH as usize) {

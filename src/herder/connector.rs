@@ -133,7 +133,8 @@ impl Connector {
                 properties: slot.properties.clone(),
                 paused,
                 runtime: shared.runtime.clone(),
-                memory: 0,
+                memory: shared.memory.clone(),
+                queue: 0,
                 metrics: slot.metrics.clone(),
                 report: Arc::new(move |id, event| {
                     if let Some(connector) = connector.upgrade() {
@@ -143,7 +144,7 @@ impl Connector {
             };
             (spec, start)
         };
-        let spec = TaskSpec { memory: shared.memory_of_a_task(), ..spec };
+        let spec = TaskSpec { queue: shared.queue_of_a_task(), ..spec };
         shared.starts.attempt_task();
         let handle = (shared.starter)(spec);
         if let Some(slot) = self.inner().tasks.get_mut(task).filter(|slot| slot.start == start) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::future::join_all;
+use landfall_api::Memory;
 use landfall_api::metrics::Counter;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedMutexGuard;
@@ -17,8 +18,10 @@ use super::{Connector, Error, Info, Starter, State, Status, TargetState, TaskCou
 use crate::config::WorkerConfig;
 use crate::plugins::Plugins;
 
-/// The least memory of a task, in bytes: its fetch queue and a file need so much, however many tasks there are.
-const LEAST_MEMORY: usize = 4 << 20;
+/// The bytes that librdkafka fetches ahead, at least, however many tasks there are.
+const LEAST_QUEUE: usize = 1 << 20;
+/// The same at most: enough to never wait for a broker that is near.
+const MOST_QUEUE: usize = 32 << 20;
 
 /// What a restart takes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     pub(super) starter: Starter,
     pub(super) starts: Starts,
+    /// What all tasks share.
+    pub(super) memory: Arc<Memory>,
     connectors: RwLock<BTreeMap<String, Arc<Connector>>>,
     state_file: Option<StateFile>,
     /// Connectors of the state file that this worker does not take: they stay in the file.
@@ -80,10 +85,11 @@ impl Shared {
         Duration::from_millis(u64::try_from(self.worker.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0))
     }
 
-    /// A task gets an equal share of the worker's memory among the tasks that there are when it starts.
-    pub(super) fn memory_of_a_task(&self) -> usize {
+    /// The fetch queues of all tasks get a quarter of the worker's memory, each an equal share among the tasks that there are when it
+    /// starts.
+    pub(super) fn queue_of_a_task(&self) -> usize {
         let tasks: usize = self.all().iter().map(|connector| connector.inner().task_count()).sum();
-        (self.worker.memory() / tasks.max(1)).max(LEAST_MEMORY)
+        (self.memory.limit() / 4 / tasks.max(1)).clamp(LEAST_QUEUE, MOST_QUEUE)
     }
 
     fn all(&self) -> Vec<Arc<Connector>> {
@@ -125,6 +131,7 @@ impl Standalone {
             }
             None => (None, BTreeMap::new()),
         };
+        let memory = Memory::new(worker.memory());
         let shared = Arc::new(Shared {
             plugins,
             worker,
@@ -132,6 +139,7 @@ impl Standalone {
             runtime: Handle::current(),
             starter,
             starts: Starts::default(),
+            memory,
             connectors: RwLock::default(),
             state_file,
             refused: Mutex::default(),
@@ -209,6 +217,12 @@ impl Standalone {
     #[must_use]
     pub fn starts(&self) -> &Starts {
         &self.shared.starts
+    }
+
+    /// The memory that all tasks share.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.shared.memory
     }
 
     /// The names of all connectors, in order.

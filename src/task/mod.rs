@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use landfall_api::{Properties, SinkConnector, TaskMetrics};
+use landfall_api::{Memory, Properties, SinkConnector, TaskMetrics};
 use tokio::runtime::Handle;
 
 use crate::kafka::Waker;
@@ -63,8 +63,10 @@ pub struct TaskSpec {
     pub paused: bool,
     /// For all that waits.
     pub runtime: Handle,
-    /// The bytes that its open files may hold.
-    pub memory: usize,
+    /// The memory that it shares with all tasks of the worker.
+    pub memory: Arc<Memory>,
+    /// The bytes of it that are its fetch queue.
+    pub queue: usize,
     /// Its counters.
     pub metrics: Arc<TaskMetrics>,
     /// Called from the task's thread at each change.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Faults, Offset, Opening, Properties, RawBatch, RecordError, Refused, SinkTask, Stage, TaskContext, TaskError,
-    TaskMetrics, TopicId, TopicPartition, Unavailable, Wake,
+    Committed, Faults, Offset, Opening, Properties, RawBatch, RecordError, Refused, Reserved, SinkTask, Stage, TaskContext,
+    TaskError, TaskMetrics, TopicId, TopicPartition, Unavailable, Wake,
 };
 
 use rustix::time::{ClockId, clock_gettime};
@@ -33,8 +33,6 @@ const COMMIT_SPACING: Duration = Duration::from_secs(1);
 const REOPEN: Duration = Duration::from_secs(5);
 /// The wait before a partition is looked at again that the sink is opening; the sink wakes the loop when it is done.
 const OPENING: Duration = Duration::from_millis(1);
-/// The bytes that librdkafka fetches ahead, at most: enough to never wait for a broker that is near.
-const MOST_QUEUE: usize = 32 << 20;
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
 /// The percentage of the time to let go after which letters are not waited for any more, that after which publishing ends, and that
@@ -100,6 +98,8 @@ struct Runner {
     graceful: Duration,
     /// The time that a commit may take while the task goes on (`offset.flush.timeout.ms`).
     commit_timeout: Duration,
+    /// What the fetch queue takes of the worker's memory.
+    _queue: Reserved,
 }
 
 #[derive(Default)]
@@ -141,9 +141,8 @@ impl Runner {
     fn new(spec: TaskSpec, control: &Control) -> Result<Self, TaskError> {
         let fatal = |e: String| TaskError::Fatal(e);
         let properties = &spec.properties;
-        let queue = (spec.memory / 4).min(MOST_QUEUE);
         let wanted = Wanted::of(properties).map_err(fatal)?;
-        let mut settings = consumer_properties(&spec.worker, properties, &spec.id.connector, spec.id.task, queue);
+        let mut settings = consumer_properties(&spec.worker, properties, &spec.id.connector, spec.id.task, spec.queue);
         wanted.adapt(&mut settings);
         for warning in &settings.warnings {
             tracing::warn!("task {}: {warning}", spec.id);
@@ -160,7 +159,7 @@ impl Runner {
             group: topics::group(&spec),
             worker: spec.worker_id.clone(),
             runtime: spec.runtime.clone(),
-            memory: spec.memory - queue,
+            memory: spec.memory.clone(),
             metrics: spec.metrics.clone(),
             wake: Wake(Arc::new(move || waker.wake())),
         };
@@ -193,6 +192,7 @@ impl Runner {
             waits: false,
             graceful,
             commit_timeout: milliseconds(&spec.worker, "offset.flush.timeout.ms"),
+            _queue: spec.memory.reserve(spec.queue),
             spec,
         })
     }

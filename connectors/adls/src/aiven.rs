@@ -112,7 +112,16 @@ impl SinkConnector for AivenAzureBlobSink {
     fn warnings(&self, properties: &Properties) -> Vec<String> {
         let format = properties.get(TYPE).map_or_else(|| "csv".to_owned(), |format| format.trim().to_ascii_lowercase());
         let engine = landing::engine_properties(properties, AVRO, [("format.class", format!(".{}", class_of(&format)))]);
-        LakeConfig::warnings(declared, &engine).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+        let timeless = !properties.get(TEMPLATE).is_some_and(|template| template.contains("timestamp"));
+        let idle = [
+            ("format.output.fields.value.encoding", format != "csv", "files are not csv"),
+            ("format.output.envelope", format == "csv", "csv has no envelope"),
+            ("file.name.timestamp.timezone", timeless, "names have no timestamp"),
+            ("file.name.timestamp.source", timeless, "names have no timestamp"),
+            (CONNECTION_STRING, properties.contains_key("store.url"), "store.url names a directory"),
+        ];
+        let shared = LakeConfig::warnings(declared, &engine).into_iter();
+        shared.chain(no_effect(NoEffect::KEYS, properties)).chain(landing::idle(idle, properties)).collect()
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {

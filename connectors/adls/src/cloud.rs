@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use landfall_api::{Faults, Key, Password, Properties, Width, config};
 use landfall_lake::config::{no_effect, refused};
 
-use crate::landing::refuse_given;
+use crate::landing::{self, refuse_given};
 
 const INPUT: &str = "input.data.format";
 const OUTPUT: &str = "output.data.format";
@@ -122,7 +122,10 @@ pub(crate) fn keys() -> impl Iterator<Item = Key> {
 pub(crate) fn warnings(properties: &Properties) -> impl Iterator<Item = String> + '_ {
     let is_cloud = properties.contains_key(OUTPUT) && !properties.contains_key("errors.tolerance");
     let tolerance = "errors.tolerance is none, as it is not given: Confluent Cloud's default is all".to_owned();
-    no_effect(NoEffect::KEYS, properties).chain(is_cloud.then_some(tolerance))
+    let partitioner = properties.get("partitioner.class").map_or("TimeBasedPartitioner", |class| class.trim());
+    let timeless = properties.contains_key(OUTPUT) && !partitioner.ends_with("TimeBasedPartitioner");
+    let idle = [(INTERVAL, timeless, "the partitioner is not TimeBasedPartitioner")];
+    no_effect(NoEffect::KEYS, properties).chain(landing::idle(idle, properties)).chain(is_cloud.then_some(tolerance))
 }
 
 /// The self-managed class that a configuration of the service means, where its name alone means another one: `AzureBlobSink` is also
@@ -401,15 +404,17 @@ mod tests {
 
     #[test]
     fn what_the_worker_does_is_warned_about() {
-        let given =
-            given(GOOD, &[("kafka.api.secret", "pssst"), ("max.poll.records", "7"), ("kafka.auth.mode", "KAFKA_API_KEY")]);
-        let warned: Vec<_> = warnings(&given).collect();
+        let set = given(GOOD, &[("kafka.api.secret", "pssst"), ("max.poll.records", "7"), ("kafka.auth.mode", "KAFKA_API_KEY")]);
+        let warned: Vec<_> = warnings(&set).collect();
         let expected = [
             "kafka.api.secret has no effect in Landfall: the worker's own connection to Kafka counts",
             "max.poll.records has no effect in Landfall: consumer.override.max.poll.records counts",
             "errors.tolerance is none, as it is not given: Confluent Cloud's default is all",
         ];
         assert_eq!(warned, expected);
+        let set = given(GOOD, &[("partitioner.class", "FieldPartitioner"), ("errors.tolerance", "all")]);
+        let warned: Vec<_> = warnings(&set).collect();
+        assert_eq!(warned, ["time.interval has no effect in Landfall: the partitioner is not TimeBasedPartitioner"]);
     }
 
     #[test]

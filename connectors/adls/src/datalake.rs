@@ -28,6 +28,8 @@ const ENDPOINT: &str = "connect.datalake.endpoint";
 const CODEC: &str = "connect.datalake.compression.codec";
 const LEVEL: &str = "connect.datalake.compression.level";
 const POLICY: &str = "connect.datalake.error.policy";
+const RETRY: &str = "connect.datalake.retry.interval";
+const LENGTH: &str = "connect.datalake.padding.length";
 const PADDING: &str = "connect.datalake.padding.strategy";
 
 /// The class.
@@ -167,7 +169,18 @@ impl SinkConnector for LensesDatalakeSink {
             _ => "JsonFormat",
         };
         let engine = landing::engine_properties(properties, &[], [("format.class", format!(".{class}"))]);
-        LakeConfig::warnings(declared, &engine).into_iter().chain(no_effect(NoEffect::KEYS, properties)).collect()
+        let is = |key: &str, value: &str| properties.get(key).is_some_and(|given| given.trim().eq_ignore_ascii_case(value));
+        let (by_string, by_key) = (is(MODE, "connectionstring"), is(MODE, "credentials"));
+        let idle = [
+            (ENDPOINT, by_string, "the connection string has the endpoint"),
+            (ACCOUNT, by_string, "the connection string has the account"),
+            (KEY, by_string, "the connection string has the key"),
+            (CONNECTION_STRING, by_key, "the account's name and key are given"),
+            (RETRY, !is(POLICY, "RETRY"), "the error policy is not RETRY"),
+            (LENGTH, !properties.contains_key(PADDING), "there is no padding strategy"),
+        ];
+        let shared = LakeConfig::warnings(declared, &engine).into_iter();
+        shared.chain(no_effect(NoEffect::KEYS, properties)).chain(landing::idle(idle, properties)).collect()
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {

@@ -186,6 +186,16 @@ pub(crate) fn refuse_given(keys: &[Key], why: fn(&str) -> &'static str, properti
     }
 }
 
+/// Warnings about keys that are given and mean nothing beside others: each with whether that is so, and why.
+pub(crate) fn idle<'a>(
+    keys: impl IntoIterator<Item = (&'static str, bool, &'static str)> + 'a,
+    properties: &'a Properties,
+) -> impl Iterator<Item = String> + 'a {
+    let given = |key: &str| properties.get(key).is_some_and(|value| !value.trim().is_empty());
+    let idle = keys.into_iter().filter(move |(key, idle, _)| *idle && given(key));
+    idle.map(|(key, _, why)| format!("{key} has no effect in Landfall: {why}"))
+}
+
 /// Adds a fault of `key`; `why` shows nothing of a secret.
 pub(crate) fn invalid(key: &str, why: &str, faults: &mut Faults) {
     faults.push(key, format!("Invalid value for configuration {key}: {why}"));

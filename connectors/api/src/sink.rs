@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_schema::FieldRef;
 use tokio::runtime::Handle;
 
-use crate::{Batch, Faults, Key, Properties, RecordError, TaskError, TaskMetrics, TopicId, TopicPartition};
+use crate::{Batch, Faults, Key, Memory, Properties, RecordError, TaskError, TaskMetrics, TopicId, TopicPartition};
 
 /// What the worker lends to a task.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct TaskContext {
     pub worker: String,
     /// For all that waits; blocking work of a task goes to its `spawn_blocking`.
     pub runtime: Handle,
-    /// The bytes that the task's open files may hold in memory.
-    pub memory: usize,
+    /// The memory that it shares with all tasks of the worker.
+    pub memory: Arc<Memory>,
     /// The task's counters.
     pub metrics: Arc<TaskMetrics>,
     /// Ends the wait for records, so that the sink is called soon: for what happened in the background.
@@ -33,10 +33,12 @@ pub struct TaskContext {
 }
 
 impl TaskContext {
-    /// Task `task` of `connector` in the group that it has unless told otherwise, with counters of its own, woken by nobody.
+    /// Task `task` of `connector` in the group that it has unless told otherwise, with counters and `memory` bytes of its own, woken by
+    /// nobody.
     #[must_use]
     pub fn new(connector: &str, task: usize, runtime: Handle, memory: usize) -> Self {
         let (connector, group) = (connector.to_owned(), format!("connect-{connector}"));
+        let memory = Memory::new(memory);
         Self { connector, task, group, worker: String::new(), runtime, memory, metrics: Arc::default(), wake: Wake::default() }
     }
 }

@@ -257,8 +257,8 @@ pub fn bytes(rows: &RecordBatch) -> usize {
     rows.columns().iter().map(|column| bytes_of(column)).sum()
 }
 
-/// Arrow itself counts for a part of lists the values of all of them.
-fn bytes_of(array: &dyn Array) -> usize {
+/// The same of one column. Arrow itself counts for a part of lists the values of all of them.
+pub(crate) fn bytes_of(array: &dyn Array) -> usize {
     let nulls = array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8));
     let values = |values: &dyn Array, offsets: &[i32]| {
         let (first, last) = (offsets[0] as usize, offsets[offsets.len() - 1] as usize);

@@ -9,17 +9,20 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use landfall_api::{TaskError, TaskMetrics, TopicId, TopicPartition, Wake};
+use landfall_api::{Holder, Memory, Share, Taken, TaskError, TaskMetrics, TopicId, TopicPartition, Wake};
 use tokio::sync::mpsc;
 
 use crate::commit::crash_point;
 use crate::commit::pointer::Pending;
-use crate::encode::{EncodeError, Encoder, Facts, Format};
+use crate::encode::parquet::BATCH_COLUMN;
+use crate::encode::{EncodeError, Encoder, Facts, Format, Holds};
 use crate::encoders::Place;
 use crate::roll::Times;
 use crate::storage::{Area, Sealed, Staged, Storage, StorageError};
 use crate::task::Event;
 
+/// What a file takes before it has a row, and for what it is known by, in bytes.
+const FILE: usize = 12 << 10;
 /// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
 const ENDED: usize = 64 << 10;
 /// Below this a row group would cost more than it saves.
@@ -33,20 +36,20 @@ pub(crate) struct Shared {
     /// The encoded bytes after which a file says that it is [`Full`](Outcome::Full).
     pub(crate) full: Option<u64>,
     pub(crate) retry_backoff: Duration,
-    pub(crate) memory: usize,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) metrics: Arc<TaskMetrics>,
     /// The rows that wait for an encoder.
     pub(crate) backlog: Backlog,
     /// What waits for the store: blocks that are being staged, and [`ENDED`] for each file that has ended and is not visible.
     pub(crate) unpublished: Backlog,
+    /// The files of this task.
     pub(crate) open: AtomicUsize,
 }
 
 impl Shared {
-    /// The encoded bytes that one file may hold, so that all open ones stay inside half of the task's memory.
+    /// The encoded bytes that one file may hold, so that all open ones of the worker stay inside half of its memory if they hold alike.
     fn row_group(&self) -> usize {
-        let open = self.open.load(Ordering::Relaxed).max(1);
-        (self.memory / 2 / open).max(SMALLEST_ROW_GROUP).min(self.format.row_group())
+        (self.memory.for_files() / 2 / self.memory.open().max(1)).max(SMALLEST_ROW_GROUP).min(self.format.row_group())
     }
 
     /// Waits until a call that failed may be tried again; `doing` says to the log what was tried with the file at `path`.
@@ -138,10 +141,12 @@ impl Drop for Held {
 struct Waiting {
     rows: RecordBatch,
     held: Held,
+    _taken: Taken,
 }
 
 enum Work {
     Rows(Waiting),
+    HandOver,
     End { last: i64, rows: u64, held: Held },
 }
 
@@ -150,6 +155,8 @@ enum Work {
 pub(crate) enum Outcome {
     /// It has as many bytes as it may have. Said once, and it goes on.
     Full,
+    /// The memory is spent, by many files: it should end.
+    Crowded,
     /// It is staged whole and can be committed.
     Sealed(SealedFile),
     /// It cannot be made.
@@ -187,7 +194,26 @@ impl Reports {
     }
 }
 
+/// Asks a file to let go of memory.
+struct LetGo {
+    work: mpsc::WeakUnboundedSender<Work>,
+    report: Report,
+}
+
+impl Holder for LetGo {
+    fn hand_over(&self) {
+        if let Some(work) = self.work.upgrade() {
+            let _ = work.send(Work::HandOver);
+        }
+    }
+
+    fn end(&self) {
+        self.report.send(Outcome::Crowded);
+    }
+}
+
 /// Tells the task of a file, also when its work panics.
+#[derive(Clone)]
 struct Report {
     origin: TopicPartition,
     file: u64,
@@ -223,6 +249,8 @@ pub(crate) struct Identity {
     pub(crate) path: Arc<dyn Fn(&str) -> String + Send + Sync>,
     pub(crate) schema: SchemaRef,
     pub(crate) first: i64,
+    /// Those that end together with it, if they do.
+    pub(crate) group: Option<u64>,
 }
 
 impl Identity {
@@ -240,6 +268,7 @@ impl Identity {
 pub(crate) struct OpenFile {
     work: mpsc::UnboundedSender<Work>,
     shared: Arc<Shared>,
+    share: Share,
     schema: SchemaRef,
     rows: u64,
     last: i64,
@@ -258,10 +287,14 @@ impl OpenFile {
         let (work, queue) = mpsc::unbounded_channel();
         let counted = Counted::new(shared.clone());
         let times = Times { first: now, last: now };
-        let file = Self { work, shared: shared.clone(), schema: id.schema.clone(), rows: 0, last: id.first, times };
         let report = Report { origin: id.origin.clone(), file: id.file, reports };
+        let let_go = LetGo { work: work.downgrade(), report: report.clone() };
+        let share = shared.memory.register(id.group, Box::new(let_go));
+        share.keep(FILE);
+        let (schema, last) = (id.schema.clone(), id.first);
+        let file = Self { work, shared: shared.clone(), share: share.clone(), schema, rows: 0, last, times };
         let running = runtime.spawn(async move {
-            let outcome = land(&id, &shared, &report, queue).await;
+            let outcome = land(&id, &shared, &report, queue, share).await;
             drop(counted);
             if let Some(outcome) = outcome {
                 report.send(outcome);
@@ -291,11 +324,14 @@ impl OpenFile {
     pub(crate) fn add(&mut self, rows: RecordBatch, bytes: usize, last: i64, now: Instant) {
         (self.rows, self.last, self.times.last) = (self.rows + rows.num_rows() as u64, last, now);
         let held = Held::new(&self.shared, |s| &s.backlog, bytes);
-        let _ = self.work.send(Work::Rows(Waiting { rows, held }));
+        let taken = self.share.take(bytes + rows.num_columns() * BATCH_COLUMN);
+        self.share.touch(now);
+        let _ = self.work.send(Work::Rows(Waiting { rows, held, _taken: taken }));
     }
 
     /// No more rows: it is sealed.
     pub(crate) fn end(self) {
+        self.share.ends();
         let held = Held::new(&self.shared, |s| &s.unpublished, ENDED);
         let _ = self.work.send(Work::End { last: self.last, rows: self.rows, held });
     }
@@ -312,42 +348,58 @@ impl Drop for Running {
 }
 
 /// Encodes, stages and seals one file; None if it was dropped.
-async fn land(id: &Identity, shared: &Arc<Shared>, report: &Report, mut queue: mpsc::UnboundedReceiver<Work>) -> Option<Outcome> {
+async fn land(
+    id: &Identity,
+    shared: &Arc<Shared>,
+    report: &Report,
+    mut queue: mpsc::UnboundedReceiver<Work>,
+    share: Share,
+) -> Option<Outcome> {
     let name = format!("{}.{}.{}", id.incarnation, id.area.epoch, id.file);
     let facts = Facts { topic: id.topic, id: name, ..Facts::new(id.origin.clone(), id.first) };
     let mut encoder = shared.format.encoder(&id.schema, &facts);
     let place = Place::take();
-    let mut staged: Option<Box<dyn Staged>> = None;
+    let mut staging = Staging { id, shared, share: &share, staged: None };
+    let mut encoded = share.take(0);
     let mut full = shared.full;
     let mut waiting = Vec::new();
     let (last, rows, held) = loop {
         if queue.recv_many(&mut waiting, 16).await == 0 {
-            if let Some(mut staged) = staged {
+            if let Some(mut staged) = staging.staged {
                 staged.discard().await;
             }
             return None;
         }
-        let mut end = None;
+        let (mut end, mut hand_over) = (None, false);
         let mut batches = VecDeque::with_capacity(waiting.len());
         for work in waiting.drain(..) {
             match work {
                 Work::Rows(rows) => batches.push_back(rows),
+                Work::HandOver => hand_over = true,
                 Work::End { last, rows, held } => end = Some((last, rows, held)),
             }
         }
-        while !batches.is_empty() {
+        while !batches.is_empty() || hand_over {
             let blocks;
             let row_group = shared.row_group();
-            (encoder, batches, blocks) = match place.run(move || encode(encoder, batches, row_group, full)).await {
+            let all = hand_over;
+            (encoder, batches, blocks) = match place.run(move || encode(encoder, batches, row_group, full, all)).await {
                 Some(Ok(encoded)) => encoded,
                 ended => return Some(not_encoded(id, ended.and_then(Result::err))),
             };
+            let Holds { gives, keeps } = encoder.holds();
+            encoded.set(gives);
+            share.keep(FILE + keeps);
             if is_full(&*encoder, full) {
                 full = None;
                 report.send(Outcome::Full);
             }
-            if let Err(error) = stage(id, shared, &mut staged, blocks).await {
+            if let Err(error) = staging.stage(blocks).await {
                 return Some(Outcome::Failed(error));
+            }
+            if hand_over && batches.is_empty() {
+                hand_over = false;
+                share.handed_over();
             }
         }
         if let Some(end) = end {
@@ -358,12 +410,13 @@ async fn land(id: &Identity, shared: &Arc<Shared>, report: &Report, mut queue: m
         Some(Ok(rest)) => rest,
         ended => return Some(not_encoded(id, ended.and_then(Result::err))),
     };
-    drop(place);
-    if let Err(error) = stage(id, shared, &mut staged, rest).await {
+    drop((place, encoded));
+    share.keep(FILE);
+    if let Err(error) = staging.stage(rest).await {
         return Some(Outcome::Failed(error));
     }
     let at = Instant::now();
-    Some(match seal(id, shared, &mut *staged?).await {
+    Some(match staging.seal().await? {
         Ok(file) => {
             crash_point("commit::after-seal");
             Outcome::Sealed(SealedFile { pending: Pending { file, first: id.first, last, rows }, at, _held: held })
@@ -384,12 +437,14 @@ fn is_full(encoder: &dyn Encoder, full: Option<u64>) -> bool {
 /// The encoder, the rows that it has not taken yet, and the blocks that are ready.
 type Encoded = (Box<dyn Encoder>, VecDeque<Waiting>, Vec<Bytes>);
 
-/// Encodes until blocks are ready to be staged or the file is full; what is left of `batches`, and the blocks.
+/// Encodes until blocks are ready to be staged or the file is full; what is left of `batches`, and the blocks: with `all` of them, they
+/// are all that the file can let go of.
 fn encode(
     mut encoder: Box<dyn Encoder>,
     mut batches: VecDeque<Waiting>,
     row_group: usize,
     full: Option<u64>,
+    all: bool,
 ) -> Result<Encoded, EncodeError> {
     while let Some(waiting) = batches.pop_front() {
         encoder.write(&waiting.rows, waiting.held.bytes, row_group)?;
@@ -397,53 +452,70 @@ fn encode(
             break;
         }
     }
+    if all && batches.is_empty() {
+        encoder.hand_over()?;
+    }
     let blocks = encoder.take();
     Ok((encoder, batches, blocks))
 }
 
-/// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing, and has another
-/// name if its own is taken.
-async fn stage(
-    id: &Identity,
-    shared: &Arc<Shared>,
-    staged: &mut Option<Box<dyn Staged>>,
-    blocks: Vec<Bytes>,
-) -> Result<(), TaskError> {
-    let _held = Held::new(shared, |s| &s.unpublished, blocks.iter().map(Bytes::len).sum());
-    let (mut taken, begun) = (false, staged.is_some());
-    for block in blocks {
-        loop {
-            let tried = match staged {
-                Some(staged) => {
-                    crash_point("commit::before-block");
-                    staged.block(block.clone()).await
-                }
-                None => match shared.storage.stage(&(id.path)(&id.suffix(taken)), &id.area).await {
-                    Ok(new) => {
-                        *staged = Some(new);
-                        continue;
-                    }
-                    Err(error) => Err(error),
-                },
-            };
-            match tried {
-                Ok(()) => break crash_point("commit::after-block"),
-                Err(StorageError::Taken(why)) if !begun => {
-                    tracing::warn!("{why}; the file gets another name");
-                    (*staged, taken) = (None, true);
-                }
-                Err(error) => shared.again("staging", &(id.path)(""), error).await?,
-            }
-        }
-    }
-    Ok(())
+/// What of a file is in the store.
+struct Staging<'a> {
+    id: &'a Identity,
+    shared: &'a Arc<Shared>,
+    share: &'a Share,
+    staged: Option<Box<dyn Staged>>,
 }
 
-async fn seal(id: &Identity, shared: &Shared, staged: &mut dyn Staged) -> Result<Sealed, TaskError> {
-    loop {
-        match staged.seal().await {
-            Ok(sealed) => return Ok(sealed),
-            Err(error) => shared.again("sealing", &(id.path)(""), error).await?,
+impl Staging<'_> {
+    /// Stages blocks, as often as it takes. The file begins with its first block, so that an idle one costs nothing, and has another
+    /// name if its own is taken.
+    async fn stage(&mut self, blocks: Vec<Bytes>) -> Result<(), TaskError> {
+        let Self { id, shared, share, staged } = self;
+        let bytes = blocks.iter().map(Bytes::len).sum();
+        let _held = Held::new(shared, |s| &s.unpublished, bytes);
+        let _taken = share.take(bytes);
+        let (mut taken, begun) = (false, staged.is_some());
+        for block in blocks {
+            loop {
+                let tried = match staged {
+                    Some(staged) => {
+                        crash_point("commit::before-block");
+                        staged.block(block.clone()).await
+                    }
+                    None => match shared.storage.stage(&(id.path)(&id.suffix(taken)), &id.area).await {
+                        Ok(new) => {
+                            *staged = Some(new);
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    },
+                };
+                match tried {
+                    Ok(()) => break crash_point("commit::after-block"),
+                    Err(StorageError::Taken(why)) if !begun => {
+                        tracing::warn!("{why}; the file gets another name");
+                        (*staged, taken) = (None, true);
+                    }
+                    Err(error) => shared.again("staging", &(id.path)(""), error).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals the file; None if nothing of it is staged.
+    async fn seal(&mut self) -> Option<Result<Sealed, TaskError>> {
+        let staged = self.staged.as_mut()?;
+        loop {
+            match staged.seal().await {
+                Ok(sealed) => return Some(Ok(sealed)),
+                Err(error) => {
+                    if let Err(error) = self.shared.again("sealing", &(self.id.path)(""), error).await {
+                        return Some(Err(error));
+                    }
+                }
+            }
         }
     }
 }

@@ -125,7 +125,7 @@ impl LakeTask {
             format: layout.columns.format.clone(),
             full: layout.rotation.size,
             retry_backoff: layout.retry_backoff,
-            memory: context.memory,
+            memory: context.memory.clone(),
             metrics: context.metrics.clone(),
             backlog: Backlog::default(),
             unpublished: Backlog::default(),
@@ -215,6 +215,7 @@ impl LakeTask {
         let Some(partition) = self.partitions.get_mut(&origin).filter(|p| p.running.contains_key(&file)) else { return Ok(()) };
         match outcome {
             Outcome::Full => self.end_file(&origin, file, Reason::Size),
+            Outcome::Crowded => self.end_file(&origin, file, Reason::Memory),
             Outcome::Sealed(sealed) => {
                 partition.running.remove(&file);
                 partition.sealed.insert(file, sealed);
@@ -257,12 +258,12 @@ impl LakeTask {
     }
 
     fn most_unpublished(&self) -> usize {
-        MOST_UNPUBLISHED.min(self.context.memory / 2)
+        MOST_UNPUBLISHED.min(self.context.memory.limit() / 2)
     }
 
     /// Ends a file that takes rows; where files end together, all of its partition.
     fn end_file(&mut self, origin: &TopicPartition, file: u64, reason: Reason) {
-        let Some(partition) = self.partitions.get_mut(origin) else { return };
+        let Some(partition) = self.partitions.get_mut(origin).filter(|p| p.open.contains_key(&file)) else { return };
         partition.end_file(file, reason, &self.context.metrics);
         if !self.layout.rotation.apart && partition.roll.files_ended() {
             partition.end_all(Reason::Commit, &self.context.metrics);
@@ -402,9 +403,10 @@ impl SinkTask for LakeTask {
 
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError> {
         let (shared, deadline) = (self.shared.clone(), Instant::now() + timeout);
-        let mut ready = shared.backlog.wait(MOST_BACKLOG.min(self.context.memory / 4), timeout);
-        // What is unpublished becomes less only if owners are asked to commit it.
-        ready &= self.wait(deadline, |task| shared.unpublished.bytes() <= task.most_unpublished())?;
+        let mut ready = shared.backlog.wait(MOST_BACKLOG.min(self.context.memory.limit() / 4), timeout);
+        // What is unpublished becomes less only if owners are asked to commit it, and memory is free only once files have let go.
+        let has_room = |task: &Self| task.context.memory.relieve() && shared.unpublished.bytes() <= task.most_unpublished();
+        ready &= self.wait(deadline, has_room)?;
         self.context.metrics.buffered_bytes.set(shared.backlog.bytes() as u64);
         self.context.metrics.set_calls(self.place.calls());
         Ok(ready)

@@ -86,7 +86,8 @@ fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, K
         properties: properties(&[&own[..], more].concat()),
         paused: false,
         runtime: runtime.handle().clone(),
-        memory: 64 << 20,
+        memory: landfall_api::Memory::new(64 << 20),
+        queue: 16 << 20,
         metrics: metrics.clone(),
         report: Arc::new(|_, _| ()),
     };
@@ -165,7 +166,8 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
         ]),
         paused: false,
         runtime: runtime.handle().clone(),
-        memory: 64 << 20,
+        memory: landfall_api::Memory::new(64 << 20),
+        queue: 16 << 20,
         metrics: Arc::new(TaskMetrics::default()),
         report: Arc::new(|_, _| ()),
     };
@@ -217,7 +219,8 @@ fn what_is_refused_of_records_that_have_landed_has_its_letter_before_they_are_co
         ]),
         paused: false,
         runtime: runtime.handle().clone(),
-        memory: 64 << 20,
+        memory: landfall_api::Memory::new(64 << 20),
+        queue: 16 << 20,
         metrics: Arc::new(TaskMetrics::default()),
         report: Arc::new(|_, _| ()),
     };

@@ -226,6 +226,18 @@ fn what_has_no_effect_is_warned_about() {
     let tries = "azure.retry.backoff.max.attempts has no effect in Landfall: what fails is tried again after kafka.retry.backoff.ms, until the task stops";
     assert!(warned.iter().any(|warning| warning == tries), "{warned:?}");
     assert_eq!(warned.len(), 3, "{warned:?}");
+    let idle = [
+        ("format.output.type", "json"),
+        ("format.output.fields.value.encoding", "none"),
+        ("file.name.timestamp.source", "event"),
+        ("store.url", "file:///tmp/x"),
+    ];
+    let warned = [
+        "format.output.fields.value.encoding has no effect in Landfall: files are not csv",
+        "file.name.timestamp.source has no effect in Landfall: names have no timestamp",
+        "azure.storage.connection.string has no effect in Landfall: store.url names a directory",
+    ];
+    assert_eq!(AivenAzureBlobSink.warnings(&given(GOOD, &idle)), warned);
     let keys = AivenAzureBlobSink.keys();
     assert!(keys.iter().all(|key| key.name != "flush.size" && key.name != "landfall.path.template"));
 }

@@ -323,4 +323,12 @@ fn every_key_of_the_java_class_is_known() {
         "connect.datalake.log.metrics has no effect in Landfall: metrics are the worker's, at /metrics",
     ];
     assert_eq!(LensesDatalakeSink.warnings(&set), warned);
+    let idle = [(MODE, "connectionstring"), (CONNECTION_STRING, "x=y"), (RETRY, "1"), (LENGTH, "3")];
+    let warned = [
+        "connect.datalake.azure.account.name has no effect in Landfall: the connection string has the account",
+        "connect.datalake.azure.account.key has no effect in Landfall: the connection string has the key",
+        "connect.datalake.retry.interval has no effect in Landfall: the error policy is not RETRY",
+        "connect.datalake.padding.length has no effect in Landfall: there is no padding strategy",
+    ];
+    assert_eq!(LensesDatalakeSink.warnings(&given(GOOD, &idle)), warned);
 }

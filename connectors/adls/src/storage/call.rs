@@ -74,6 +74,11 @@ impl Call<'_> {
             "KeyBasedAuthenticationNotPermitted" => ", the account does not take account keys".into(),
             "ContainerNotFound" => format!(", the container {:?} does not exist", self.container),
             "InvalidBlobOrBlock" => ", blocks of another writer are left under this name and go in a week".into(),
+            "LeaseIdMissing" => ", another program holds a lease on it".into(),
+            "BlobImmutableDueToPolicy" => {
+                ", blobs of this container cannot be overwritten: landfall.state.container names another one for commit pointers"
+                    .into()
+            }
             _ => String::new(),
         }
     }
@@ -90,7 +95,8 @@ pub(crate) fn code(error: &azure_core::Error) -> Option<&str> {
 /// Whether a condition of the request did not hold, so that nothing was changed.
 pub(crate) fn condition_failed(error: &azure_core::Error) -> bool {
     match error.http_status() {
-        Some(StatusCode::PreconditionFailed) => true,
+        // A lease is no condition of ours: it says nothing of who has written.
+        Some(StatusCode::PreconditionFailed) => code(error) != Some("LeaseIdMissing"),
         Some(StatusCode::Conflict) => code(error) == Some("BlobAlreadyExists"),
         _ => false,
     }
@@ -162,6 +168,23 @@ mod tests {
         );
         let broken = azure_core::Error::with_message(ErrorKind::Io, "error for https://acct/?sig=pssst");
         assert!(matches!(call.failed(&broken), StorageError::Retriable(m) if !m.contains("pssst")));
+    }
+
+    #[test]
+    fn a_lease_is_no_condition() {
+        for (status, code, expected) in [
+            (412, "ConditionNotMet", true),
+            (412, "TargetConditionNotMet", true),
+            (409, "BlobAlreadyExists", true),
+            (412, "LeaseIdMissing", false),
+            (409, "BlobImmutableDueToPolicy", false),
+            (404, "BlobNotFound", false),
+            (503, "ServerBusy", false),
+        ] {
+            let (status, error_code) = (StatusCode::from(status), Some(code.to_owned()));
+            let error = ErrorKind::HttpResponse { status, error_code, raw_response: None };
+            assert_eq!(condition_failed(&azure_core::Error::with_message(error, "")), expected, "{code}");
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl AzureStorage {
     /// Makes the directory `path`.
     pub(super) async fn make_directory(&self, lake: &Url, path: &str) -> Result<(), StorageError> {
         let url = with_query(below(lake, path)?, &[("resource", "directory")]);
-        expect("Create Directory", self.send("Create Directory", Method::Put, url, &[]).await?)
+        expect("Create Directory", &self.send("Create Directory", Method::Put, url, &[]).await?)
     }
 
     /// Renames the directory `from`.
@@ -65,13 +65,13 @@ impl AzureStorage {
             false => source.path().trim_start_matches('/'),
         };
         let source = format!("/{path}{}", signature.map(|sas| format!("?{sas}")).unwrap_or_default());
-        expect("Rename Directory", self.send("Rename Directory", Method::Put, url, &[("x-ms-rename-source", &source)]).await?)
+        expect("Rename Directory", &self.send("Rename Directory", Method::Put, url, &[("x-ms-rename-source", &source)]).await?)
     }
 
     /// Deletes the directory `path` with all that is in it.
     pub(super) async fn delete_directory(&self, lake: &Url, path: &str) -> Result<(), StorageError> {
         let url = with_query(below(lake, path)?, &[("recursive", "true")]);
-        expect("Delete Directory", self.send("Delete Directory", Method::Delete, url, &[]).await?)
+        expect("Delete Directory", &self.send("Delete Directory", Method::Delete, url, &[]).await?)
     }
 
     /// Whether a listing of the directory `folder` names `path`.
@@ -82,8 +82,8 @@ impl AzureStorage {
         if u16::from(answer.status()) == 404 {
             return Ok(false);
         }
-        let text = String::from_utf8_lossy(answer.body()).into_owned();
-        expect("List Paths", answer).map(|()| text.contains(&format!("\"{path}\"")))
+        expect("List Paths", &answer)?;
+        Ok(String::from_utf8_lossy(answer.body()).contains(&format!("\"{path}\"")))
     }
 
     /// Whether the account's name is the first of the path, as emulators have it.
@@ -97,7 +97,7 @@ fn with_query(mut url: Url, pairs: &[(&str, &str)]) -> Url {
     url
 }
 
-fn expect(what: &str, answer: RawResponse) -> Result<(), StorageError> {
+fn expect(what: &str, answer: &RawResponse) -> Result<(), StorageError> {
     if answer.status().is_success() {
         return Ok(());
     }

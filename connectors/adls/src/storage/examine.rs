@@ -70,14 +70,14 @@ impl AzureStorage {
         found.add("A2", "a staged blob is listed by the Blob service", Answer::Fact, seen, "");
 
         let question = "a staged blob is listed by the Data Lake endpoint";
-        match self.ask_lake(self.data_lake_lists(scratch, &path)).await {
+        match self.data_lake_lists(scratch, &path).await {
             Ok(false) => found.add("A2", question, Answer::Fact, "it is not", ""),
             Ok(true) => {
                 let follows =
                     "readers that list through it see empty files until they are published: let them skip files of 0 bytes";
                 found.add("A2", question, Answer::Warning, "it is, as a path", follows);
             }
-            Err(why) => found.add("A2", question, Answer::NotAsked, why, ""),
+            Err(why) => found.add("A2", question, Answer::NotAsked, why.to_string(), ""),
         }
 
         let bogus: Vec<_> = token(&file)?.block_ids().into_iter().chain([vec![0xff; 24]]).collect();
@@ -186,18 +186,11 @@ impl AzureStorage {
         );
 
         let follows = "when a task fails because a foreign file has the name of its own, only a new name helps: what is staged goes with the foreign file";
-        match self.commit(&late, &nothing).await? {
-            Published::Landed => {
-                found.add("A3", "what is staged survives that a file of its name is deleted", Answer::Fact, "it does", "")
-            }
-            _ => found.add(
-                "A3",
-                "what is staged survives that a file of its name is deleted",
-                Answer::Fact,
-                "it does not",
-                follows,
-            ),
-        }
+        let (seen, follows) = match self.commit(&late, &nothing).await? {
+            Published::Landed => ("it does", ""),
+            _ => ("it does not", follows),
+        };
+        found.add("A3", "what is staged survives that a file of its name is deleted", Answer::Fact, seen, follows);
         Ok(())
     }
 
@@ -249,7 +242,7 @@ impl AzureStorage {
         let mut all = Some(true);
         for (question, renames) in [(questions[0], true), (questions[1], false)] {
             let folder = format!("{scratch}/{}", if renames { "renamed" } else { "removed" });
-            match self.ask_lake(self.survives(&folder, renames)).await {
+            match self.survives(&folder, renames).await {
                 Ok(true) => found.add("A3", question, Answer::Holds, "they could be published after it", ""),
                 Ok(false) => {
                     let follows = "what is staged below is lost with it, so a publish that finds nothing is never taken for landed and fails the task: \
@@ -259,7 +252,7 @@ impl AzureStorage {
                 }
                 Err(why) => {
                     let follows = "a publish that finds nothing is never taken for landed and fails the task";
-                    found.add("A3", question, Answer::NotAsked, why, follows);
+                    found.add("A3", question, Answer::NotAsked, why.to_string(), follows);
                     all = None;
                 }
             }
@@ -288,11 +281,6 @@ impl AzureStorage {
         self.data_lake
             .as_ref()
             .ok_or_else(|| StorageError::Fatal("the account has no Data Lake endpoint that its URL tells".into()))
-    }
-
-    /// What the Data Lake endpoint says, or why it does not.
-    async fn ask_lake(&self, asked: impl Future<Output = Result<bool, StorageError>>) -> Result<bool, String> {
-        asked.await.map_err(|e| e.to_string())
     }
 
     /// A file that is staged at a path that only an examination uses.

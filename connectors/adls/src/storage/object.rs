@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 
-use azure_core::http::{Etag, StatusCode};
+use azure_core::http::Etag;
 use azure_storage_blob::models::{BlobClientDeleteOptions, BlockBlobClientUploadOptions};
 use bytes::Bytes;
 use landfall_lake::storage::{StorageError, Version, Written, hidden_path};
@@ -62,7 +62,7 @@ impl AzureStorage {
         let options = BlobClientDeleteOptions { if_match: Some(etag(expected)), ..Default::default() };
         match call.within(ANSWER, client.delete(Some(options))).await? {
             Ok(_) => Ok(true),
-            Err(e) if e.http_status() == Some(StatusCode::PreconditionFailed) || not_found(&e) => Ok(false),
+            Err(e) if condition_failed(&e) || not_found(&e) => Ok(false),
             Err(e) => Err(call.failed(&e)),
         }
     }

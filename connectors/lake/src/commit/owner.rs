@@ -154,7 +154,9 @@ impl Owner {
         let pointer = self.pointer()?;
         let ours = |offset| Offset { offset, metadata: start::token(pointer) };
         match &self.phase {
-            Phase::Confirm(plan) => Some(self.claim.start.committed.clone().unwrap_or_else(|| ours(plan.from().unwrap_or_default()))),
+            Phase::Confirm(plan) => {
+                Some(self.claim.start.committed.clone().unwrap_or_else(|| ours(plan.from().unwrap_or_default())))
+            }
             Phase::Idle => Some(ours(pointer.landed.low())),
             _ => None,
         }
@@ -294,8 +296,8 @@ impl Owner {
     }
 
     fn adjust(&self, plan: Plan) -> Phase {
-        let (Some(pointer), obeyed) = (self.pointer(), self.foreign()) else { return Phase::Ended(End::Lost) };
-        let adjusted = Pointer { published: true, obeyed, ..pointer.clone() };
+        let Some(pointer) = self.pointer() else { return Phase::Ended(End::Lost) };
+        let adjusted = Pointer { published: true, obeyed: self.foreign().or(pointer.obeyed), ..pointer.clone() };
         Phase::Adjust(match plan {
             Plan::Create(_) | Plan::Keep => return Phase::Idle,
             Plan::Raise(low) => Pointer { landed: pointer.landed.raised_to(low), ..adjusted },
@@ -377,7 +379,8 @@ impl Owner {
             assert!(new(file.first) && new(file.last), "{} holds offsets that have landed", file.file.path);
         }
         let obeyed = held.obeyed.filter(|_| !self.ours);
-        self.phase = Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, obeyed, ..held.clone() });
+        self.phase =
+            Phase::Commit(Pointer { seq: held.seq + 1, landed, pending: files, published: false, obeyed, ..held.clone() });
     }
 
     /// Writes down that the files of the last commit are published and that all offsets of `landed` are done with, no file being

@@ -175,7 +175,12 @@ mod tests {
     use super::*;
 
     fn pointer() -> Pointer {
-        let file = Sealed { path: "topics/t/p=1/t+0+0000000012.parquet".into(), token: "tok".into(), size: 99, staged_at: 1_700_000_000_000 };
+        let file = Sealed {
+            path: "topics/t/p=1/t+0+0000000012.parquet".into(),
+            token: "tok".into(),
+            size: 99,
+            staged_at: 1_700_000_000_000,
+        };
         Pointer {
             identity: Identity { connector: "c".into(), group: "connect-c".into(), kafka_cluster_id: "k".into() },
             topic_id: TopicId::new(1),

@@ -148,7 +148,9 @@ pub fn plan(name: &str, found: Option<&Pointer>, me: &Identity, start: &Start, r
             let low = pointer.landed.low();
             match committed {
                 // an offset of ours is one of the topic that is gone
-                Some(Committed { metadata, .. }) if again && incarnation(metadata).is_some() => Plan::Rewind(start.log_start.unwrap_or(0)),
+                Some(Committed { metadata, .. }) if again && incarnation(metadata).is_some() => {
+                    Plan::Rewind(start.log_start.unwrap_or(0))
+                }
                 _ if again => Plan::Rewind(begin),
                 None => Plan::Keep,
                 Some(Committed { offset, metadata }) => match incarnation(metadata) {
@@ -270,7 +272,9 @@ mod tests {
 
     #[test]
     fn without_a_pointer_the_group_counts() {
-        for (committed, first, expected) in [(None, 4, 4), (Some((7, "")), 7, 7), (Some((7, "")), 9, 7), (Some((7, "lf1:2:1:1")), 4, 4)] {
+        for (committed, first, expected) in
+            [(None, 4, 4), (Some((7, "")), 7, 7), (Some((7, "")), 9, 7), (Some((7, "lf1:2:1:1")), 4, 4)]
+        {
             let start = Start { first, ..start(committed) };
             let found = planned(None, &start, ExternalReset::Fail, OffsetGap::Fail);
             assert_eq!(found, Ok((Plan::Create(expected), 0)), "{committed:?} {first}");
@@ -319,9 +323,12 @@ mod tests {
 
     #[test]
     fn a_log_that_was_cut_off_is_refused() {
-        for (committed, found, end) in
-            [(None, Some(pointer()), 10), (Some((12, "")), Some(pointer()), 12), (Some((7, "")), None, 7), (Some((8, "")), Some(pointer()), 8)]
-        {
+        for (committed, found, end) in [
+            (None, Some(pointer()), 10),
+            (Some((12, "")), Some(pointer()), 12),
+            (Some((7, "")), None, 7),
+            (Some((8, "")), Some(pointer()), 8),
+        ] {
             let at = |log_end| Start { log_end: Some(log_end), ..start(committed) };
             assert!(planned(found.as_ref(), &at(end), ExternalReset::Obey, OffsetGap::Skip).is_ok());
             let why = planned(found.as_ref(), &at(end - 1), ExternalReset::Obey, OffsetGap::Skip).expect_err("it is cut off");
@@ -351,9 +358,15 @@ mod tests {
     #[test]
     fn tokens_name_the_incarnation() {
         assert_eq!(token(&pointer()), "lf1:2:1:1");
-        for (metadata, expected) in
-            [("lf1:2:1:1", Some(2)), ("lf1:3", Some(3)), ("", None), ("lf1:", None), ("lf1:-1:0:0", None), ("2:1:1", None), ("xlf1:2", None)]
-        {
+        for (metadata, expected) in [
+            ("lf1:2:1:1", Some(2)),
+            ("lf1:3", Some(3)),
+            ("", None),
+            ("lf1:", None),
+            ("lf1:-1:0:0", None),
+            ("2:1:1", None),
+            ("xlf1:2", None),
+        ] {
             assert_eq!(incarnation(metadata), expected, "{metadata:?}");
         }
     }

@@ -9,6 +9,9 @@ const MOST_SPAN: i64 = 1 << 21;
 /// So many runs of landed records may lie between others: a pointer names them all.
 const MOST_GAPS: usize = 1 << 15;
 
+/// The bytes of a run.
+pub const RUN: usize = size_of::<(i64, Option<u64>)>();
+
 /// The records of a partition since the first one that has not landed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tracker {
@@ -83,21 +86,30 @@ impl Tracker {
             !merged
         });
         self.gaps = gaps;
+        if self.runs.len() < self.runs.capacity() / 4 {
+            self.runs.shrink_to(self.runs.len() * 2);
+        }
     }
 
-    /// The files that have to end for what lies behind them to be few offsets and few runs.
+    /// The files that have to end for what lies behind them to be few offsets, few gaps and at most `most` runs.
     #[must_use]
-    pub fn overdue(&self) -> BTreeSet<u64> {
+    pub fn overdue(&self, most: usize) -> BTreeSet<u64> {
         let far = self.position.saturating_sub(MOST_SPAN);
-        let crowded = (self.gaps > MOST_GAPS).then(|| self.runs[self.runs.len() / 2].0);
+        let crowded = (self.gaps > MOST_GAPS || self.runs.len() > most).then(|| self.runs[self.runs.len() / 2].0);
         let until = crowded.unwrap_or(far).max(far);
         self.runs.iter().take_while(|(start, _)| *start < until).filter_map(|(_, file)| *file).collect()
+    }
+
+    /// The runs of records.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs.len()
     }
 
     /// The bytes that this takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.runs.capacity() * size_of::<(i64, Option<u64>)>()
+        self.runs.capacity() * RUN
     }
 }
 
@@ -147,17 +159,22 @@ mod tests {
         tracker.put(0, 1);
         tracker.put(1, 2);
         tracker.advance(MOST_SPAN);
-        assert_eq!(tracker.overdue(), BTreeSet::new());
+        assert_eq!(tracker.overdue(usize::MAX), BTreeSet::new());
         tracker.advance(MOST_SPAN + 1);
-        assert_eq!(tracker.overdue(), BTreeSet::from([1]));
+        assert_eq!(tracker.overdue(usize::MAX), BTreeSet::from([1]));
         let mut tracker = Tracker::new(Offsets::before(0));
         for turn in 0..=(MOST_GAPS as i64 + 1) {
             tracker.put(2 * turn, if turn < 10 { 1 } else { 2 });
             tracker.put(2 * turn + 1, 3);
         }
-        assert_eq!(tracker.overdue(), BTreeSet::new());
+        assert_eq!(tracker.overdue(usize::MAX), BTreeSet::new());
         tracker.landed(&[3]);
-        assert_eq!(tracker.overdue(), BTreeSet::from([1, 2]));
+        assert_eq!(tracker.overdue(usize::MAX), BTreeSet::from([1, 2]));
+        let mut tracker = Tracker::new(Offsets::before(0));
+        (0..10).for_each(|offset| tracker.put(offset, offset as u64));
+        assert_eq!((tracker.overdue(10), tracker.overdue(9)), (BTreeSet::new(), (0..5).collect()));
+        tracker.landed(&(0..10).collect::<Vec<_>>());
+        assert_eq!(tracker.bytes(), 0);
     }
 
     proptest! {

@@ -22,7 +22,7 @@ use landfall_api::RecordError;
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
 
 use super::compress::Stream;
-use super::{Compression, EncodeError, Encoder, Facts};
+use super::{Compression, EncodeError, Encoder, Facts, Holds};
 use schema::Type;
 use value::Column;
 
@@ -235,6 +235,17 @@ impl Encoder for Avro {
 
     fn take(&mut self) -> Vec<Bytes> {
         self.stream.take()
+    }
+
+    fn holds(&self) -> Holds {
+        let holds = self.stream.holds();
+        Holds { gives: holds.gives + self.records.capacity(), ..holds }
+    }
+
+    fn hand_over(&mut self) -> Result<(), EncodeError> {
+        self.end_block()?;
+        self.records = Vec::new();
+        self.stream.hand_over()
     }
 
     fn finish(mut self: Box<Self>, _: i64) -> Result<Vec<Bytes>, EncodeError> {

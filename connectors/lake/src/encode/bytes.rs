@@ -10,7 +10,7 @@ use landfall_api::RecordError;
 use landfall_api::schema::is_schemaless;
 
 use super::compress::{Compression, Stream};
-use super::{EncodeError, Encoder, connect_type};
+use super::{EncodeError, Encoder, Holds, connect_type};
 
 /// How files are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,14 @@ impl Encoder for Bytes {
 
     fn take(&mut self) -> Vec<Block> {
         self.stream.take()
+    }
+
+    fn holds(&self) -> Holds {
+        self.stream.holds()
+    }
+
+    fn hand_over(&mut self) -> Result<(), EncodeError> {
+        self.stream.hand_over()
     }
 
     fn finish(self: Box<Self>, _: i64) -> Result<Vec<Block>, EncodeError> {

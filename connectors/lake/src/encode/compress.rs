@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 
 use super::snappy::Snappy;
-use super::{Blocks, EncodeError};
+use super::{Blocks, EncodeError, Holds};
 
 /// How a file is compressed as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,7 @@ pub(super) struct Stream {
 }
 
 enum Out {
+    /// Not compressed, or between two parts that are.
     Plain(Blocks),
     Gzip(Box<GzEncoder<Blocks>>),
     Snappy(Box<Snappy<Blocks>>),
@@ -88,8 +89,7 @@ impl fmt::Debug for Out {
 }
 
 impl Out {
-    fn new(compression: Compression) -> io::Result<Self> {
-        let blocks = Blocks::default();
+    fn new(compression: Compression, blocks: Blocks) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::Plain(blocks),
             Compression::Gzip => Self::Gzip(Box::new(GzEncoder::new(blocks, flate2::Compression::default()))),
@@ -125,6 +125,16 @@ impl Out {
         }
     }
 
+    /// The bytes of the compressor.
+    fn state(&self) -> Holds {
+        match self {
+            Self::Plain(_) => Holds::default(),
+            Self::Gzip(_) => Holds { gives: 300 << 10, keeps: 0 },
+            Self::Snappy(_) => Holds { gives: 0, keeps: 80 << 10 },
+            Self::Zstd(_) => Holds { gives: 2 << 20, keeps: 0 },
+        }
+    }
+
     fn finish(self) -> io::Result<Blocks> {
         match self {
             Self::Plain(blocks) => Ok(blocks),
@@ -146,11 +156,12 @@ impl Stream {
     }
 
     fn flush(&mut self) -> Result<(), EncodeError> {
-        let out = match &mut self.out {
+        let out = match self.out.take() {
+            Some(Out::Plain(blocks)) => Out::new(self.compression, blocks)?,
             Some(out) => out,
-            none => none.insert(Out::new(self.compression)?),
+            None => Out::new(self.compression, Blocks::default())?,
         };
-        out.write_all(&self.pending)?;
+        self.out.insert(out).write_all(&self.pending)?;
         self.pending.clear();
         // A long row need not keep its memory.
         self.pending.shrink_to(2 * CHUNK);
@@ -177,9 +188,35 @@ impl Stream {
         self.out.as_mut().map(|out| out.blocks_mut().take()).unwrap_or_default()
     }
 
+    pub(super) fn holds(&self) -> Holds {
+        let Holds { gives, keeps } = self.out.as_ref().map(Out::state).unwrap_or_default();
+        let blocks = self.out.as_ref().map_or(0, |out| out.blocks().held());
+        Holds { gives: gives + self.pending.capacity() + blocks, keeps }
+    }
+
+    /// Makes blocks of all that there is. What is compressed has then another part behind it, where the compression has parts.
+    pub(super) fn hand_over(&mut self) -> Result<(), EncodeError> {
+        if !self.pending.is_empty() {
+            self.flush()?;
+        }
+        self.pending = Vec::new();
+        self.out = match self.out.take() {
+            Some(Out::Snappy(mut snappy)) => {
+                snappy.write_rest()?;
+                Some(Out::Snappy(snappy))
+            }
+            Some(out) => Some(Out::Plain(out.finish()?)),
+            None => None,
+        };
+        self.cut(1);
+        Ok(())
+    }
+
     /// The last blocks.
     pub(super) fn finish(mut self) -> Result<Vec<Bytes>, EncodeError> {
-        self.flush()?;
+        if self.out.is_none() || !self.pending.is_empty() {
+            self.flush()?;
+        }
         Ok(match self.out {
             None => Vec::new(),
             Some(out) => out.finish()?.finish(),
@@ -219,6 +256,46 @@ mod tests {
         flate2::read::GzDecoder::new(&gzip[..]).read_to_end(&mut found).expect("gzip");
         same(found);
         same(zstd::decode_all(&whole(Compression::Zstd, &plain)[..]).expect("zstd"));
+    }
+
+    #[test]
+    fn what_was_handed_over_is_a_part_of_the_same_stream() {
+        let all = [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Zstd];
+        for compression in all {
+            let (mut stream, mut file, mut plain) = (Stream::new(compression), Vec::new(), Vec::new());
+            stream.hand_over().expect("nothing");
+            for part in [3, 200_000, 5_u32] {
+                let bytes: Vec<u8> = (0..part).map(|i| (i.wrapping_mul(i) % 251) as u8).collect();
+                plain.extend_from_slice(&bytes);
+                stream.pending.extend_from_slice(&bytes);
+                stream.flush_much().expect("compress");
+                assert!(stream.holds().gives >= 3);
+                stream.hand_over().expect("hand over");
+                assert_eq!(stream.holds().gives, 0);
+                file.extend(stream.take().concat());
+                assert_eq!(stream.size(), file.len() as u64);
+            }
+            let before = file.len();
+            file.extend(stream.finish().expect("finish").concat());
+            assert_eq!(file.len(), before, "nothing is left of {compression:?}");
+            let mut found = Vec::new();
+            match compression {
+                Compression::None => found = file,
+                Compression::Gzip => {
+                    flate2::read::MultiGzDecoder::new(&file[..]).read_to_end(&mut found).map(drop).expect("gzip")
+                }
+                Compression::Zstd => found = zstd::decode_all(&file[..]).expect("zstd"),
+                Compression::Snappy => {
+                    let mut rest = &file[16..];
+                    while let Some((length, block)) = rest.split_first_chunk::<4>() {
+                        let (block, behind) = block.split_at(u32::from_be_bytes(*length) as usize);
+                        found.extend(snap::raw::Decoder::new().decompress_vec(block).expect("snappy"));
+                        rest = behind;
+                    }
+                }
+            }
+            assert!(found == plain, "{compression:?}");
+        }
     }
 
     #[test]

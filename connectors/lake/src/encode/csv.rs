@@ -18,7 +18,7 @@ use landfall_api::RecordError;
 use landfall_api::schema::is_schemaless;
 
 use super::compress::{Compression, Stream};
-use super::{EncodeError, Encoder, connect_type};
+use super::{EncodeError, Encoder, Holds, connect_type};
 
 /// How files are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +176,14 @@ impl Encoder for Csv {
 
     fn take(&mut self) -> Vec<Bytes> {
         self.stream.take()
+    }
+
+    fn holds(&self) -> Holds {
+        self.stream.holds()
+    }
+
+    fn hand_over(&mut self) -> Result<(), EncodeError> {
+        self.stream.hand_over()
     }
 
     fn finish(self: Box<Self>, _: i64) -> Result<Vec<Bytes>, EncodeError> {

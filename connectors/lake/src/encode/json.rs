@@ -15,7 +15,7 @@ use arrow_schema::Field;
 use bytes::Bytes;
 
 use super::compress::{Compression, Stream};
-use super::{EncodeError, Encoder};
+use super::{EncodeError, Encoder, Holds};
 use value::Lines;
 
 /// How files are written.
@@ -109,6 +109,14 @@ impl Encoder for Json {
 
     fn take(&mut self) -> Vec<Bytes> {
         self.stream.take()
+    }
+
+    fn holds(&self) -> Holds {
+        self.stream.holds()
+    }
+
+    fn hand_over(&mut self) -> Result<(), EncodeError> {
+        self.stream.hand_over()
     }
 
     fn finish(mut self: Box<Self>, _: i64) -> Result<Vec<Bytes>, EncodeError> {

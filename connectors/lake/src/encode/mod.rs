@@ -184,11 +184,30 @@ pub trait Encoder: Debug + Send {
     /// Takes the blocks that are ready, each of at most [`BLOCK`] bytes.
     fn take(&mut self) -> Vec<Block>;
 
+    /// What it holds in memory, besides the blocks that are ready.
+    fn holds(&self) -> Holds;
+
+    /// Makes blocks of all that it can let go of before the file ends. That costs the file: what is compressed or indexed as a whole
+    /// is so in smaller parts.
+    ///
+    /// # Errors
+    /// A type that the format cannot hold.
+    fn hand_over(&mut self) -> Result<(), EncodeError>;
+
     /// Ends the file, whose last row has offset `last`; the rest of its blocks.
     ///
     /// # Errors
     /// A type that the format cannot hold.
     fn finish(self: Box<Self>, last: i64) -> Result<Vec<Block>, EncodeError>;
+}
+
+/// What an encoder holds in memory, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// What [`Encoder::hand_over`] lets go of.
+    pub gives: usize,
+    /// What it holds until the file ends.
+    pub keeps: usize,
 }
 
 /// The bytes of a block that is staged, at most.
@@ -216,6 +235,11 @@ impl Blocks {
             self.usual = self.last.len();
             self.full.push(mem::take(&mut self.last).into());
         }
+    }
+
+    /// The bytes that this takes, besides the blocks that are ready.
+    fn held(&self) -> usize {
+        self.last.capacity()
     }
 
     fn finish(mut self) -> Vec<Block> {

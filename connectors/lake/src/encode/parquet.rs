@@ -17,7 +17,7 @@ use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 
-use super::{Blocks, EncodeError, Encoder, Facts};
+use super::{Blocks, EncodeError, Encoder, Facts, Holds};
 
 /// The footer keys that say which records a file holds.
 pub mod footer {
@@ -152,26 +152,44 @@ impl Codec {
     }
 }
 
-/// The first rows are held until there are this many, for their columns to show which of them are worth a dictionary. A file that
-/// waits for rows is then also small: a writer takes some hundred kilobytes.
+/// The rows of a row group are held until there are this many. The first ones show which columns are worth a dictionary; and a file
+/// that waits for rows is small: a row group that is begun takes some hundred kilobytes.
 const HELD_ROWS: usize = 4096;
-/// The first rows are held up to this many bytes.
+/// The rows of a row group are held up to this many bytes.
 const HELD_BYTES: usize = 512 << 10;
-/// As many batches are held; then they are made one, as each has buffers of its own for every column.
-const HELD_BATCHES: usize = 64;
+/// As many batches of a size are held; then they are made one, as each has buffers of its own for every column.
+const HELD_BATCHES: usize = 8;
+/// What a batch takes for each column besides its values, in bytes.
+pub(crate) const BATCH_COLUMN: usize = 192;
+/// What the writer keeps for each column until the file ends, in bytes, and for each column of each row group.
+const KEPT_COLUMN: usize = 512;
+const KEPT_CHUNK: usize = 1 << 10;
 
-/// A Parquet file being written. Row groups are closed by bytes, so that what is held does not grow with the file.
+/// A Parquet file being written. Row groups are closed by bytes, so that what is held does not grow with the file: a bloom filter is
+/// written with its row group; of the page index some hundred bytes a page of each column stay, which is little beside the pages.
 #[derive(Debug)]
 pub struct Parquet {
     schema: SchemaRef,
     options: Options,
     writer: Option<ArrowWriter<Blocks>>,
-    /// The rows before there is a writer.
-    held: Vec<RecordBatch>,
+    /// Whether the writer has begun a row group.
+    begun: bool,
+    /// The rows of a row group that is not begun.
+    held: Vec<Held>,
     held_rows: usize,
     /// The bytes of the rows in the row group, and of those that are held.
     bytes: usize,
+    /// The bytes of the rows in row groups that have ended.
+    ended: usize,
     facts: Vec<KeyValue>,
+}
+
+/// Rows that are held.
+#[derive(Debug)]
+struct Held {
+    rows: RecordBatch,
+    /// How often rows were made one for it.
+    level: u8,
 }
 
 impl Parquet {
@@ -179,38 +197,64 @@ impl Parquet {
     #[must_use]
     pub fn new(schema: SchemaRef, options: &Options, facts: &Facts) -> Self {
         let facts = facts.known().into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
-        Self { schema, options: options.clone(), writer: None, held: Vec::new(), held_rows: 0, bytes: 0, facts }
+        let options = options.clone();
+        Self { schema, options, writer: None, begun: false, held: Vec::new(), held_rows: 0, bytes: 0, ended: 0, facts }
     }
 
-    /// Holds rows until there is a writer: by themselves if they would keep more than `most` bytes, as the rest of a large fetch does.
-    fn hold(&mut self, rows: &RecordBatch, most: usize) -> Result<(), EncodeError> {
-        let copied = |rows: &[RecordBatch]| concat_batches(&self.schema, rows).map_err(|e| failed(e.to_string()));
+    fn copied<'a>(&self, rows: impl IntoIterator<Item = &'a RecordBatch>) -> Result<RecordBatch, EncodeError> {
+        concat_batches(&self.schema, rows).map_err(|e| failed(e.to_string()))
+    }
+
+    /// Holds rows of `bytes` bytes until a row group begins: by themselves if they would keep far more than that, as the rest of a
+    /// large fetch does.
+    fn hold(&mut self, rows: &RecordBatch, bytes: usize) -> Result<(), EncodeError> {
         let kept: usize = rows.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
+        let spare = 2 * bytes + rows.num_columns() * BATCH_COLUMN;
         // one batch alone would not be copied
-        self.held.push(if kept > most { copied(&[rows.clone(), rows.slice(0, 0)])? } else { rows.clone() });
+        let own = if kept > spare { self.copied([rows, &rows.slice(0, 0)])? } else { rows.clone() };
+        self.held.push(Held { rows: own, level: 0 });
         self.held_rows += rows.num_rows();
-        if self.held.len() >= HELD_BATCHES {
-            self.held = vec![copied(&self.held)?];
+        while let Some(last) = self.held.last()
+            && let level = last.level
+            && let begin = self.held.len().saturating_sub(HELD_BATCHES)
+            && self.held.len() >= HELD_BATCHES
+            && self.held[begin..].iter().all(|held| held.level == level)
+        {
+            let rows = self.copied(self.held[begin..].iter().map(|held| &held.rows))?;
+            self.held.truncate(begin);
+            self.held.push(Held { rows, level: level + 1 });
         }
         Ok(())
     }
 
-    /// The writer, with the rows that were held for it: all that there are, or the beginning of more.
+    /// The writer; where it has not begun a row group, with the rows that were held for one: all that the file has, or more are to come.
     fn writer(&mut self, all: bool) -> Result<&mut ArrowWriter<Blocks>, EncodeError> {
-        Ok(match &mut self.writer {
+        let held: Vec<_> = mem::take(&mut self.held).into_iter().map(|held| held.rows).collect();
+        self.held_rows = 0;
+        let writer = match &mut self.writer {
             Some(writer) => writer,
             none => {
                 let columns = schema::of(&self.schema)?;
-                let properties = properties(&self.options, &columns, &self.held, all);
+                let properties = properties(&self.options, &columns, &held, all);
                 let options = ArrowWriterOptions::new().with_properties(properties).with_parquet_schema(columns);
-                let writer = ArrowWriter::try_new_with_options(Blocks::default(), self.schema.clone(), options)?;
-                let writer = none.insert(writer);
-                for rows in mem::take(&mut self.held) {
-                    writer.write(&rows)?;
-                }
-                writer
+                none.insert(ArrowWriter::try_new_with_options(Blocks::default(), self.schema.clone(), options)?)
             }
-        })
+        };
+        self.begun |= !held.is_empty();
+        for rows in held {
+            writer.write(&rows)?;
+        }
+        Ok(writer)
+    }
+
+    /// Ends the row group, and makes a block of what there is if that is `limit` bytes.
+    fn end_row_group(&mut self, limit: usize) -> Result<(), EncodeError> {
+        let writer = self.writer(false)?;
+        writer.flush()?;
+        writer.inner_mut().cut(limit);
+        self.ended += mem::take(&mut self.bytes);
+        self.begun = false;
+        Ok(())
     }
 }
 
@@ -250,27 +294,28 @@ impl Encoder for Parquet {
         let limit = limit.min(self.options.row_group_bytes);
         self.bytes += bytes;
         match &mut self.writer {
-            Some(writer) => writer.write(rows)?,
-            None => {
-                let most = HELD_BYTES.min(limit);
-                if self.held_rows + rows.num_rows() < HELD_ROWS && self.bytes < most {
-                    return self.hold(rows, most);
-                }
-                self.hold(rows, usize::MAX)?;
+            Some(writer) if self.begun => writer.write(rows)?,
+            _ if self.held_rows + rows.num_rows() < HELD_ROWS && self.bytes < HELD_BYTES.min(limit) => {
+                return self.hold(rows, bytes);
+            }
+            _ => {
+                self.held.push(Held { rows: rows.clone(), level: 0 });
+                self.writer(false)?;
             }
         }
-        let too_many = self.bytes >= limit.saturating_mul(4);
-        let writer = self.writer(false)?;
-        if too_many || writer.in_progress_size() >= limit {
-            writer.flush()?;
-            writer.inner_mut().cut(limit);
-            self.bytes = 0;
-        }
-        Ok(())
+        let encoded = self.writer.as_ref().map_or(0, ArrowWriter::in_progress_size);
+        if encoded >= limit || self.bytes >= limit.saturating_mul(4) { self.end_row_group(limit) } else { Ok(()) }
     }
 
+    /// Rows that are held count as they are, or as those did that are written.
     fn size(&self) -> u64 {
-        self.writer.as_ref().map_or(self.bytes, |writer| writer.inner().size + writer.in_progress_size()) as u64
+        let Some(writer) = &self.writer else { return self.bytes as u64 };
+        let written = writer.inner().size;
+        let rest = match self.begun {
+            true => writer.in_progress_size(),
+            false => (self.bytes as u128 * written as u128 / self.ended.max(1) as u128) as usize,
+        };
+        (written + rest) as u64
     }
 
     fn has_block(&self) -> bool {
@@ -279,6 +324,27 @@ impl Encoder for Parquet {
 
     fn take(&mut self) -> Vec<Bytes> {
         self.writer.as_mut().map(|w| w.inner_mut().take()).unwrap_or_default()
+    }
+
+    /// The writer says a third of what it holds of a row group: with few rows its buffers are more than they, with many the bytes of
+    /// the rows are nearer.
+    fn holds(&self) -> Holds {
+        let columns = self.schema.fields().len();
+        let held = self.held.len() * columns * BATCH_COLUMN;
+        let Some(writer) = &self.writer else { return Holds { gives: self.bytes + held, keeps: 0 } };
+        let rows = if self.begun { self.bytes.max(3 * writer.memory_size()) } else { self.bytes + held };
+        let kept = KEPT_COLUMN + writer.flushed_row_groups().len() * KEPT_CHUNK;
+        Holds { gives: rows + writer.inner().held(), keeps: columns * kept }
+    }
+
+    fn hand_over(&mut self) -> Result<(), EncodeError> {
+        let has_rows = self.begun || !self.held.is_empty();
+        if has_rows {
+            self.end_row_group(1)?;
+        } else if let Some(writer) = &mut self.writer {
+            writer.inner_mut().cut(1);
+        }
+        Ok(())
     }
 
     fn finish(mut self: Box<Self>, last: i64) -> Result<Vec<Bytes>, EncodeError> {

@@ -51,10 +51,13 @@ impl<W: Write> Snappy<W> {
         Ok(())
     }
 
+    /// Makes a block of what is in none.
+    pub(super) fn write_rest(&mut self) -> io::Result<()> {
+        if self.block.is_empty() { Ok(()) } else { self.write_block() }
+    }
+
     pub(super) fn finish(mut self) -> io::Result<W> {
-        if !self.block.is_empty() {
-            self.write_block()?;
-        }
+        self.write_rest()?;
         Ok(self.to)
     }
 }

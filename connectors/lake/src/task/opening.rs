@@ -172,7 +172,8 @@ impl LakeTask {
         } else {
             Roll::Together(Together::new(rotation.clone(), now))
         };
-        let partition = Partition::new(instance, area, owner, roll, opening.committed.clone(), learned.clone());
+        let memory = &self.context.memory;
+        let partition = Partition::new(instance, area, owner, roll, opening.committed.clone(), learned.clone(), memory);
         self.partitions.insert(origin.clone(), partition);
         Opened { resume: landed.low(), landed: landed.runs().to_vec(), learned }
     }

@@ -1,17 +1,17 @@
 //! What a task knows of a partition between calls.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_schema::FieldRef;
-use landfall_api::{Offset, TaskMetrics};
+use landfall_api::{Memory, Offset, Reserved, TaskMetrics};
 
 use super::SAVE;
 use crate::columns::Shape;
 use crate::commit::crash_point;
 use crate::commit::owner::Owner;
-use crate::commit::tracker::Tracker;
+use crate::commit::tracker::{RUN, Tracker};
 use crate::evolve::Evolution;
 use crate::file::{OpenFile, Running, SealedFile};
 use crate::roll::{Filled, Reason, Recency, Together};
@@ -33,6 +33,10 @@ pub(super) struct Partition {
     /// The files that it is asked to commit.
     committing: Vec<u64>,
     pub(super) tracker: Tracker,
+    /// What the tracker takes of the memory.
+    pub(super) tracked: Reserved,
+    /// The runs that there were when files had to end for them last.
+    crowded: usize,
     /// No letter is owed of records before this offset.
     pub(super) told: i64,
     /// The work of the files that are not sealed yet.
@@ -43,6 +47,8 @@ pub(super) struct Partition {
     pub(super) open: BTreeMap<u64, Open>,
     pub(super) folders: HashMap<Folder, u64>,
     pub(super) roll: Roll,
+    /// What the worker's memory knows its files by, where they end together.
+    pub(super) group: Option<u64>,
     /// What is known of the schemas of each topic's rows.
     pub(super) evolutions: HashMap<Arc<str>, Evolution>,
     /// The schema of the values put last, for those that have none.
@@ -124,6 +130,7 @@ impl Partition {
         roll: Roll,
         given: Option<Offset>,
         value: Option<FieldRef>,
+        memory: &Arc<Memory>,
     ) -> Self {
         let now = Instant::now();
         let pointer = owner.pointer();
@@ -138,17 +145,33 @@ impl Partition {
             driven: None,
             committing: Vec::new(),
             tracker: Tracker::new(landed),
+            tracked: memory.reserve(0),
+            crowded: 0,
             told: i64::MAX,
             running: BTreeMap::new(),
             sealed: BTreeMap::new(),
             open: BTreeMap::new(),
             folders: HashMap::new(),
+            group: matches!(roll, Roll::Together(_)).then(|| memory.number()),
             roll,
             evolutions: HashMap::new(),
             value,
             committed_at: now,
             save_at: now + SAVE,
         }
+    }
+
+    /// The files that have to end for what lies behind them to be few offsets, and few runs if the memory needs that.
+    pub(super) fn overdue(&mut self, memory: &Memory) -> BTreeSet<u64> {
+        self.tracked.set(self.tracker.bytes());
+        let (runs, most) = (self.tracker.runs(), memory.reservation() / RUN / 2);
+        if !memory.is_crowded() || runs <= most {
+            self.crowded = 0;
+        } else if runs / 5 * 4 >= self.crowded {
+            self.crowded = runs;
+            return self.tracker.overdue(most);
+        }
+        self.tracker.overdue(usize::MAX)
     }
 
     /// The file that takes the rows of `folder`.

@@ -72,6 +72,11 @@ impl Picked {
 
 impl LakeTask {
     pub(super) fn put_batch(&mut self, batch: &Batch, now: Instant, refuse: &mut Refuse<'_>) -> Result<(), TaskError> {
+        let too_large = self.too_large(batch);
+        if !too_large.is_empty() {
+            let (rest, refused) = without(batch, too_large, refuse)?;
+            return self.put_batch(&rest, now, refuse).and(refused);
+        }
         let (mut batch, mut refused) = self.without_nulls(batch, refuse)?;
         let now_ms = now_ms();
         while !batch.is_empty() {
@@ -90,6 +95,28 @@ impl LakeTask {
         }
         self.covered(&batch);
         refused
+    }
+
+    /// The records of `batch` that would take too much of the memory.
+    fn too_large(&self, batch: &Batch) -> Refusals {
+        let most = self.context.memory.largest_record();
+        if batch.raw.bytes() <= most {
+            return Vec::new();
+        }
+        let bytes = |row: usize| {
+            let at = batch.raw.row_of(batch.offset.value(row));
+            let fetched = batch.raw.slice(&(at..at + 1)).bytes();
+            if fetched <= most { fetched } else { columns::bytes_of(&batch.value.array.slice(row, 1)) }
+        };
+        let refused = |(row, bytes): (usize, usize)| {
+            let why = format!(
+                "the record takes {bytes} bytes, and at most a quarter of landfall.memory.bytes={} is taken: it is in memory several \
+                 times on its way",
+                self.context.memory.limit()
+            );
+            (row, RecordError::data(why))
+        };
+        (0..batch.len()).map(|row| (row, bytes(row))).filter(|(_, bytes)| *bytes > most).map(refused).collect()
     }
 
     /// What is left of `batch` where `behavior.on.null.values` has done its work; if that is not all before the end, why not.
@@ -252,7 +279,7 @@ impl LakeTask {
             }
             partition.tracker.advance(batch.offset.value(row) + 1);
         }
-        for file in partition.tracker.overdue() {
+        for file in partition.overdue(&self.context.memory) {
             self.end_file(&batch.origin, file, Reason::Span);
         }
     }
@@ -345,6 +372,7 @@ impl LakeTask {
             file: number,
             area: partition.area.clone(),
             incarnation: partition.incarnation,
+            group: partition.group,
             path: Arc::new(path),
             schema: form.rows.schema(),
             first,

@@ -48,8 +48,7 @@ struct Budget {
 }
 
 impl Budget {
-    const NONE: Self =
-        Self { owners: 2, faults: 0, deletes: 0, reopens: 0, resets: 0, handovers: 0, recreations: 0, gaps: 0 };
+    const NONE: Self = Self { owners: 2, faults: 0, deletes: 0, reopens: 0, resets: 0, handovers: 0, recreations: 0, gaps: 0 };
 }
 
 /// What is looked at.
@@ -159,7 +158,12 @@ enum Action {
     Write(usize, Answer),
     Publish(usize, String, Answer),
     /// Takes records up to an offset, each by a route, and commits the files of these folders.
-    Take { instance: usize, to: i64, routes: Vec<u8>, commit: u8 },
+    Take {
+        instance: usize,
+        to: i64,
+        routes: Vec<u8>,
+        commit: u8,
+    },
     Save(usize),
     Told(usize),
     Group(usize, Answer),
@@ -188,7 +192,8 @@ impl World {
     fn claim(state: &State, instance: usize, topic: u128, known: Option<Committed>) -> Claim {
         let identity = Identity { connector: "c".into(), group: "g".into(), kafka_cluster_id: String::new() };
         let first = known.as_ref().map_or(state.log_start, |known| known.offset.max(state.log_start));
-        let start = Start { committed: known, first, log_start: Some(state.log_start), log_end: None, topic: TopicId::new(topic) };
+        let start =
+            Start { committed: known, first, log_start: Some(state.log_start), log_end: None, topic: TopicId::new(topic) };
         let writer = Writer { instance: instance as u64, ..Writer::default() };
         let rules = Rules { gap: start::OffsetGap::Skip, ..Rules::default() };
         Claim { name: "t-0".into(), identity, writer, start, rules }
@@ -217,14 +222,22 @@ impl World {
         }
         let before = state.store.pointer.replace(next.clone());
         let truth = &mut state.truth;
+        let foreign =
+            state.group.as_ref().filter(|group| start::incarnation(&group.metadata).is_none()).map(|group| group.offset);
+        let low = before.as_ref().map_or(0, |before| before.landed.low());
+        if let Some(foreign) = foreign.filter(|foreign| low <= *foreign && *foreign < next.landed.low())
+            && next.obeyed != Some(foreign)
+            && state.member != usize::try_from(next.owner.instance).ok()
+        {
+            truth.causes += 1; // a zombie's commit: nobody can tell that the group was not set back after it
+        }
         if before.as_ref().is_none_or(|before| before.incarnation != next.incarnation) {
             if before.is_some() {
                 (truth.landed, truth.excused) = ([0; 4], bits(0..state.log_start));
                 self.meet(Met::Rewound);
             }
             // what an operator wants to be left out meanwhile
-            let left_out = state.group.as_ref().filter(|group| start::incarnation(&group.metadata).is_none()).map_or(0, |group| group.offset);
-            truth.excused |= bits(0..next.landed.low().max(left_out).min(self.end()));
+            truth.excused |= bits(0..next.landed.low().max(foreign.unwrap_or(0)).min(self.end()));
         } else if before.is_some_and(|before| before.landed != next.landed && before.published && next.published) {
             self.meet(Met::Raised);
         }
@@ -235,7 +248,8 @@ impl World {
             };
             !next.published && next.pending.iter().any(staged)
         };
-        let done = |offset: i64| state.truth.landed[offset as usize] > 0 || state.truth.excused & bit(offset) != 0 || pending(offset);
+        let done =
+            |offset: i64| state.truth.landed[offset as usize] > 0 || state.truth.excused & bit(offset) != 0 || pending(offset);
         let forgotten = (0..self.end()).any(|offset| next.landed.contains(offset) && !done(offset));
         state.truth.forgotten |= forgotten;
         true
@@ -340,7 +354,9 @@ impl World {
     }
 
     fn save(instance: &mut Instance) -> bool {
-        let (Some(tracker), true) = (&instance.tracker, instance.owner.is_idle() && !instance.owner.awaits_group()) else { return false };
+        let (Some(tracker), true) = (&instance.tracker, instance.owner.is_idle() && !instance.owner.awaits_group()) else {
+            return false;
+        };
         let covered = tracker.covers(&[], told(instance.letters));
         instance.owner.save(covered)
     }
@@ -366,14 +382,14 @@ impl World {
                 budget.resets -= 1;
                 state.group = Some(Committed { offset: *to, metadata: String::new() });
                 state.truth.excused |= bits(0..*to);
-                (state.member, state.truth.causes) = (None, state.truth.causes + 1);
+                (state.member, state.truth.causes) = (None, state.truth.causes + behind(state, *to));
             }
             Action::Handover(to) => {
                 budget.handovers -= 1;
                 let from = state.group.as_ref().map_or(state.log_start, |group| group.offset.max(state.log_start));
                 state.truth.excused |= bits(from..*to);
                 state.group = Some(Committed { offset: *to, metadata: String::new() });
-                (state.member, state.truth.causes) = (None, state.truth.causes + 1);
+                (state.member, state.truth.causes) = (None, state.truth.causes + behind(state, *to));
             }
             Action::Recreate(forget) => {
                 budget.recreations -= 1;
@@ -492,7 +508,8 @@ impl World {
         if self.finish.lock().expect("no panic").contains(&key) {
             return true;
         }
-        let mut state = State { late: Vec::new(), instances: Vec::new(), budget: Budget { owners: 1, ..Budget::NONE }, ..state.clone() };
+        let mut state =
+            State { late: Vec::new(), instances: Vec::new(), budget: Budget { owners: 1, ..Budget::NONE }, ..state.clone() };
         if self.step(&mut state, &Action::Start).is_none() {
             return false;
         }
@@ -535,6 +552,11 @@ impl World {
         }
         good
     }
+}
+
+/// How many incarnations a group's offset can make.
+fn behind(state: &State, offset: i64) -> u32 {
+    u32::from(state.store.pointer.as_ref().is_some_and(|pointer| offset < pointer.landed.low()))
 }
 
 /// The offset before which all dead letters are stored.
@@ -599,7 +621,9 @@ impl Model for World {
             if instance.owner.end() == Some(&End::Lost) && budget.reopens > 0 {
                 actions.push(Action::Reopen(at));
             }
-            if let Some(tracker) = instance.tracker.as_ref().filter(|_| instance.owner.is_idle() && !instance.owner.awaits_group()) {
+            if let Some(tracker) =
+                instance.tracker.as_ref().filter(|_| instance.owner.is_idle() && !instance.owner.awaits_group())
+            {
                 for to in tracker.position()..=self.end() {
                     for routes in self.routes(instance, tracker.position(), to) {
                         for commit in u8::from(!self.letters)..4 {
@@ -647,7 +671,9 @@ impl Model for World {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("no offset lands twice", |_: &Self, state: &State| state.truth.landed.iter().all(|landed| *landed < 2)),
+            Property::always("no offset lands twice", |_: &Self, state: &State| {
+                state.truth.landed.iter().all(|landed| *landed < 2)
+            }),
             Property::always("no two visible files of an incarnation share an offset", |_: &Self, state: &State| {
                 let files = &state.store.visible;
                 files.iter().enumerate().all(|(at, file)| {

@@ -85,13 +85,7 @@ fn a_pointer_is_made_where_the_records_begin() {
     let mut owner = Owner::new(claim(None));
     assert_eq!((owner.call(), owner.offset(), owner.is_idle()), (Some(Call::Read), None, false));
     owner.read(None);
-    let made = Pointer {
-        epoch: 1,
-        seq: 0,
-        owner: claim(None).writer,
-        landed: Offsets::before(3),
-        ..left(Vec::new(), true)
-    };
+    let made = Pointer { epoch: 1, seq: 0, owner: claim(None).writer, landed: Offsets::before(3), ..left(Vec::new(), true) };
     assert_eq!(owner.call(), Some(Call::Write(&made, None)));
     owner.wrote(Some(Written::Done(version(1))));
     assert_eq!((owner.pointer(), owner.call(), owner.end()), (Some(&made), None, None));
@@ -355,11 +349,11 @@ fn records_that_are_gone_are_left_out() {
     let mut gap = claim(None);
     (gap.start.log_start, gap.rules.gap) = (Some(12), OffsetGap::Skip);
     let mut owner = Owner::new(gap);
-    owner.read(Some((left(Vec::new(), true), version(1))));
+    owner.read(Some((Pointer { obeyed: Some(5), ..left(Vec::new(), true) }, version(1))));
     assert_eq!(owner.skipped(), 2);
     owner.wrote(Some(Written::Done(version(2))));
     let next = written(&owner);
-    assert_eq!((next.incarnation, next.landed, next.obeyed), (0, Offsets::before(12), None), "no need to ask the group");
+    assert_eq!((next.incarnation, next.landed, next.obeyed), (0, Offsets::before(12), Some(5)), "no need to ask the group");
 }
 
 #[test]
@@ -446,7 +440,9 @@ fn answers_that_nobody_waits_for_change_nothing() {
             answered.read(Some((left(Vec::new(), true), version(8))));
         }
         if !writes {
-            [None, Some(Written::Refused), Some(Written::Done(version(9)))].into_iter().for_each(|written| answered.wrote(written));
+            [None, Some(Written::Refused), Some(Written::Done(version(9)))]
+                .into_iter()
+                .for_each(|written| answered.wrote(written));
         }
         answered.published("nobody's", Published::Conflict);
         if !publishes {
@@ -480,12 +476,16 @@ fn a_commit_is_held_to_what_has_landed() {
     assert!(bad(Vec::new(), Offsets::before(11)).contains("forgets"));
     assert!(bad(vec![file("a", 12, 12)], Offsets::before(13)).contains("committed twice"));
     assert!(bad(vec![file("b", 11, 12)], Offsets::before(13)).contains("holds offsets that have landed"), "its first has");
-    assert!(bad(vec![file("b", 12, 13)], Offsets::before(13)).contains("holds offsets that have landed"), "its last is not covered");
+    assert!(
+        bad(vec![file("b", 12, 13)], Offsets::before(13)).contains("holds offsets that have landed"),
+        "its last is not covered"
+    );
     let gap = Offsets::of_lengths(12, &[1, 1]).expect("lengths");
     assert!(bad(vec![file("b", 12, 13)], gap).contains("holds offsets that have landed"), "its first is not covered");
     let mut owner = idle();
     assert!(std::panic::catch_unwind(move || owner.save(Offsets::before(9))).is_err());
-    let mut owner = fenced(None, &Pointer { landed: Offsets::of_lengths(10, &[5, 5]).expect("lengths"), ..left(Vec::new(), true) });
+    let mut owner =
+        fenced(None, &Pointer { landed: Offsets::of_lengths(10, &[5, 5]).expect("lengths"), ..left(Vec::new(), true) });
     let last = std::panic::catch_unwind(move || owner.commit(vec![file("b", 12, 16)], Offsets::before(20)));
     assert!(last.is_err(), "its last has");
 }

@@ -39,7 +39,9 @@ fn loses(owner: &mut Owner, current: Option<&Pointer>, faulty: bool) -> bool {
     match &mut owner.phase {
         Phase::Idle | Phase::Confirm(_) | Phase::Commit(_) => true,
         Phase::Fence(..) | Phase::Adjust(_) => !faulty,
-        Phase::Resolve { next, fenced } => Some(&*next) != current && fenced.as_ref().is_none_or(|fenced| Some(fenced) != current),
+        Phase::Resolve { next, fenced } => {
+            Some(&*next) != current && fenced.as_ref().is_none_or(|fenced| Some(fenced) != current)
+        }
         Phase::Refence { next, fenced } => Some(&*next) != current && (!faulty || Some(&*fenced) != current),
         Phase::Read | Phase::Publish(..) | Phase::Ended(_) => false,
     }
@@ -97,7 +99,9 @@ pub(super) fn reduce(state: &mut State) {
             named.extend(left.iter().map(|pending| pending.file.token.clone()));
         }
     }
-    named.extend(state.late.iter().filter_map(|late| if let Late::Publish(file) = late { Some(file.token.clone()) } else { None }));
+    named.extend(
+        state.late.iter().filter_map(|late| if let Late::Publish(file) = late { Some(file.token.clone()) } else { None }),
+    );
     // what nobody will ever name, and who names what is not there
     state.store.staged.retain(|file| named.contains(&file.token));
     let staged = &state.store.staged;
