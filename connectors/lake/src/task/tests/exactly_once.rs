@@ -183,11 +183,14 @@ impl World {
     /// Lands all that is left, and looks at all that has landed.
     fn end(mut self) {
         let until = Instant::now() + WAIT;
-        while self.members[0].at < END || !self.members[0].open {
+        loop {
             self.happens(&Happening::Fetch(0, END));
             self.happens(&Happening::EndAll(0));
             self.happens(&Happening::Rest(0));
             self.happens(&Happening::Turn(0, true));
+            if self.members[0].open && self.members[0].at == END {
+                break;
+            }
             assert!(Instant::now() < until, "it does not come to an end");
         }
         self.happens(&Happening::Close);

@@ -100,15 +100,3 @@ fn files_that_have_ended_hold_the_loop_back_while_the_storage_is_down() {
     assert!(task.ready(WAIT).expect("no failure"));
     assert_eq!(offset(&mut task), Some(next));
 }
-
-#[test]
-fn rows_that_wait_for_an_encoder_hold_the_loop_back() {
-    let bench = Bench::new();
-    let mut task = bench.flushing(1_000_000);
-    open(&mut task, &begin(0));
-    task.shared.backlog.add(MOST_BACKLOG);
-    put(&mut task, [range(0..100)]);
-    assert!(task.shared.metrics.buffered_bytes.get() >= MOST_BACKLOG as u64);
-    task.shared.backlog.add(1);
-    assert!(!task.ready(Duration::from_millis(10)).expect("no failure"));
-}

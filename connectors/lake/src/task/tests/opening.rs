@@ -58,7 +58,7 @@ fn where_a_partition_starts_is_what_its_own_pointer_says() {
     let mut anew = bench.flushing(10);
     anew.identify(&tp().topic, id(2));
     assert_eq!(anew.starts(&all).expect("starts"), BTreeMap::new(), "its offsets are other records");
-    let other = bench.task_of("other", Arc::new(bench.store()), |_| {}).starts(&all);
+    let other = bench.task_of(bench.context("other", 64 << 20), Arc::new(bench.store()), |_| {}).starts(&all);
     assert_eq!(other.expect("starts"), BTreeMap::new());
     let broken = Asking::new(&bench, |call| if call.starts_with("get") { away() } else { Ok(()) });
     assert!(matches!(bench.task_on(broken, |_| {}).starts(&all), Err(TaskError::Retriable(_))));
@@ -98,7 +98,7 @@ fn a_pointer_of_another_connector_or_cluster_is_left_alone() {
     let at = |cluster: &str| Opening { cluster: Some(cluster.into()), ..begin(0) };
     open(&mut bench.flushing(10), &at("east"));
     let before = bench.pointer();
-    let mut other = bench.task_of("other", Arc::new(bench.store()), |_| {});
+    let mut other = bench.task_of(bench.context("other", 64 << 20), Arc::new(bench.store()), |_| {});
     for (task, opening, whose) in [
         (&mut other, at("east"), "connector other of group connect-other at Kafka cluster east"),
         (&mut bench.flushing(10), at("west"), "connector c of group connect-c at Kafka cluster west"),
