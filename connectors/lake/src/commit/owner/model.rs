@@ -105,6 +105,8 @@ struct Truth {
     excused: u8,
     /// What may have made an incarnation.
     causes: u32,
+    /// Whether a pointer was written that follows what something else has set the group's offset to.
+    followed: bool,
     /// A file of another incarnation than the pointer's became visible.
     misplaced: bool,
     /// A pointer said that an offset is done with that is not.
@@ -226,11 +228,13 @@ impl World {
             state.group.as_ref().filter(|group| start::incarnation(&group.metadata).is_none()).map(|group| group.offset);
         let low = before.as_ref().map_or(0, |before| before.landed.low());
         if let Some(foreign) = foreign.filter(|foreign| low <= *foreign && *foreign < next.landed.low())
+            && !truth.followed
             && next.obeyed != Some(foreign)
             && state.member != usize::try_from(next.owner.instance).ok()
         {
             truth.causes += 1; // a zombie's commit: nobody can tell that the group was not set back after it
         }
+        truth.followed |= foreign.is_some() && next.obeyed == foreign;
         if before.as_ref().is_none_or(|before| before.incarnation != next.incarnation) {
             if before.is_some() {
                 (truth.landed, truth.excused) = ([0; 4], bits(0..state.log_start));
@@ -383,6 +387,7 @@ impl World {
                 state.group = Some(Committed { offset: *to, metadata: String::new() });
                 state.truth.excused |= bits(0..*to);
                 (state.member, state.truth.causes) = (None, state.truth.causes + behind(state, *to));
+                state.truth.followed = false;
             }
             Action::Handover(to) => {
                 budget.handovers -= 1;
@@ -390,6 +395,7 @@ impl World {
                 state.truth.excused |= bits(from..*to);
                 state.group = Some(Committed { offset: *to, metadata: String::new() });
                 (state.member, state.truth.causes) = (None, state.truth.causes + behind(state, *to));
+                state.truth.followed = false;
             }
             Action::Recreate(forget) => {
                 budget.recreations -= 1;
