@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use landfall_api::Wake;
+
 use super::store::away;
 use super::*;
 use crate::commit::start::OffsetGap;
@@ -17,6 +19,23 @@ fn a_partition_is_opened_in_the_background() {
     assert_eq!((opened.resume, opened.landed, opened.learned), (5, vec![], None));
     assert_eq!(bench.pointer().landed.low(), 5);
     assert_eq!(offset(&mut task), Some(5), "what is before it is done with");
+}
+
+#[test]
+fn who_waits_for_records_is_woken() {
+    let bench = Bench::new();
+    let (sender, woken) = mpsc::channel();
+    let wake = Wake(Arc::new(move || sender.send(()).unwrap_or_default()));
+    let context = TaskContext { wake, ..bench.context("c", 64 << 20) };
+    let mut task = bench.task_of(context, Arc::new(bench.store()), |layout| layout.rotation.flush_size = Some(5));
+    assert!(task.open(&tp(), &begin(0)).expect("no failure").is_none());
+    woken.recv_timeout(WAIT).expect("the partition is found");
+    assert!(task.open(&tp(), &begin(0)).expect("no failure").is_some(), "what came while nobody waited is seen");
+    put(&mut task, [range(0..5)]);
+    woken.recv_timeout(WAIT).expect("the file is sealed");
+    task.settle(Instant::now()).expect("no failure");
+    woken.recv_timeout(WAIT).expect("it is committed");
+    assert_eq!(task.pre_commit().expect("no failure")[&tp()].offset, 5);
 }
 
 #[test]
