@@ -90,16 +90,16 @@ fn files_that_have_ended_hold_the_loop_back_while_the_storage_is_down() {
         let working = call == "check" || call.starts_with("get") || call.starts_with("put") || call.starts_with("was put");
         if !working && asked.load(Ordering::Relaxed) { away() } else { Ok(()) }
     });
-    let mut task = bench.task_on(storage, |layout| {
-        (layout.rotation.flush_size, layout.retry_backoff) = (Some(1), Duration::from_millis(100));
+    let mut task = bench.task_of(bench.context("c", 8 << 20), storage, |layout| {
+        (layout.rotation.flush_size, layout.retry_backoff) = (Some(1), Duration::from_millis(20));
     });
     open(&mut task, &begin(0));
     let mut next = 0;
-    while next < 20_000 && task.ready(Duration::from_millis(20)).expect("no failure") {
-        put(&mut task, [range(next..next + 100)]);
-        next += 100;
+    while next < 2000 && task.ready(Duration::from_millis(20)).expect("no failure") {
+        put(&mut task, [range(next..next + 10)]);
+        next += 10;
     }
-    assert!((100..2000).contains(&next), "{next} files are under way");
+    assert!((60..100).contains(&next), "{next} files are under way");
     down.store(false, Ordering::Relaxed);
     assert!(task.ready(WAIT).expect("no failure"));
     assert_eq!(offset(&mut task), Some(next));

@@ -24,13 +24,13 @@ fn rows_that_wait_for_an_encoder_hold_the_loop_back() {
 
 #[test]
 fn files_that_fill_the_memory_end() {
-    const SHOPS: i64 = 150;
+    const SHOPS: i64 = 60;
     for apart in [true, false] {
         let bench = Bench::new();
-        let mut task = small(&bench, 1 << 20, apart);
+        let mut task = small(&bench, 1 << 19, apart);
         open(&mut task, &begin(0));
         put(&mut task, [shops(&(0..SHOPS).collect::<Vec<_>>(), |offset| offset)]);
-        assert!(task.context.memory.used() > 1 << 20);
+        assert!(task.context.memory.used() > 1 << 19);
         assert!(task.ready(WAIT).expect("no failure"), "there is room again");
         let ended = &task.shared.metrics.files_ended;
         let (memory, others) = (ended.memory.get(), ended.commit.get());
