@@ -29,6 +29,7 @@ mod exactly_once;
 mod failing;
 mod folders;
 mod letters;
+mod memory;
 mod nulls;
 mod opening;
 mod owners;
@@ -67,10 +68,14 @@ impl Bench {
     }
 
     fn task_on(&self, storage: Arc<dyn Storage>, change: impl FnOnce(&mut Layout)) -> LakeTask {
-        self.task_of("c", storage, change)
+        self.task_of(self.context("c", 64 << 20), storage, change)
     }
 
-    fn task_of(&self, connector: &str, storage: Arc<dyn Storage>, change: impl FnOnce(&mut Layout)) -> LakeTask {
+    fn context(&self, connector: &str, memory: usize) -> TaskContext {
+        TaskContext::new(connector, 0, self.runtime.handle().clone(), memory)
+    }
+
+    fn task_of(&self, context: TaskContext, storage: Arc<dyn Storage>, change: impl FnOnce(&mut Layout)) -> LakeTask {
         let format = Format::Parquet(Codec::named("snappy").expect("a codec").into());
         let mut layout = Layout {
             names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
@@ -86,7 +91,6 @@ impl Bench {
             pointers: "topics".into(),
         };
         change(&mut layout);
-        let context = TaskContext::new(connector, 0, self.runtime.handle().clone(), 64 << 20);
         LakeTask::new(layout, storage.clone(), storage, context)
     }
 
@@ -177,6 +181,11 @@ fn begin(first: i64) -> Opening {
 /// The opening of a partition whose offset in the group is `offset`, with `metadata`.
 fn committed(offset: i64, metadata: &str) -> Opening {
     Opening { committed: Some(Offset { offset, metadata: metadata.into() }), first: offset, ..Opening::default() }
+}
+
+/// One run of offsets.
+fn run(offsets: Range<i64>) -> Vec<Range<i64>> {
+    std::iter::once(offsets).collect()
 }
 
 /// Asks for a partition until it is known what has been found.

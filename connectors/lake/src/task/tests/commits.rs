@@ -94,12 +94,13 @@ fn what_was_committed_is_published_by_who_comes_next() {
     assert!(task.wait(Instant::now() + WAIT, |_| metrics.retries.get() > 0).expect("no failure"));
     drop(task);
     assert_eq!((bench.pointer().landed.low(), bench.files().len()), (5, 0));
+    let stage = bench.at("_landfall/stage/topics/t/0");
+    std::fs::write(stage.join("1-left"), b"as after a crash").expect("a file");
     let mut task = bench.flushing(5);
     let opened = open(&mut task, &begin(0));
     assert_eq!((opened.resume, bench.files()), (5, vec![file(0)]));
     assert!(opened.learned.is_some(), "from the file that is visible now");
-    let staged = bench.at("_landfall/stage/topics/t/0").read_dir().map_or(0, Iterator::count);
-    assert_eq!(staged, 0, "what was left staged is swept");
+    assert!(!stage.join("1-left").exists(), "what was left staged is swept");
     put(&mut task, [range(5..10)]);
     assert_eq!(offset(&mut task), Some(10));
     assert_eq!(bench.ids(), (0..10).collect::<Vec<_>>());
@@ -126,6 +127,10 @@ fn how_far_records_are_that_are_in_no_file_is_saved_now_and_then() {
     rest(&mut task);
     assert_eq!(bench.pointer().landed.low(), 50, "there are rows of an open file");
     task.close(&[tp()], false, WAIT).expect("close");
+    assert_eq!(open(&mut task, &begin(0)).resume, 50);
+    put(&mut task, [filtered(50..60)]);
+    task.close(&[tp()], true, WAIT).expect("close");
+    assert_eq!(bench.pointer().landed.low(), 50, "who has lost a partition leaves it alone");
     assert_eq!(open(&mut task, &begin(0)).resume, 50);
     put(&mut task, [filtered(50..60)]);
     let given = task.close(&[tp()], false, WAIT).expect("close");
@@ -245,4 +250,21 @@ fn a_partition_that_is_let_go_publishes_what_it_is_told_to() {
         }
         assert_eq!(staged.read_dir().map_or(0, Iterator::count), 0, "what was staged is freed");
     }
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_not_made_again() {
+    let bench = Bench::new();
+    let mut task = bench.flushing(5);
+    open(&mut task, &begin(0));
+    put(&mut task, [range(0..5)]);
+    rest(&mut task);
+    drop(task);
+    assert!(!bench.pointer().published, "nobody knows that it was visible");
+    std::fs::remove_file(bench.at("topics").join(file(0))).expect("a file");
+    let mut task = bench.flushing(5);
+    assert_eq!(open(&mut task, &begin(0)).resume, 5);
+    assert_eq!((bench.files().len(), task.shared.metrics.publish_assumed.get()), (0, 1));
+    put(&mut task, [range(5..10)]);
+    assert_eq!((offset(&mut task), bench.lists()), (Some(10), vec![vec![5, 6, 7, 8, 9]]));
 }

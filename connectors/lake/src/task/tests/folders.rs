@@ -147,7 +147,7 @@ fn a_record_that_has_landed_is_not_taken_again() {
     rest(&mut task);
     drop(task);
     let mut task = bench.task(apart);
-    assert_eq!(open(&mut task, &begin(0)).landed, [2..3]);
+    assert_eq!(open(&mut task, &begin(0)).landed, run(2..3));
     put(&mut task, [shops(&[1, 2, 3], |offset| offset % 2)]);
 }
 
@@ -213,4 +213,19 @@ fn files_of_routed_topics_are_folders_too() {
     assert_eq!(offset(&mut task), Some(14));
     assert_eq!(bench.landed()[&other(6)], [6, 7]);
     assert_eq!(bench.landed()[&file(10)], [10, 11, 12, 13]);
+}
+
+#[test]
+fn a_file_that_is_far_behind_ends() {
+    let bench = Bench::new();
+    let mut task = bench.task(|layout| {
+        by_shop(layout);
+        layout.rotation.apart = true;
+    });
+    open(&mut task, &begin(0));
+    let far = 3_000_000;
+    put(&mut task, [shops(&[0, 1], |offset| offset), Batch { covers: 2..far, ..filtered(2..3) }, shops(&[far, far + 1], |_| 2)]);
+    assert_eq!(offset(&mut task), Some(far), "what would be read again after a crash is not more and more");
+    assert_eq!(bench.lists(), [[0], [1]]);
+    assert_eq!((task.shared.metrics.files_ended.span.get(), task.partitions[&tp()].open.len()), (2, 1));
 }

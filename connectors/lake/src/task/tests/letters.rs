@@ -59,10 +59,27 @@ fn a_file_may_be_committed_though_a_letter_of_the_same_offsets_is_owed_after_it(
     task.told(&tp(), 3);
     files(&mut task, 1, 2);
     let landed = bench.pointer().landed;
-    assert_eq!((landed.low(), landed.runs()), (1, &[2..3][..]), "shop 0's first two, and nothing of what comes after 3");
+    assert_eq!((landed.low(), landed.runs()), (1, &run(2..3)[..]), "shop 0's first two, and nothing of what comes after 3");
     assert_eq!(bench.landed(), BTreeMap::from([("t/shop=0/t+0+0000000000.snappy.parquet".into(), vec![0, 2])]));
     drop(task);
     let mut task = bench.task(by_shop);
     let opened = open(&mut task, &begin(0));
-    assert_eq!((opened.resume, opened.landed), (1, vec![2..3]), "the letter is sent once more");
+    assert_eq!((opened.resume, opened.landed), (1, run(2..3)), "the letter is sent once more");
+}
+
+#[test]
+fn files_that_waited_too_long_are_made_again() {
+    let bench = Bench::new();
+    let mut task = bench.flushing(5);
+    open(&mut task, &begin(0));
+    task.told(&tp(), 5);
+    put(&mut task, [range(0..15)]);
+    files(&mut task, 1, 2);
+    task.commit_due(Instant::now() + MOST_WAITING - Duration::from_secs(60));
+    assert_eq!(task.rewinds(), BTreeMap::new());
+    task.commit_due(Instant::now() + MOST_WAITING + Duration::from_secs(60));
+    assert_eq!(task.rewinds(), BTreeMap::from([(tp(), 5)]), "the store drops what is staged after some days");
+    assert_eq!(open(&mut task, &begin(5)).resume, 5);
+    put(&mut task, [range(5..15)]);
+    assert_eq!((offset(&mut task), bench.ids()), (Some(15), (0..15).collect()));
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use landfall_api::Wake;
+
 use super::store::away;
 use super::*;
 use crate::commit::start::OffsetGap;
@@ -17,6 +19,23 @@ fn a_partition_is_opened_in_the_background() {
     assert_eq!((opened.resume, opened.landed, opened.learned), (5, vec![], None));
     assert_eq!(bench.pointer().landed.low(), 5);
     assert_eq!(offset(&mut task), Some(5), "what is before it is done with");
+}
+
+#[test]
+fn who_waits_for_records_is_woken() {
+    let bench = Bench::new();
+    let (sender, woken) = mpsc::channel();
+    let wake = Wake(Arc::new(move || sender.send(()).unwrap_or_default()));
+    let context = TaskContext { wake, ..bench.context("c", 64 << 20) };
+    let mut task = bench.task_of(context, Arc::new(bench.store()), |layout| layout.rotation.flush_size = Some(5));
+    assert!(task.open(&tp(), &begin(0)).expect("no failure").is_none());
+    woken.recv_timeout(WAIT).expect("the partition is found");
+    assert!(task.open(&tp(), &begin(0)).expect("no failure").is_some(), "what came while nobody waited is seen");
+    put(&mut task, [range(0..5)]);
+    woken.recv_timeout(WAIT).expect("the file is sealed");
+    task.settle(Instant::now()).expect("no failure");
+    woken.recv_timeout(WAIT).expect("it is committed");
+    assert_eq!(task.pre_commit().expect("no failure")[&tp()].offset, 5);
 }
 
 #[test]
@@ -58,7 +77,7 @@ fn where_a_partition_starts_is_what_its_own_pointer_says() {
     let mut anew = bench.flushing(10);
     anew.identify(&tp().topic, id(2));
     assert_eq!(anew.starts(&all).expect("starts"), BTreeMap::new(), "its offsets are other records");
-    let other = bench.task_of("other", Arc::new(bench.store()), |_| {}).starts(&all);
+    let other = bench.task_of(bench.context("other", 64 << 20), Arc::new(bench.store()), |_| {}).starts(&all);
     assert_eq!(other.expect("starts"), BTreeMap::new());
     let broken = Asking::new(&bench, |call| if call.starts_with("get") { away() } else { Ok(()) });
     assert!(matches!(bench.task_on(broken, |_| {}).starts(&all), Err(TaskError::Retriable(_))));
@@ -98,7 +117,7 @@ fn a_pointer_of_another_connector_or_cluster_is_left_alone() {
     let at = |cluster: &str| Opening { cluster: Some(cluster.into()), ..begin(0) };
     open(&mut bench.flushing(10), &at("east"));
     let before = bench.pointer();
-    let mut other = bench.task_of("other", Arc::new(bench.store()), |_| {});
+    let mut other = bench.task_of(bench.context("other", 64 << 20), Arc::new(bench.store()), |_| {});
     for (task, opening, whose) in [
         (&mut other, at("east"), "connector other of group connect-other at Kafka cluster east"),
         (&mut bench.flushing(10), at("west"), "connector c of group connect-c at Kafka cluster west"),

@@ -20,8 +20,11 @@ fn ruled(bench: &Bench, rule: Rule) -> LakeTask {
     bench.task(|layout| (layout.rule, layout.flush_on_stop) = (rule, true))
 }
 
-/// The ids and the columns of the files that versions 1, 2 and 1 of a schema land in.
-fn landed(rule: Rule) -> (u64, Vec<(Vec<i64>, Vec<String>)>) {
+/// A file's ids and the names of its columns.
+type Landed = (Vec<i64>, Vec<String>);
+
+/// How many files end by their schema and what lands of versions 1, 2, 1 and 2 of one.
+fn landed(rule: Rule) -> (u64, Vec<Landed>) {
     let bench = Bench::new();
     let mut task = ruled(&bench, rule);
     open(&mut task, &begin(0));
@@ -33,7 +36,7 @@ fn landed(rule: Rule) -> (u64, Vec<(Vec<i64>, Vec<String>)>) {
 
 #[test]
 fn a_schema_change_ends_the_file_by_its_rule() {
-    let files = |files: &[(Range<i64>, usize)]| -> Vec<(Vec<i64>, Vec<String>)> {
+    let files = |files: &[(Range<i64>, usize)]| -> Vec<Landed> {
         let columns = |n: usize| ["id", "b", "c"].iter().take(n).map(ToString::to_string).collect();
         files.iter().map(|(ids, n)| (ids.clone().collect(), columns(*n))).collect()
     };
