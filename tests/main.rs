@@ -44,7 +44,7 @@ fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
 
 #[test]
 fn a_thousand_open_files_stay_inside_the_memory_for_them() {
-    memory::many_files(100, 100_000, 64, 200.0);
+    memory::many_files(100, 200_000, 64, 250.0);
 }
 
 #[test]

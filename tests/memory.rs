@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::broker::{Broker, Record};
-use crate::support::read::{files, integers, row_count, seen_by};
 use crate::support::process::memory_mb;
+use crate::support::read::{files, integers, row_count, seen_by};
 use crate::support::records::{Orders, Random};
 use crate::support::store::{Store, with};
 use crate::support::worker::Worker;
@@ -47,8 +47,8 @@ pub(crate) fn one_file_of(megabytes: usize) {
     assert!(peak < LIMIT_MB, "{peak:.0} MB of memory for a file of {megabytes} MB");
 }
 
-/// Lands `records` records at random in files of ten times so many `folders`, all open at once, with a budget of so many MiB; looks at
-/// the memory of the worker.
+/// Lands `records` records at random in files of ten times so many `folders`, all open at once, with a budget of so many MiB that does not
+/// hold all of them; looks at the memory of the worker.
 pub(crate) fn many_files(folders: u64, records: i64, budget: usize, limit_mb: f64) {
     const PARTITIONS: u64 = 10;
     let (broker, topic) = (Broker::shared(), "many-files");
@@ -62,7 +62,9 @@ pub(crate) fn many_files(folders: u64, records: i64, budget: usize, limit_mb: f6
     broker.produce_all(topic, spread);
 
     let store = Store::directory();
-    let worker = Worker::start(&broker.bootstrap(), &[("landfall.memory.bytes", &(budget << 20).to_string())]);
+    let bytes = (budget << 20).to_string();
+    let properties = [("landfall.memory.bytes", &*bytes), ("task.shutdown.graceful.timeout.ms", "300000")];
+    let worker = Worker::start(&broker.bootstrap(), &properties);
     let (idle_rss, idle_cpu, begun) = (worker.process().peak_rss_mb(), worker.process().cpu_seconds(), Instant::now());
     let config = json!({
         "connector.class": "io.landfall.azure.AzureDataLakeSink",
@@ -72,30 +74,34 @@ pub(crate) fn many_files(folders: u64, records: i64, budget: usize, limit_mb: f6
         "partitioner.class": "io.confluent.connect.storage.partitioner.FieldPartitioner",
         "partition.field.name": "folder",
         "landfall.partition.schemaless": "true",
-        "landfall.rotate.idle.ms": "4000",
+        "landfall.flush.on.stop": "true",
     });
     worker.create(topic, &config);
     let pid = worker.process().pid().to_string();
-    let (mut open, mut rss) = (0.0_f64, 0.0_f64);
+    let (mut open, mut rss, mut used) = (0.0_f64, 0.0_f64, 0.0_f64);
     wait_until(&format!("the records to be put; log: {}", worker.log().display()), secs(600), || {
         open = open.max(worker.metric("landfall_task_open_files"));
         rss = memory_mb(&pid, "VmRSS");
+        used = used.max(worker.metric("landfall_worker_memory_bytes") / f64::from(1 << 20));
         (worker.metric("kafka_connect_sink_task_metrics_sink_record_send_total") as i64 == records).then_some(())
     });
     let cpu = worker.process().cpu_seconds() - idle_cpu;
-    let used = worker.metric("landfall_worker_memory_bytes") / f64::from(1 << 20);
     println!(
         "{open} files, {:.1} s: {rss:.0} MB for {used:.0} MB, {:.1} KB a file, {cpu:.1} CPU seconds, {:.1} a million records",
         begun.elapsed().as_secs_f64(),
         (rss - idle_rss) * 1024.0 / open,
         cpu / records as f64 * 1e6
     );
+    let ended = worker.metric(&format!("landfall_task_ended_files_total{{connector=\"{topic}\",task=\"0\",reason=\"memory\"}}"));
+    assert_eq!(worker.put(&format!("/connectors/{topic}/stop"), &Value::Null).0, 204);
     worker.await_landed(broker, topic, topic);
     let (peak, landed) = (worker.process().peak_rss_mb(), files(&store.folder(topic)).len());
-    println!("{peak:.0} MB at most, {landed} files, {:.1} CPU seconds, {:.1} s", worker.process().cpu_seconds(), begun.elapsed().as_secs_f64());
+    let (cpu, seconds) = (worker.process().cpu_seconds(), begun.elapsed().as_secs_f64());
+    println!("{peak:.0} MB at most, {landed} files, {ended} of them for the memory, {cpu:.1} CPU seconds, {seconds:.1} s");
     let seen = seen_by("duckdb", &store.folder(topic), "id");
     assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (records, records, 0, records - 1));
     assert!(open >= (folders * PARTITIONS) as f64 * 0.9, "{open} files were open at once");
+    assert!(ended > 0.0 && used < budget as f64 * 1.25, "{used:.0} MB were held, and {ended} files ended for it");
     assert!(peak < limit_mb, "{peak:.0} MB of memory");
 }
 
@@ -107,11 +113,11 @@ pub(crate) fn too_large() {
     broker.produce(topic, 0, [record(0, 10), record(1, 5 << 20), record(2, 3 << 20), record(3, 10)]);
     let store = Store::directory();
     let worker = Worker::start(&broker.bootstrap(), &[("landfall.memory.bytes", "16777216")]);
-    let mut config = store.connector(topic, 3);
-    worker.create("strict", &config);
+    worker.create("strict", &Store::directory().connector(topic, 3));
     let trace = worker.await_failure("strict");
     assert!(trace.contains("bytes, and at most a quarter of landfall.memory.bytes=16777216 is taken"), "{trace}");
     worker.delete("/connectors/strict");
+    let mut config = store.connector(topic, 3);
     with(
         &mut config,
         &json!({
