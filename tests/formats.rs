@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::support::broker::{Broker, Record};
 use crate::support::read::{self, python, seen_by};
 use crate::support::records::{Orders, Random};
-use crate::support::store::{Store, with};
+use crate::support::store::{Store, lands_apart, with};
 use crate::support::worker::Worker;
 
 const JSON: &str = "io.confluent.connect.azure.storage.format.json.JsonFormat";
@@ -70,10 +70,11 @@ fn json_lands(store: &Store, topic: &str) {
     for (compression, extension) in [("none", ".json"), ("gzip", ".json.gz")] {
         let mut config = store.connector(topic, 500);
         with(&mut config, &json!({"format.class": JSON, "az.compression.type": compression}));
+        lands_apart(&mut config, compression);
         let connector = format!("{topic}-{compression}");
         worker.create(&connector, &config);
         worker.await_landed(broker, &connector, topic);
-        let found = lines(&store.folder(topic), topic, extension);
+        let found = lines(&store.folder_apart(compression, topic), topic, extension);
         for (partition, values) in &found {
             let expected = events.iter().skip(usize::try_from(*partition).unwrap()).step_by(PARTITIONS);
             assert!(values.iter().eq(&expected.map(|event| without_nulls(event)).collect::<Vec<_>>()), "{partition}{extension}");
@@ -83,7 +84,7 @@ fn json_lands(store: &Store, topic: &str) {
     // Both readers, over the files of both kinds.
     let (all, last) = (i64::try_from(2 * RECORDS).unwrap(), i64::try_from(RECORDS).unwrap() - 1);
     for reader in ["duckdb", "pyarrow"] {
-        let seen = seen_by(reader, &store.folder(topic), "id");
+        let seen = seen_by(reader, &store.folder_apart("", ""), "id");
         assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (all, last + 1, 0, last), "{reader}");
     }
 }
@@ -159,10 +160,11 @@ fn system_columns_say_where_a_row_comes_from() {
         if let Some(format) = format {
             with(&mut config, &json!({"format.class": format}));
         }
+        lands_apart(&mut config, connector);
         worker.create(connector, &config);
         worker.await_landed(broker, connector, topic);
     }
-    let found = lines(&store.folder(topic), topic, ".json");
+    let found = lines(&store.folder_apart("system-json", topic), topic, ".json");
     let base64 = |text: String| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
     assert_eq!(found[&0], expected(base64));
     for (row, found) in [(0, &found[&0][0]), (19, &found[&0][19])] {
@@ -170,7 +172,7 @@ fn system_columns_say_where_a_row_comes_from() {
         assert_eq!(order.join(","), format!("id,{names}"), "row {row}");
     }
     for reader in ["duckdb", "pyarrow"] {
-        let rows = python("rows.py", &[reader, store.folder(topic).to_str().expect("a path of text")]);
+        let rows = python("rows.py", &[reader, store.folder_apart("system-parquet", topic).to_str().expect("a path of text")]);
         assert_eq!(rows, Value::Array(expected(|text| text)), "{reader}");
     }
 
@@ -265,7 +267,7 @@ fn every_other_format_is_read_by_others() {
                 "fields" => {
                     // none of these readers tells nothing from an empty text in the same way
                     let text = |n| rows[n as usize][1].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-                    rows.len() == ROWS as usize && (0..ROWS).all(|n| rows[n as usize][0] == n.to_string() && text(n) == name(n))
+                    rows.len() == ROWS as usize && (0..ROWS).all(|n| rows[n as usize][0].as_str() == Some(n.to_string().as_str()) && text(n) == name(n))
                 }
                 "raw" => {
                     let lines = (0..ROWS).map(|n| json!(format!("value,{n}"))).chain([json!("")]);
@@ -300,11 +302,12 @@ fn avro_and_raw_bytes_land_as_confluents_classes_write_them() {
             "format.bytearray.separator": "\\n",
         }),
     );
-    for (connector, config) in [("formats-avro", &avro), ("formats-raw", &raw)] {
+    for (connector, config) in [("formats-avro", &mut avro), ("formats-raw", &mut raw)] {
+        lands_apart(config, connector);
         worker.create(connector, config);
         worker.await_landed(broker, connector, topic);
     }
-    let folder = store.folder(topic);
+    let folder = store.folder_apart("", "");
     let found = python("formats.py", &[folder.to_str().expect("a path of text")]);
     let files = found["python"].as_object().expect("files");
     let of = |extension: &str| -> Vec<&Value> {

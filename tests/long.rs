@@ -23,7 +23,6 @@ use converters::{UNKNOWN, by_java, by_landfall, difference, generate, shown};
 fn soak() {
     let minutes = std::env::var("MINUTES").map_or(30, |minutes| minutes.parse().expect("MINUTES is a number"));
     let report = support::soak::soak(support::secs(minutes * 60), support::soak::seed());
-    println!("{report}");
     assert!(report.is_once(), "{report}");
 }
 

@@ -87,10 +87,10 @@ fn files_and_pointers_are_compared() {
         crate::support::read::python("blobs.py", &[action, &azurite.connection_string(), azurite.container(), &name, from]);
     };
     blobs("put", &format!("{TOPIC}+0+0000000025.snappy.parquet"), twin.join(&copied));
-    blobs("put", "foreign.parquet", twin.join(&copied));
+    blobs("put", "note.json", operator.config());
     let text = operator.said(3, &["verify"]);
     assert!(text.contains("both hold offsets 20 to 39 of operators-verify-0") && text.contains("1 thing wrong"), "{text}");
-    assert!(text.contains("foreign.parquet was not written by Landfall"), "{text}");
+    assert!(text.contains("note.json was not written by Landfall"), "{text}");
 }
 
 #[test]

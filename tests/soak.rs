@@ -6,6 +6,5 @@ use crate::support::soak::{seed, soak};
 #[test]
 fn two_minutes() {
     let report = soak(secs(100), seed());
-    println!("{report}");
     assert!(report.is_once(), "{report}");
 }

@@ -14,14 +14,14 @@ use landfall_adls::credential::Credential;
 use landfall_adls::shared_key::SharedKey;
 use landfall_adls::storage::AzureStorage;
 use landfall_adls::{AzureBlobStorageSink, AzureDataLakeGen2Sink, AzureDataLakeSink};
-use landfall_api::{Batch, Column, Opened, Opening, Properties, RawBatch, SinkConnector, SinkTask, TaskContext, TopicPartition};
+use landfall_api::{Batch, Column, Properties, RawBatch, SinkConnector, TaskContext, TopicPartition};
 use landfall_lake::storage::conformance::{self, Others};
 use landfall_lake::storage::examine::Answer;
 use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::storage::{Area, Calls, Metadata, Published, Sealed, Staged, Storage, StorageError};
 
 use crate::support::azurite::Azurite;
-use crate::support::{secs, wait_until};
+use crate::support::opened;
 
 /// A shared access signature for reading, writing and listing what is in the emulator's account, until 2099. It is Python's:
 /// `base64(hmac_sha256(key, "devstoreaccount1\nrwcl\nb\nco\n\n2099-01-01T00:00:00Z\n\n\n2021-06-08\n\n"))`
@@ -576,12 +576,6 @@ fn every_class_lands_rows_and_goes_on_after_them() {
         let expected = ["0000000000", "0000000100"].map(|first| format!("{prefix}/t/partition=3/t+3+{first}.{codec}.parquet"));
         assert_eq!(paths, expected);
     }
-}
-
-/// Opens a partition that the group has no offset of.
-pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
-    let ask = || task.open(partition, &Opening::default()).expect("asked");
-    wait_until("the partition to open", secs(20), ask)
 }
 
 /// Rows whose only field is their offset.

@@ -368,7 +368,7 @@ fn a_connector_lands_the_types_that_it_is_told() {
         let mut task = sink(class, &runtime, folder.path(), keys);
         let batch = batch(value.clone());
         let origin = batch.origin.clone();
-        crate::storage::opened(&mut *task, &origin);
+        crate::support::opened(&mut *task, &origin);
         let mut found = Vec::new();
         let mut refuse = |offset, error: RecordError| {
             found.push((offset, error.message));

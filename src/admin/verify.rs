@@ -3,7 +3,7 @@
 //! Files are listed before pointers are read: a worker that goes on meanwhile commits before it publishes, so what is visible in the
 //! list is in the pointers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use landfall_lake::commit::pointer::{Identity, Pointer};
@@ -200,12 +200,13 @@ fn overlaps(held: &[(&str, &Holds)], mut find: impl FnMut(String)) {
             (end, rows) = (end.max(next.last), rows + next.rows);
             at += 1;
         }
-        let offsets = end.abs_diff(begin.first) + 1;
-        if rows > offsets {
-            let (first, files) = (begin.first, count(at - from, "file"));
+        let (offsets, files) = (end.abs_diff(begin.first) + 1, &held[from..at]);
+        let folders: BTreeSet<_> = files.iter().map(|(path, _)| folder(path)).collect();
+        if rows > offsets && folders.len() > 1 {
+            let (first, count) = (begin.first, count(files.len(), "file"));
             find(format!(
-                "{files} of {} from {} on have {rows} rows of {offsets} offsets, {first} to {end}",
-                begin.partition, held[from].0
+                "{count} of {} from {} on have {rows} rows of {offsets} offsets, {first} to {end}",
+                begin.partition, files[0].0
             ));
         }
     }

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use landfall_api::{Opened, Opening, SinkTask, TopicPartition};
+
 /// Calls `f` until it gives something, and panics with `what` when it does not within `timeout`.
 pub(crate) fn wait_until<T>(what: &str, timeout: Duration, mut f: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -31,6 +33,12 @@ pub(crate) fn wait_until<T>(what: &str, timeout: Duration, mut f: impl FnMut() -
         assert!(start.elapsed() < timeout, "waited {timeout:?} in vain for {what}");
         sleep(Duration::from_millis(50));
     }
+}
+
+/// Opens a partition that the group has no offset of.
+pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
+    let ask = || task.open(partition, &Opening::default()).expect("asked");
+    wait_until("the partition to open", secs(20), ask)
 }
 
 /// Seconds, for timeouts.
@@ -50,4 +58,10 @@ pub(crate) fn cache(part: &str) -> PathBuf {
 /// A port of the loopback address that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// Opens a partition that the group has no offset of.
+pub(crate) fn opened(task: &mut dyn SinkTask, partition: &TopicPartition) -> Opened {
+    let ask = || task.open(partition, &Opening::default()).expect("asked");
+    wait_until("the partition to open", secs(20), ask)
 }

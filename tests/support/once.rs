@@ -179,11 +179,10 @@ pub(crate) fn landed(folders: &[&Path], topic: &str, produced: Produced) -> Land
     landed_of(folders, "", &[(topic, produced)].into()).remove(topic).expect("an answer for the topic")
 }
 
-/// Panics unless every record of `topic` has landed once in `store`; the number of files.
-pub(crate) fn assert_once(store: &Store, topic: &str, produced: Produced) -> u64 {
+/// Panics unless every record of `topic` has landed once in `store`.
+pub(crate) fn assert_once(store: &Store, topic: &str, produced: Produced) {
     let landed = landed(&[store.landed()], topic, produced);
     assert!(landed.is_once(), "{topic}: {landed:#?}");
-    landed.files
 }
 
 /// A job that copies landed files by chance and removes them, all along. What it has taken is in [`Self::copies`].

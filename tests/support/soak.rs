@@ -115,7 +115,8 @@ pub(crate) fn seed() -> u64 {
     )
 }
 
-/// Soaks for `time`, then lets everything land and counts it. Panics when something does not come back.
+/// Soaks for `time`, then lets everything land, counts it and says what it has found. Panics when something does not come back.
+#[expect(clippy::print_stderr, reason = "whoever soaks wants to see the seed at once, and the report in any case")]
 pub(crate) fn soak(time: Duration, seed: u64) -> Report {
     eprintln!("soaking for {} s with SEED={seed}", time.as_secs());
     let broker = Broker::private();
@@ -305,14 +306,17 @@ impl Soak {
         (0..WORKERS).filter(|worker| self.workers[*worker].1 == State::Runs).for_each(|worker| self.tell(worker));
     }
 
-    /// Does what was drawn, if the worker that it is for runs.
+    /// Does what was drawn; to a worker only if one runs.
     fn act(&mut self, drawn: &Drawn) {
         let ((name, action), now) = (drawn.action, Instant::now());
+        // The worker that was drawn, or else the next one that runs.
+        let mut workers = (0..WORKERS).map(|next| (drawn.worker + next) % WORKERS);
+        let runs = workers.find(|worker| self.workers[*worker].1 == State::Runs);
         let for_worker = matches!(action, Action::Kill | Action::End | Action::Sleep | Action::Restart);
-        if for_worker && self.workers[drawn.worker].1 != State::Runs {
+        if for_worker && runs.is_none() {
             return;
         }
-        let (worker, state) = &mut self.workers[drawn.worker];
+        let (worker, state) = &mut self.workers[runs.unwrap_or(drawn.worker)];
         let [long, other, third] = drawn.more;
         match action {
             Action::Kill => {

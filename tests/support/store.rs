@@ -89,10 +89,21 @@ impl Store {
         self.landed().join(TOPICS).join(topic)
     }
 
+    /// The folder of a topic that a connector lands [apart](lands_apart) in `name`; all of them without a topic.
+    pub(crate) fn folder_apart(&self, name: &str, topic: &str) -> PathBuf {
+        self.landed().join(TOPICS).join(name).join(topic)
+    }
+
     /// See [`read::tiled`].
     pub(crate) fn tiled(&self, topic: &str) -> BTreeMap<i32, i64> {
         read::tiled(self.landed(), TOPICS, topic)
     }
+}
+
+/// Has a connector land in a folder of its own: two do not share the files of a topic.
+pub(crate) fn lands_apart(config: &mut Value, name: &str) {
+    let dir = config["topics.dir"].as_str().expect("a folder");
+    config["topics.dir"] = format!("{dir}/{name}").into();
 }
 
 /// Adds the entries of an object to another one, or replaces them there.

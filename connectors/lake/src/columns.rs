@@ -460,18 +460,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_rows_of_its_schema_and_json_all_schemaless_ones() {
-        let field =
-            |name: &str| Field::new("v", DataType::Struct(Fields::from(vec![Field::new(name, DataType::Int64, true)])), true);
-        let shape = |value: FieldRef, key: FieldRef| Shape { value, key: Some(key) };
-        let key = |name: &str| Arc::new(Field::new(name, DataType::Utf8, true));
+    fn json_takes_all_values_and_keys_without_a_schema() {
+        let field = |name: &str| Field::new(name, DataType::Utf8, true);
         for columns in [parquet(&[]), json(&[])] {
             let free = !columns.format.has_schema();
-            let takes = |a: &FieldRef, b: &FieldRef| columns.takes(&shape(a.clone(), key("k")), &shape(b.clone(), key("k")));
-            let [a, b] = ["a", "b"].map(|name| Arc::new(field(name)));
-            let [free_a, free_b] = ["a", "b"].map(|name| schemaless(field(name)));
+            let (a, free_a) = (Arc::new(field("a")), schemaless(field("a")));
+            let is_free = |field: &FieldRef| [Rule::None, Rule::Widen].map(|rule| columns.is_free(field, rule));
+            assert_eq!((is_free(&a), is_free(&free_a)), ([false, free], [free, free]));
+            let shape = |key: &FieldRef| Shape { value: a.clone(), key: Some(key.clone()) };
+            let takes = |open: &FieldRef, next: &FieldRef| columns.takes_key(&shape(open), &shape(next));
+            let (b, free_b) = (Arc::new(field("b")), schemaless(field("b")));
             assert_eq!((takes(&a, &a), takes(&a, &b), takes(&a, &free_a), takes(&free_a, &free_b)), (true, false, false, free));
-            assert!(!columns.takes(&shape(a.clone(), key("k")), &shape(a.clone(), key("l"))));
         }
         let keyed = a_and_b(None);
         assert_eq!((json(&[]).shape(&keyed).key, parquet(&[SystemColumn::Key]).shape(&keyed).key.is_some()), (None, true));

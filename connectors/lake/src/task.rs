@@ -452,3 +452,6 @@ impl SinkTask for LakeTask {
         Ok(partitions.iter().filter_map(|tp| Some((tp.clone(), offset(tp)?))).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,6 +105,8 @@ struct Truth {
     excused: u8,
     /// What may have made an incarnation.
     causes: u32,
+    /// Whether a pointer was written that follows what something else has set the group's offset to.
+    followed: bool,
     /// A file of another incarnation than the pointer's became visible.
     misplaced: bool,
     /// A pointer said that an offset is done with that is not.
@@ -222,18 +224,24 @@ impl World {
         }
         let before = state.store.pointer.replace(next.clone());
         let truth = &mut state.truth;
+        let foreign =
+            state.group.as_ref().filter(|group| start::incarnation(&group.metadata).is_none()).map(|group| group.offset);
+        let low = before.as_ref().map_or(0, |before| before.landed.low());
+        if let Some(foreign) = foreign.filter(|foreign| low <= *foreign && *foreign < next.landed.low())
+            && !truth.followed
+            && next.obeyed != Some(foreign)
+            && state.member != usize::try_from(next.owner.instance).ok()
+        {
+            truth.causes += 1; // a zombie's commit: nobody can tell that the group was not set back after it
+        }
+        truth.followed |= foreign.is_some() && next.obeyed == foreign;
         if before.as_ref().is_none_or(|before| before.incarnation != next.incarnation) {
             if before.is_some() {
                 (truth.landed, truth.excused) = ([0; 4], bits(0..state.log_start));
                 self.meet(Met::Rewound);
             }
             // what an operator wants to be left out meanwhile
-            let left_out = state
-                .group
-                .as_ref()
-                .filter(|group| start::incarnation(&group.metadata).is_none())
-                .map_or(0, |group| group.offset);
-            truth.excused |= bits(0..next.landed.low().max(left_out).min(self.end()));
+            truth.excused |= bits(0..next.landed.low().max(foreign.unwrap_or(0)).min(self.end()));
         } else if before.is_some_and(|before| before.landed != next.landed && before.published && next.published) {
             self.meet(Met::Raised);
         }
@@ -378,14 +386,16 @@ impl World {
                 budget.resets -= 1;
                 state.group = Some(Committed { offset: *to, metadata: String::new() });
                 state.truth.excused |= bits(0..*to);
-                (state.member, state.truth.causes) = (None, state.truth.causes + 1);
+                (state.member, state.truth.causes) = (None, state.truth.causes + behind(state, *to));
+                state.truth.followed = false;
             }
             Action::Handover(to) => {
                 budget.handovers -= 1;
                 let from = state.group.as_ref().map_or(state.log_start, |group| group.offset.max(state.log_start));
                 state.truth.excused |= bits(from..*to);
                 state.group = Some(Committed { offset: *to, metadata: String::new() });
-                (state.member, state.truth.causes) = (None, state.truth.causes + 1);
+                (state.member, state.truth.causes) = (None, state.truth.causes + behind(state, *to));
+                state.truth.followed = false;
             }
             Action::Recreate(forget) => {
                 budget.recreations -= 1;
@@ -548,6 +558,11 @@ impl World {
         }
         good
     }
+}
+
+/// How many incarnations a group's offset can make.
+fn behind(state: &State, offset: i64) -> u32 {
+    u32::from(state.store.pointer.as_ref().is_some_and(|pointer| offset < pointer.landed.low()))
 }
 
 /// The offset before which all dead letters are stored.
