@@ -33,7 +33,7 @@ fn a_file_of_2_gb_is_written_within_300_mb_of_memory() {
 
 #[test]
 fn ten_thousand_open_files_are_written_within_1_gib_of_memory() {
-    memory::many_files(1000, 2_000_000, 512, 1024.0);
+    println!("{}", memory::many_files(1000, 2_000_000, 512, 1024.0));
 }
 
 #[test]

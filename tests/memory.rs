@@ -48,8 +48,8 @@ pub(crate) fn one_file_of(megabytes: usize) {
 }
 
 /// Lands `records` records at random in files of ten times so many `folders`, all open at once, with a budget of so many MiB that does not
-/// hold all of them; looks at the memory of the worker.
-pub(crate) fn many_files(folders: u64, records: i64, budget: usize, limit_mb: f64) {
+/// hold all of them; looks at the memory of the worker, and says it.
+pub(crate) fn many_files(folders: u64, records: i64, budget: usize, limit_mb: f64) -> String {
     const PARTITIONS: u64 = 10;
     let (broker, topic) = (Broker::shared(), "many-files");
     broker.create_topic(topic, PARTITIONS as i32);
@@ -86,7 +86,7 @@ pub(crate) fn many_files(folders: u64, records: i64, budget: usize, limit_mb: f6
         (worker.metric("kafka_connect_sink_task_metrics_sink_record_send_total") as i64 == records).then_some(())
     });
     let cpu = worker.process().cpu_seconds() - idle_cpu;
-    println!(
+    let put = format!(
         "{open} files, {:.1} s: {rss:.0} MB for {used:.0} MB, {:.1} KB a file, {cpu:.1} CPU seconds, {:.1} a million records",
         begun.elapsed().as_secs_f64(),
         (rss - idle_rss) * 1024.0 / open,
@@ -97,12 +97,13 @@ pub(crate) fn many_files(folders: u64, records: i64, budget: usize, limit_mb: f6
     worker.await_landed(broker, topic, topic);
     let (peak, landed) = (worker.process().peak_rss_mb(), files(&store.folder(topic)).len());
     let (cpu, seconds) = (worker.process().cpu_seconds(), begun.elapsed().as_secs_f64());
-    println!("{peak:.0} MB at most, {landed} files, {ended} of them for the memory, {cpu:.1} CPU seconds, {seconds:.1} s");
+    let report = format!("{put}; {peak:.0} MB at most, {landed} files, {ended} for the memory, {cpu:.1} CPU s, {seconds:.1} s");
     let seen = seen_by("duckdb", &store.folder(topic), "id");
     assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (records, records, 0, records - 1));
     assert!(open >= (folders * PARTITIONS) as f64 * 0.9, "{open} files were open at once");
     assert!(ended > 0.0 && used < budget as f64 * 1.25, "{used:.0} MB were held, and {ended} files ended for it");
     assert!(peak < limit_mb, "{peak:.0} MB of memory");
+    report
 }
 
 /// The records that a worker of 16 MiB cannot take are sent to the dead letter queue, and the others land.
