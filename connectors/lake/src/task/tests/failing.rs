@@ -9,13 +9,9 @@ use super::*;
 fn what_the_storage_refuses_for_now_is_tried_again() {
     let bench = Bench::new();
     let calls = AtomicU64::new(0);
-    let storage =
-        Asking::new(
-            &bench,
-            move |_| {
-                if mixed(calls.fetch_add(1, Ordering::Relaxed)).is_multiple_of(3) { away() } else { Ok(()) }
-            },
-        );
+    let storage = Asking::new(&bench, move |_| {
+        if mixed(calls.fetch_add(1, Ordering::Relaxed)).is_multiple_of(3) { away() } else { Ok(()) }
+    });
     let mut task = bench.task_on(storage, |layout| (layout.rotation.flush_size, layout.commit_log) = (Some(5), true));
     let opened = (0..10).find_map(|_| ask(&mut task, &tp(), &begin(0)).ok().flatten());
     assert_eq!(opened.expect("opened").resume, 0);

@@ -114,9 +114,7 @@ fn null_values_that_are_written_are_rows_of_their_keys() {
     let expected = |offsets: Range<i64>, null: &[i64]| -> Vec<(Option<i64>, i64, i64)> {
         offsets.map(|o| ((!null.contains(&o)).then_some(o), o, o)).collect()
     };
-    for (offsets, null) in
-        [(0..2, &[0, 1][..]), (2..6, &[3, 5]), (6..10, &[6, 7]), (10..14, &[11]), (14..16, &[14, 15]), (16..20, &[])]
-    {
+    for (offsets, null) in [(0..2, &[0, 1][..]), (2..6, &[3, 5]), (6..10, &[6, 7]), (10..14, &[11]), (14..16, &[14, 15]), (16..20, &[])] {
         assert_eq!(rows(offsets.start), expected(offsets, null));
     }
     assert_eq!(bench.files().len(), 6);
