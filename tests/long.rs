@@ -2,6 +2,7 @@
 
 #[expect(dead_code, reason = "shared with the tests of every change, which replay a file")]
 mod converters;
+#[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod memory;
 mod readers;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
@@ -28,6 +29,11 @@ fn soak() {
 #[test]
 fn a_file_of_2_gb_is_written_within_300_mb_of_memory() {
     memory::one_file_of(2000);
+}
+
+#[test]
+fn ten_thousand_open_files_are_written_within_1_gib_of_memory() {
+    println!("{}", memory::many_files(1000, 2_000_000, 512, 1024.0));
 }
 
 #[test]

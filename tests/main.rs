@@ -43,6 +43,16 @@ fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
 }
 
 #[test]
+fn a_thousand_open_files_stay_inside_the_memory_for_them() {
+    memory::many_files(100, 200_000, 64, 250.0);
+}
+
+#[test]
+fn a_record_that_memory_does_not_do_for_is_refused() {
+    memory::too_large();
+}
+
+#[test]
 fn converters_make_what_kafkas_make() {
     converters::checked_in();
 }

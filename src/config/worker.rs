@@ -103,7 +103,8 @@ config! {
         /// The file to which Java writes the offsets of source connectors. Required as in Java.
         offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
         /// Bytes that the open files and fetch queues of all tasks may hold, at least 16777216. Default: half of the memory limit of the
-        /// control group, else 512 MiB.
+        /// control group, else 512 MiB. When they are spent, the largest files go to the store in parts, and where many small ones have
+        /// spent them, those end that had no record for longest. A record of more than a quarter of them is refused.
         memory_bytes: Option<i64> = "landfall.memory.bytes" { importance: Medium, group: "Memory and state", width: Width::Medium, display: "Memory (bytes)", valid: AtLeast(16 << 20) };
         /// The file in which connectors that were made or changed by REST survive a restart of the worker. Without it they do not, as in
         /// Java.

@@ -21,7 +21,7 @@ config! {
         /// not given: 6 for gzip, 1 for zstd and brotli.
         parquet_level: Option<i32> = "landfall.parquet.compression.level" { importance: Low, group: "Connector", width: Width::Short, display: "Parquet Compression Level" };
         /// The encoded bytes that end a row group of a Parquet file, about: what the writer still fills counts before compression. Row
-        /// groups are smaller where many files are open, so that all stay inside half of the task's memory, and end at four times as
+        /// groups are smaller where many files are open, so that all stay inside half of the worker's memory, and end at four times as
         /// many bytes of rows.
         row_group_bytes: i32 = "landfall.parquet.row.group.bytes" { default: Some("33554432"), importance: Low, group: "Connector", width: Width::Medium, display: "Parquet Row Group (bytes)", valid: AtLeast(65536) };
         /// The rows that end a row group of a Parquet file; -1 for any number.
