@@ -60,7 +60,7 @@ offset.flush.interval.ms=1000
             writeln!(text, "{key}={value}").expect("a string takes it");
         }
         fs::write(folder.path().join("worker.properties"), text).expect("worker.properties");
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(30))).build();
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(120))).build();
         Self { process: None, program, folder, port, agent: config.into() }
     }
 
