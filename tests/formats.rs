@@ -267,7 +267,8 @@ fn every_other_format_is_read_by_others() {
                 "fields" => {
                     // none of these readers tells nothing from an empty text in the same way
                     let text = |n| rows[n as usize][1].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-                    rows.len() == ROWS as usize && (0..ROWS).all(|n| rows[n as usize][0].as_str() == Some(n.to_string().as_str()) && text(n) == name(n))
+                    rows.len() == ROWS as usize
+                        && (0..ROWS).all(|n| rows[n as usize][0].as_str() == Some(n.to_string().as_str()) && text(n) == name(n))
                 }
                 "raw" => {
                     let lines = (0..ROWS).map(|n| json!(format!("value,{n}"))).chain([json!("")]);

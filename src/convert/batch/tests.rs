@@ -2,16 +2,12 @@ use super::super::build;
 use super::*;
 use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
 use arrow_array::{BinaryArray, Int64Array, TimestampMillisecondArray};
-use landfall_api::{Properties, Role, SinkTask as _, TaskContext, TaskMetrics, TopicPartition};
-use landfall_lake::columns::Columns;
+use landfall_api::{Faults, Opening, Properties, Role, SinkTask as _, TaskContext, TopicPartition};
+use landfall_lake::LakeTask;
+use landfall_lake::config::LakeConfig;
 use landfall_lake::encode::Format;
 use landfall_lake::encode::parquet::Codec;
-use landfall_lake::name::Names;
-use landfall_lake::nulls::NullValues;
-use landfall_lake::roll::Rotation;
 use landfall_lake::storage::local::LocalStorage;
-use landfall_lake::types::Types;
-use landfall_lake::{LakeTask, Layout};
 use std::time::Duration;
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
@@ -129,27 +125,24 @@ fn a_fetch_without_a_record_is_no_batch() {
 /// last batch.
 fn land(root: &std::path::Path, first: i64, records: &[&str]) -> DataType {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let layout = Layout {
-        names: Names { prefix: "topics".into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 },
-        columns: Columns {
-            format: Format::Parquet(Codec::named("snappy").expect("a codec").into()),
-            envelope: None,
-            system: Vec::new(),
-            types: Types::default(),
-        },
-        rotation: Rotation { flush_size: Some(1), ..Rotation::default() },
-        nulls: NullValues::Fail,
-        retry_backoff: Duration::from_millis(5),
-        flush_on_stop: false,
-    };
+    let given = Properties::from([("flush.size".to_owned(), "1".to_owned())]);
+    let lake = LakeConfig::read(std::convert::identity, &given, &mut Faults::default()).expect("valid");
+    let format = Format::Parquet(Codec::named("snappy").expect("a codec").into());
+    let layout = lake.layout(format, "topics".into()).expect("valid");
     let context = TaskContext::new("c", 0, runtime.handle().clone(), 64 << 20);
-    let mut task = LakeTask::new(layout, Arc::new(LocalStorage::new(root)), context);
+    let store = Arc::new(LocalStorage::new(root));
+    let mut task = LakeTask::new(layout, store.clone(), store, context);
     let schemaless = Properties::from([("schemas.enable".to_owned(), "false".to_owned())]);
     let make = |role| Configured { class: JSON, converter: build(JSON, &schemaless, role).expect("valid") };
     let mut converters = Converters { key: make(Role::Key), value: make(Role::Value), header: make(Role::Header) };
     let rows: Vec<Row<'_>> = records.iter().zip(first..).map(|(text, offset)| (offset, None, Some(*text), &[][..])).collect();
     let raw = raw(&rows);
-    let opened = task.open(&raw.origin, None, 0).expect("open");
+    let opened = loop {
+        if let Some(opened) = task.open(&raw.origin, &Opening::default()).expect("asked") {
+            break opened;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
     assert_eq!(opened.resume, first);
     if let Some(learned) = opened.learned {
         converters.value.converter.recall(&raw.origin.topic, &learned);

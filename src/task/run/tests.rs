@@ -13,9 +13,9 @@ use crate::plugins::tests::FakeSink;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Keeps what it was given: partition and offset, with when it came.
+/// Keeps what it was given: partition and offset, with when it came; and up to where it was told that letters are stored.
 #[derive(Clone, Debug, Default)]
-struct Keeper(Arc<Mutex<Vec<(i32, i64, Instant)>>>);
+struct Keeper(Arc<Mutex<Vec<(i32, i64, Instant)>>>, Arc<Mutex<Option<i64>>>);
 
 impl Keeper {
     fn kept(&self) -> Vec<(i32, i64, Instant)> {
@@ -31,6 +31,9 @@ impl SinkTask for Keeper {
         let rows = batches.iter().flat_map(|b| b.offset.values().iter().map(|o| (b.origin.partition, *o, Instant::now())));
         self.0.lock().expect("a lock").extend(rows);
         Ok(())
+    }
+    fn told(&mut self, _: &TopicPartition, before: i64) {
+        *self.1.lock().expect("a lock") = Some(before);
     }
     fn ready(&mut self, _: Duration) -> Result<bool, TaskError> {
         Ok(true)
@@ -164,6 +167,7 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
             ("errors.tolerance", "all"),
             ("errors.deadletterqueue.topic.name", "dlq"),
         ]),
+        worker_id: "localhost:8083".into(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
@@ -203,7 +207,7 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
 }
 
 #[test]
-fn what_is_refused_of_records_that_have_landed_has_its_letter_before_they_are_committed() {
+fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
     let runtime = Runtime::new().expect("a runtime");
     let properties = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let spec = TaskSpec {
@@ -217,6 +221,7 @@ fn what_is_refused_of_records_that_have_landed_has_its_letter_before_they_are_co
             ("errors.tolerance", "all"),
             ("errors.deadletterqueue.topic.name", "dlq"),
         ]),
+        worker_id: "localhost:8083".into(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
@@ -240,21 +245,16 @@ fn what_is_refused_of_records_that_have_landed_has_its_letter_before_they_are_co
             headers: None,
         },
     };
-    // A file up to offset 19 is there, and the group's offset is 0.
-    runner.partitions.insert(tp.clone(), Partition { next: Some(20), told: 0, ..Partition::default() });
-    runner.offer(BTreeMap::from([(tp.clone(), Offset { offset: 20, metadata: String::new() })]));
-    for (given, first) in [(0..10, None), (10..18, Some(12)), (18..25, Some(12))] {
-        runner.release();
-        assert!(runner.uncommitted.is_empty(), "before {given:?}");
-        assert!(runner.put(fetched(given)).expect("put").is_none());
-        assert_eq!(runner.tolerance.letters.as_ref().and_then(|letters| letters.first(&tp)), first);
+    runner.partitions.insert(tp.clone(), Partition { next: Some(0), ..Partition::default() });
+    for (given, told) in [(0..10, 10), (10..18, 12), (18..25, 12)] {
+        assert!(runner.put(fetched(given.clone())).expect("put").is_none());
+        runner.tell();
+        assert_eq!(*keeper.1.lock().expect("a lock"), Some(told), "after {given:?}");
     }
-    runner.release();
-    assert!(runner.uncommitted.is_empty(), "the letter is not acknowledged");
-    assert_eq!(keeper.kept().iter().map(|(_, offset, _)| *offset).collect::<Vec<_>>(), [20, 21, 22, 23, 24]);
+    assert_eq!(keeper.kept().len(), 24, "all but the one that is refused");
     runner.tolerance.letters.as_mut().expect("a queue").forget(std::slice::from_ref(&tp));
-    runner.release();
-    assert_eq!(runner.uncommitted[&tp].offset, 20);
+    runner.tell();
+    assert_eq!(*keeper.1.lock().expect("a lock"), Some(25));
     drop(runner);
     runtime.shutdown_background();
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use arrow_array::{BinaryArray, Int64Array, NullArray, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field};
-use landfall_api::{Column, RawBatch, TaskMetrics};
+use landfall_api::{Column, RawBatch};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -58,6 +58,7 @@ fn values_are_appended_and_offsets_follow_the_disk() {
     let path = folder.path().join("lines");
     fs::write(&path, "before\n").unwrap();
     let mut task = task(&runtime, &path).unwrap();
+    let opening = Opening { first: 5, ..Opening::default() };
     assert_eq!(task.open(&TopicPartition::new("t", 0), &opening).unwrap().expect("opened").resume, 5);
     task.put(vec![batch(0, 5, &["a", "b"]), batch(0, 8, &["c"])], &mut strict).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "before\na\nb\nc\n");
