@@ -262,25 +262,25 @@ fn no_offset_is_committed_before_its_letter_is_acknowledged() {
     letters.sigstop();
     broker.produce(topic, 0, good_then_bad(30));
     broker.produce(topic, 0, (60..92).map(good));
-    wait_until("files past the letter", secs(60), || (store.files(topic).len() == 9).then_some(()));
-    // Commits come every second; the letter is of offset 50.
+    // The letter is of offset 50: what holds records behind it is not visible. Commits come every second.
+    wait_until("files before the letter", secs(60), || (store.files(topic).len() == 4).then_some(()));
     sleep(Duration::from_millis(2500));
     let held = committed(broker, topic, topic);
     assert!((21..=50).contains(&held), "{held} is committed");
+    assert_eq!(store.files(topic).len(), 4);
     letters.sigcont();
     wait_until("the letter and the commit", secs(60), || (committed(broker, topic, topic) == 92).then_some(()));
     assert_eq!(offsets(&letters.records(dlq)), [20, 50]);
     worker.await_state(topic, "RUNNING");
 
-    // A task that ends while it waits leaves files past the letter; the next one sends it though their rows have landed.
+    // A task that ends while it waits has landed nothing past the letter; the next one sends it.
     let next = "held-dlq-next";
     letters.create_topic(next, 1);
     letters.sigstop();
     broker.produce(topic, 0, (92..122).map(|id| if id == 105 { Record::value("{") } else { good(id) }));
-    wait_until("a file around the letter", secs(60), || (store.files(topic).len() == 11).then_some(()));
+    wait_until("the file before the letter", secs(60), || (store.files(topic).len() == 10).then_some(()));
     with(&mut config, &dead_letters(next));
     worker.put(&format!("/connectors/{topic}/config"), &config);
-    wait_until("a task that found its rows landed", secs(60), || worker.log_text().contains("have landed before").then_some(()));
     letters.sigcont();
     wait_until("the letter and the commit", secs(60), || (committed(broker, topic, topic) >= 113).then_some(()));
     assert_eq!(offsets(&letters.records(next)), [105]);
@@ -288,7 +288,7 @@ fn no_offset_is_committed_before_its_letter_is_acknowledged() {
     // A worker that ends while it waits does so in time, and commits nothing past the letter.
     letters.sigstop();
     broker.produce(topic, 0, good_then_bad(122));
-    wait_until("files past the letter", secs(60), || (store.files(topic).len() == 14).then_some(()));
+    wait_until("files before the letter", secs(60), || (store.files(topic).len() == 13).then_some(()));
     let asked = Instant::now();
     assert!(worker.terminate().success(), "{}", worker.log_text());
     assert!(asked.elapsed() < secs(6), "{:?}", asked.elapsed());
@@ -340,22 +340,19 @@ fn a_worker_that_is_killed_between_letters_loses_none() {
     assert!(twice < 4000, "{twice} letters are there more than once");
 }
 
-/// Rows that land in the folders of other topics than theirs: of each file its first offset, and the ids of all.
-fn routed(store: &Store, topics: &[&str], origin: &str) -> (Vec<i64>, Vec<i64>) {
-    let (mut firsts, mut ids) = (Vec::new(), Vec::new());
+/// The ids of rows that land in the folders of other topics than theirs, in files that name where they come from.
+fn routed(store: &Store, topics: &[&str], origin: &str) -> Vec<i64> {
+    let mut ids = Vec::new();
     for topic in topics {
         let folder = store.folder(topic);
         for file in read::files(&folder) {
             let name = file.to_str().expect("a name of text");
-            let first =
-                name.strip_prefix(&format!("partition=0/{origin}+0+")).and_then(|rest| rest.split('.').next()?.parse().ok());
-            firsts.push(first.unwrap_or_else(|| panic!("{topic}/{name} does not name its source")));
+            assert!(name.starts_with(&format!("partition=0/{origin}+0+")), "{topic}/{name} does not name its source");
             ids.extend(read::integers(&folder.join(&file), "id"));
         }
     }
-    firsts.sort_unstable();
     ids.sort_unstable();
-    (firsts, ids)
+    ids
 }
 
 #[test]
@@ -405,10 +402,8 @@ fn routed_rows_land_once_however_often_the_worker_is_killed() {
     assert!(worker.terminate().success(), "{}", worker.log_text());
     for ((topic, _), folders) in connectors.iter().zip([&["one-lake"][..], &["at-00", "at-01"]]) {
         assert_eq!(committed(broker, topic, topic), all, "{topic}");
-        let (firsts, ids) = routed(&store, folders, topic);
+        let ids = routed(&store, folders, topic);
         assert_eq!(ids, (0..all).collect::<Vec<_>>(), "{topic}: each once");
-        let changes = (1..all).filter(|id| folders.len() > 1 && minute(*id) != minute(id - 1));
-        assert!(changes.clone().all(|id| firsts.contains(&id)), "{topic}: a file begins where the topic changes");
         assert!(folders.iter().all(|folder| !store.files(folder).is_empty()), "{topic}");
         assert!(store.files(topic).is_empty(), "{topic}");
     }

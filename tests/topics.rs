@@ -129,7 +129,7 @@ fn a_topic_that_is_deleted_is_let_go_and_the_others_go_on() {
     assert_eq!((rows(&store, "goes-a"), store.tiled("goes-b")), (2, [(0, 8)].into()));
 }
 
-/// A topic is deleted and created again: its old files are in the way of the new ones, and nothing is lost or mixed up.
+/// A topic is deleted and created again: its old files stay as they are, and the new ones have other names.
 fn comes_again(topic: &str, records: i64, more: &Value) {
     let (broker, store, worker) = (Broker::shared(), Store::directory(), worker());
     broker.create_topic(topic, 1);
@@ -140,16 +140,11 @@ fn comes_again(topic: &str, records: i64, more: &Value) {
     broker.create_topic(topic, 1);
     produce(topic, 0, 100..100 + records);
 
-    let trace = worker.await_failure(topic);
-    assert!(trace.contains("holds records of a topic that was deleted and created again since"), "{trace}");
-    assert!(trace.contains(&format!("{topic}+0+0000000000.snappy.parquet")), "{trace}");
-    assert_eq!(seen_by("duckdb", &store.folder(topic), "id").max, 5, "the old files stand as they were");
-
-    move_away(&store.folder(topic));
-    assert_eq!(worker.post(&format!("/connectors/{topic}/tasks/0/restart"), &Value::Null).0, 204);
+    let again = || store.files(topic).iter().any(|file| file.to_string_lossy().contains("+0000000000.r1."));
+    wait_until("files of the new topic", secs(60), || again().then_some(()));
     worker.await_landed(broker, topic, topic);
     let seen = seen_by("duckdb", &store.folder(topic), "id");
-    assert_eq!((seen.count, seen.min, seen.max), (records, 100, 99 + records));
+    assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (6 + records, 6 + records, 0, 99 + records));
 }
 
 fn move_away(folder: &Path) {

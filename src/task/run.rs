@@ -635,6 +635,7 @@ impl Runner {
     /// Lets partitions go within `timeout`: what is visible is committed, unless another member may have them.
     fn let_go(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) {
         let (begun, lost) = (Instant::now(), self.consumer.lost());
+        let mut drop_open = drop_open;
         if let (Some(letters), false) = (&mut self.tolerance.letters, lost) {
             match letters.flush(part(timeout, ACKNOWLEDGING)) {
                 Ok(true) => {}
@@ -642,11 +643,15 @@ impl Runner {
                     "task {}: not all dead letters were acknowledged; their records will be read again",
                     self.spec.id
                 ),
-                Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
+                // a letter that cannot be stored holds back what is behind it for good
+                Err(error) => {
+                    tracing::warn!("task {}: {error}", self.spec.id);
+                    drop_open = true;
+                }
             }
         }
-        self.tell();
-        if !lost {
+        if !drop_open && !lost {
+            self.tell();
             // The sink may wait for the group to accept what it has given before.
             match self.sink.pre_commit() {
                 Ok(offsets) => self.offer(offsets),

@@ -282,7 +282,7 @@ mod tests {
             match compression {
                 Compression::None => found = file,
                 Compression::Gzip => {
-                    flate2::read::MultiGzDecoder::new(&file[..]).read_to_end(&mut found).map(drop).expect("gzip")
+                    flate2::read::MultiGzDecoder::new(&file[..]).read_to_end(&mut found).map(drop).expect("gzip");
                 }
                 Compression::Zstd => found = zstd::decode_all(&file[..]).expect("zstd"),
                 Compression::Snappy => {

@@ -471,7 +471,7 @@ fn a_commit_is_held_to_what_has_landed() {
         owner.wrote(Some(Written::Done(version(3))));
         owner.published("a", Published::Landed);
         let why = std::panic::catch_unwind(move || owner.commit(files, landed)).expect_err("it is refused");
-        *why.downcast::<String>().map_or_else(|why| Box::new((*why.downcast::<&str>().expect("a message")).to_owned()), |why| why)
+        *why.downcast::<String>().unwrap_or_else(|why| Box::new((*why.downcast::<&str>().expect("a message")).to_owned()))
     };
     assert!(bad(Vec::new(), Offsets::before(11)).contains("forgets"));
     assert!(bad(vec![file("a", 12, 12)], Offsets::before(13)).contains("committed twice"));
