@@ -336,14 +336,14 @@ impl LakeTask {
     }
 
     /// Publishes or drops what is open of `partitions`, and waits for what is under way.
-    fn finish(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) -> Result<(), TaskError> {
+    fn finish(&mut self, partitions: &[TopicPartition], timeout: Duration) -> Result<(), TaskError> {
         let deadline = Instant::now() + timeout;
         for tp in partitions {
             let Some(partition) = self.partitions.get_mut(tp) else { continue };
-            if drop_open || !self.layout.flush_on_stop {
-                partition.drop_open();
-            } else {
+            if self.layout.flush_on_stop {
                 partition.end_all(Reason::Stop, &self.context.metrics);
+            } else {
+                partition.drop_open();
             }
         }
         let ended = |task: &Self| partitions.iter().all(|tp| task.partitions.get(tp).is_none_or(Partition::is_at_rest));
@@ -439,7 +439,7 @@ impl SinkTask for LakeTask {
         lost: bool,
         timeout: Duration,
     ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
-        if !lost && let Err(error) = self.finish(partitions, lost, timeout) {
+        if !lost && let Err(error) = self.finish(partitions, timeout) {
             tracing::warn!("while partitions were let go: {error}");
             self.failed = Some(error);
         }

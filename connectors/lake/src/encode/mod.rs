@@ -101,12 +101,6 @@ impl Format {
         matches!(self, Self::Parquet(_))
     }
 
-    /// Whether a file says by itself which records it holds. If not, the store's metadata has to.
-    #[must_use]
-    pub fn has_footer(&self) -> bool {
-        matches!(self, Self::Parquet(_))
-    }
-
     /// Whether files have a place for columns besides those of the value (`landfall.columns`).
     #[must_use]
     pub fn has_columns(&self) -> bool {

@@ -173,7 +173,7 @@ impl LakeTask {
             Roll::Together(Together::new(rotation.clone(), now))
         };
         let memory = &self.context.memory;
-        let partition = Partition::new(instance, area, owner, roll, opening.committed.clone(), learned.clone(), memory);
+        let partition = Partition::new(instance, area, owner, roll, learned.clone(), memory);
         self.partitions.insert(origin.clone(), partition);
         Opened { resume: landed.low(), landed: landed.runs().to_vec(), learned }
     }

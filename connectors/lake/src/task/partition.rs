@@ -122,13 +122,12 @@ impl Drop for Driven {
 }
 
 impl Partition {
-    /// A partition that `owner` has opened; `given` is the group's offset, if it is the one that goes with the pointer.
+    /// A partition that `owner` has opened.
     pub(super) fn new(
         instance: u64,
         area: Area,
         owner: Owner,
         roll: Roll,
-        given: Option<Offset>,
         value: Option<FieldRef>,
         memory: &Arc<Memory>,
     ) -> Self {
@@ -139,7 +138,7 @@ impl Partition {
             instance,
             area,
             incarnation,
-            given: given.filter(|given| owner.offset().as_ref() == Some(given)),
+            given: None,
             moved: true,
             owner: Some(owner),
             driven: None,
