@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use landfall::admin;
 use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, check_log_level, log_level};
 use landfall::demo;
-use landfall::herder::Standalone;
+use landfall::herder::Herder;
 use landfall::herder::connector_config::{converter_faults, converter_warnings};
 use landfall::herder::connector_file::ConnectorFile;
 use landfall::kafka::consumer_faults;
@@ -175,7 +175,7 @@ async fn run(
 }
 
 /// Creates the connectors of the command line. Those that the state file restored are as they were left.
-async fn create(herder: &Standalone, connectors: Vec<ConnectorFile>) -> Result<(), End> {
+async fn create(herder: &Herder, connectors: Vec<ConnectorFile>) -> Result<(), End> {
     let restored = herder.names();
     for file in connectors {
         if restored.contains(&file.name) {

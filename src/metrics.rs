@@ -7,7 +7,7 @@ use std::fmt::{Display, Write as _};
 
 use landfall_api::{Calls, FilesEnded, TaskMetrics};
 
-use crate::herder::{Standalone, State, TaskCounts};
+use crate::herder::{Herder, State, TaskCounts};
 
 /// A number of a task: its name, its kind, what it says, how it is read.
 type TaskMetric = (&'static str, &'static str, &'static str, fn(&TaskMetrics) -> u64);
@@ -104,7 +104,7 @@ const ENDED: &[Ended] = &[
 
 /// All metrics of a worker.
 #[must_use]
-pub fn render(herder: &Standalone) -> String {
+pub fn render(herder: &Herder) -> String {
     let mut text = Text::default();
     let (connectors, tasks) = (herder.names(), herder.counts());
 

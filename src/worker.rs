@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::WorkerConfig;
-use crate::herder::Standalone;
+use crate::herder::Herder;
 use crate::kafka;
 use crate::plugins::Plugins;
 use crate::rest::Sockets;
@@ -18,7 +18,7 @@ use crate::task::TaskHandle;
 /// A running worker. [`stop`](Self::stop) it; dropped, it is left to itself.
 #[derive(Debug)]
 pub struct Worker {
-    herder: Standalone,
+    herder: Herder,
     end: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     identified: JoinHandle<()>,
@@ -27,7 +27,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker that serves its API at `sockets`. It is not ready yet: see [`Standalone::set_ready`].
+    /// Starts a worker that serves its API at `sockets`. It is not ready yet: see [`Herder::set_ready`].
     ///
     /// # Errors
     /// The state file cannot be read or written.
@@ -36,7 +36,7 @@ impl Worker {
         let given = config.given.clone();
         let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
-        let herder = Standalone::start(plugins, config, worker_id, starter)?;
+        let herder = Herder::start(plugins, config, worker_id, starter)?;
         let (end, ended) = watch::channel(false);
         let ended = async move {
             let mut ended = ended;
@@ -50,7 +50,7 @@ impl Worker {
 
     /// Keeps its connectors.
     #[must_use]
-    pub const fn herder(&self) -> &Standalone {
+    pub const fn herder(&self) -> &Herder {
         &self.herder
     }
 
@@ -74,7 +74,7 @@ impl Worker {
 }
 
 /// Tells the herder the id of the Kafka cluster once it is known. Ends with `ended`.
-async fn identify(herder: Standalone, worker: Arc<Properties>, ended: impl Future<Output = ()>) {
+async fn identify(herder: Herder, worker: Arc<Properties>, ended: impl Future<Output = ()>) {
     tokio::select! {
         id = kafka::cluster_id(&worker) => match id {
             Ok(id) => {

@@ -34,7 +34,7 @@ use self::progress::{Figures, Progress, grouped, size};
 use self::settings::CONNECTORS;
 use crate::broker::Broker;
 use crate::config::WorkerConfig;
-use crate::herder::{Standalone, State, TargetState};
+use crate::herder::{Herder, State, TargetState};
 use crate::plugins::Plugins;
 use crate::rest::Sockets;
 use crate::worker::Worker;
@@ -195,7 +195,7 @@ fn in_double_quotes(text: &str) -> String {
 
 /// A demo that runs.
 struct Demo {
-    herder: Standalone,
+    herder: Herder,
     generated: Arc<Generated>,
     /// The counters of all tasks that the connectors ever had.
     tasks: Vec<Arc<TaskMetrics>>,

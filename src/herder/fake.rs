@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use landfall_api::Properties;
 
-use super::{Running, Standalone, Starter};
+use super::{Herder, Running, Starter};
 use crate::config::WorkerConfig;
 use crate::plugins::tests::FAKE;
 use crate::task::{TaskEvent, TaskSpec};
@@ -52,7 +52,7 @@ fn starter() -> Starter {
 }
 
 /// The herder of a worker with these extra properties.
-pub(crate) fn herder(extra: &[(&str, &str)]) -> Standalone {
+pub(crate) fn herder(extra: &[(&str, &str)]) -> Herder {
     let converter = "org.apache.kafka.connect.storage.StringConverter";
     let base = [
         ("bootstrap.servers", "localhost:1"),
@@ -63,10 +63,10 @@ pub(crate) fn herder(extra: &[(&str, &str)]) -> Standalone {
     ];
     let given: Properties = base.iter().chain(extra).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let worker = WorkerConfig::parse(&given).expect("valid");
-    Standalone::start(FAKE, worker, "worker:8083".into(), starter()).expect("started")
+    Herder::start(FAKE, worker, "worker:8083".into(), starter()).expect("started")
 }
 
 /// The herder of a worker that remembers in `file`.
-pub(crate) fn remembering(file: &Path) -> Standalone {
+pub(crate) fn remembering(file: &Path) -> Herder {
     herder(&[("landfall.state.file", file.to_str().expect("a path in UTF-8"))])
 }

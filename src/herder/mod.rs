@@ -1,6 +1,6 @@
 //! Keeps the connectors and their tasks.
 //!
-//! [`Standalone`] is the herder of a single worker. [`connector_config`] says what configurations it takes, a `Connector`
+//! [`Herder`] is the herder of a single worker. [`connector_config`] says what configurations it takes, a `Connector`
 //! runs the tasks of one, [`connector_file`] reads those that the command line names, [`state_file`] lets connectors survive a restart.
 
 mod connector;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use connector::Connector;
 use landfall_api::{Fault, Faults, Properties, TaskMetrics};
 use serde::{Deserialize, Serialize};
-pub use standalone::{Restart, Standalone};
+pub use standalone::{Herder, Restart};
 
 use crate::task::{TaskHandle, TaskId, TaskSpec};
 

@@ -34,13 +34,13 @@ pub struct Restart {
 
 /// The herder. Clones are the same herder.
 #[derive(Clone)]
-pub struct Standalone {
+pub struct Herder {
     shared: Arc<Shared>,
 }
 
-impl fmt::Debug for Standalone {
+impl fmt::Debug for Herder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Standalone").field("connectors", &self.names()).finish_non_exhaustive()
+        f.debug_struct("Herder").field("connectors", &self.names()).finish_non_exhaustive()
     }
 }
 
@@ -118,7 +118,7 @@ impl Shared {
     }
 }
 
-impl Standalone {
+impl Herder {
     /// The herder of the worker known as `worker_id`. Connectors that the state file holds are started.
     ///
     /// # Errors

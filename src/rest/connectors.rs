@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use super::model::{self, ConnectorInfo, ConnectorStateInfo, CreateConnectorRequest};
 use super::{Answer, QueryPairs, RestError, flag};
 use crate::herder::connector_config::Submitted;
-use crate::herder::{Info, Restart, Standalone, TargetState};
+use crate::herder::{Herder, Info, Restart, TargetState};
 
-pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<QueryPairs>) -> Result<Response, RestError> {
+pub(super) async fn list(State(herder): State<Herder>, Query(query): Query<QueryPairs>) -> Result<Response, RestError> {
     let expands: Vec<&str> = query.iter().filter(|(key, _)| key == "expand").map(|(_, value)| value.as_str()).collect();
     if expands.is_empty() {
         return Ok(Json(herder.names()).into_response());
@@ -41,7 +41,7 @@ fn to_value(body: impl serde::Serialize) -> Result<Value, RestError> {
     serde_json::to_value(body).map_err(|e| RestError::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
 }
 
-pub(super) async fn create(State(herder): State<Standalone>, headers: HeaderMap, body: Bytes) -> Result<Response, RestError> {
+pub(super) async fn create(State(herder): State<Herder>, headers: HeaderMap, body: Bytes) -> Result<Response, RestError> {
     let CreateConnectorRequest { name, mut config, initial_state } = CreateConnectorRequest::parse(&body)?;
     put_name(&name, &mut config)?;
     let info = herder.create(&name, config, initial_state, true).await?;
@@ -80,21 +80,21 @@ fn encoded(name: &str) -> String {
     out
 }
 
-pub(super) async fn get(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<ConnectorInfo> {
+pub(super) async fn get(State(herder): State<Herder>, Path(name): Path<String>) -> Answer<ConnectorInfo> {
     Ok(Json(herder.info(&name)?.into()))
 }
 
-pub(super) async fn delete(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+pub(super) async fn delete(State(herder): State<Herder>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
     herder.delete(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn get_config(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<Properties> {
+pub(super) async fn get_config(State(herder): State<Herder>, Path(name): Path<String>) -> Answer<Properties> {
     Ok(Json(herder.info(&name)?.config))
 }
 
 pub(super) async fn put_config(
-    State(herder): State<Standalone>,
+    State(herder): State<Herder>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -108,11 +108,7 @@ pub(super) async fn put_config(
     }
 }
 
-pub(super) async fn patch_config(
-    State(herder): State<Standalone>,
-    Path(name): Path<String>,
-    body: Bytes,
-) -> Answer<ConnectorInfo> {
+pub(super) async fn patch_config(State(herder): State<Herder>, Path(name): Path<String>, body: Bytes) -> Answer<ConnectorInfo> {
     let patch = model::config(&body)?;
     herder.info(&name)?;
     let mut patch = patch.ok_or_else(|| model::no_config("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
@@ -122,27 +118,27 @@ pub(super) async fn patch_config(
     Ok(Json(herder.patch(&name, patch).await?.into()))
 }
 
-pub(super) async fn status(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<ConnectorStateInfo> {
+pub(super) async fn status(State(herder): State<Herder>, Path(name): Path<String>) -> Answer<ConnectorStateInfo> {
     Ok(Json(ConnectorStateInfo::new(herder.status(&name)?, herder.worker_id())))
 }
 
-pub(super) async fn pause(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+pub(super) async fn pause(State(herder): State<Herder>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
     herder.set_target(&name, TargetState::Paused).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-pub(super) async fn resume(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+pub(super) async fn resume(State(herder): State<Herder>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
     herder.set_target(&name, TargetState::Started).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
-pub(super) async fn stop(State(herder): State<Standalone>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
+pub(super) async fn stop(State(herder): State<Herder>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
     herder.set_target(&name, TargetState::Stopped).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn restart(
-    State(herder): State<Standalone>,
+    State(herder): State<Herder>,
     Path(name): Path<String>,
     Query(query): Query<QueryPairs>,
 ) -> Result<Response, RestError> {

@@ -23,7 +23,7 @@ pub use error::{ErrorMessage, RestError};
 pub use root::KAFKA_VERSION;
 
 use crate::config::Listener;
-use crate::herder::Standalone;
+use crate::herder::Herder;
 
 /// The longest body of a request, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -37,7 +37,7 @@ fn flag(query: &QueryPairs, name: &str) -> bool {
 }
 
 /// All resources.
-pub fn router(herder: Standalone) -> Router {
+pub fn router(herder: Herder) -> Router {
     let connector = "/connectors/{name}";
     let under = |path: &str| format!("{connector}/{path}");
     let resources = Router::new()
@@ -198,7 +198,7 @@ impl Sockets {
     ///
     /// # Errors
     /// A socket fails.
-    pub async fn serve(self, herder: Standalone, end: impl Future<Output = ()> + Clone + Send + 'static) -> std::io::Result<()> {
+    pub async fn serve(self, herder: Herder, end: impl Future<Output = ()> + Clone + Send + 'static) -> std::io::Result<()> {
         let router = router(herder);
         let servers = self.0.into_iter().map(|socket| {
             let (router, end) = (router.clone(), end.clone());

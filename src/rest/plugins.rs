@@ -13,12 +13,12 @@ use super::{Answer, QueryPairs, RestError};
 use crate::config::shows_secret;
 use crate::convert;
 use crate::herder::connector_config::{Checked, ConnectorKeys, HIDDEN, Secrets};
-use crate::herder::{Error, Standalone};
+use crate::herder::{Error, Herder};
 use crate::kafka;
 use crate::plugins::{NoClass, Plugins};
 use crate::transform::{self, TransformKeys};
 
-pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<QueryPairs>) -> Json<Vec<PluginInfo>> {
+pub(super) async fn list(State(herder): State<Herder>, Query(query): Query<QueryPairs>) -> Json<Vec<PluginInfo>> {
     let plugins = herder.plugins();
     let sinks = plugins.sinks.iter();
     let mut all: Vec<_> = sinks.map(|s| PluginInfo { class: s.class(), r#type: "sink", version: s.version() }).collect();
@@ -39,7 +39,7 @@ pub(super) async fn list(State(herder): State<Standalone>, Query(query): Query<Q
 }
 
 /// The keys of a plugin of any type.
-pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<String>) -> Answer<Vec<ConfigKeyInfo>> {
+pub(super) async fn keys(State(herder): State<Herder>, Path(class): Path<String>) -> Answer<Vec<ConfigKeyInfo>> {
     let plugins = herder.plugins();
     let infos = |keys: &[Key]| defined("", keys).into_iter().map(|defined| defined.info).collect();
     if let Some(sink) = plugins.sink(&class) {
@@ -61,7 +61,7 @@ pub(super) async fn keys(State(herder): State<Standalone>, Path(class): Path<Str
         .ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")))
 }
 
-pub(super) async fn validate(State(herder): State<Standalone>, Path(class): Path<String>, body: Bytes) -> Answer<ConfigInfos> {
+pub(super) async fn validate(State(herder): State<Herder>, Path(class): Path<String>, body: Bytes) -> Answer<ConfigInfos> {
     let config = model::config(&body)?.ok_or_else(|| model::no_config("java.util.Map.get(Object)", "connectorConfig"))?;
     let normalized = |class: &str| class.strip_suffix("Connector").unwrap_or(class).to_owned();
     if let Some(Some(included)) = config.get("connector.class")
@@ -89,7 +89,7 @@ struct Defined {
     visible: bool,
 }
 
-fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
+fn infos(herder: &Herder, checked: &Checked) -> ConfigInfos {
     let plugins = herder.plugins();
     let Checked { sink, properties, .. } = checked;
     let mut connector = connector_keys(herder, checked);
@@ -150,7 +150,7 @@ fn infos(herder: &Standalone, checked: &Checked) -> ConfigInfos {
 }
 
 /// The keys that every connector has, with the defaults that the worker gives them, and those of transforms and predicates.
-fn connector_keys(herder: &Standalone, checked: &Checked) -> Vec<Defined> {
+fn connector_keys(herder: &Herder, checked: &Checked) -> Vec<Defined> {
     let Checked { sink, properties, nulls, .. } = checked;
     let plugins = herder.plugins();
     let mut all = defined("", ConnectorKeys::KEYS);

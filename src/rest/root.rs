@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::model::{ServerInfo, WorkerStatus};
-use crate::herder::Standalone;
+use crate::herder::Herder;
 use crate::metrics;
 
 /// The Kafka version that the API is compatible with. Clients decide by it what they may ask.
@@ -15,12 +15,12 @@ pub const KAFKA_VERSION: &str = "4.3.1";
 /// The commit of that version, as Java shows it.
 const KAFKA_COMMIT: &str = "26b251a451ce941d";
 
-pub(super) async fn server_info(State(herder): State<Standalone>) -> Json<ServerInfo> {
+pub(super) async fn server_info(State(herder): State<Herder>) -> Json<ServerInfo> {
     let kafka_cluster_id = herder.cluster_id().map(str::to_owned);
     Json(ServerInfo { version: KAFKA_VERSION, commit: KAFKA_COMMIT, kafka_cluster_id })
 }
 
-pub(super) async fn health(State(herder): State<Standalone>) -> (StatusCode, Json<WorkerStatus>) {
+pub(super) async fn health(State(herder): State<Herder>) -> (StatusCode, Json<WorkerStatus>) {
     if herder.is_ready() {
         let message = "Worker has completed startup and is ready to handle requests.";
         (StatusCode::OK, Json(WorkerStatus { status: "healthy", message }))
@@ -30,6 +30,6 @@ pub(super) async fn health(State(herder): State<Standalone>) -> (StatusCode, Jso
     }
 }
 
-pub(super) async fn metrics(State(herder): State<Standalone>) -> impl IntoResponse {
+pub(super) async fn metrics(State(herder): State<Herder>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render(&herder))
 }

@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 
 use super::model::{TaskInfo, TaskName, TaskState};
 use super::{Answer, RestError};
-use crate::herder::Standalone;
+use crate::herder::Herder;
 
-pub(super) async fn list(State(herder): State<Standalone>, Path(name): Path<String>) -> Answer<Vec<TaskInfo>> {
+pub(super) async fn list(State(herder): State<Herder>, Path(name): Path<String>) -> Answer<Vec<TaskInfo>> {
     let tasks = herder.info(&name)?.tasks.into_iter().enumerate();
     let info = |(task, config)| TaskInfo { id: TaskName { connector: name.clone(), task }, config };
     Ok(Json(tasks.map(info).collect()))
@@ -19,7 +19,7 @@ fn number(task: &str) -> Result<i32, RestError> {
     task.parse().map_err(|_| RestError::plain(StatusCode::NOT_FOUND))
 }
 
-pub(super) async fn status(State(herder): State<Standalone>, Path((name, task)): Path<(String, String)>) -> Answer<TaskState> {
+pub(super) async fn status(State(herder): State<Herder>, Path((name, task)): Path<(String, String)>) -> Answer<TaskState> {
     let task = number(&task)?;
     let status = herder.task_status(&name, task)?;
     let version = herder.status(&name)?.version;
@@ -28,7 +28,7 @@ pub(super) async fn status(State(herder): State<Standalone>, Path((name, task)):
 }
 
 pub(super) async fn restart(
-    State(herder): State<Standalone>,
+    State(herder): State<Herder>,
     Path((name, task)): Path<(String, String)>,
 ) -> Result<StatusCode, RestError> {
     herder.restart_task(&name, number(&task)?).await?;

@@ -30,14 +30,14 @@ impl Reply {
     }
 }
 
-async fn send(herder: &Standalone, request: Request) -> Reply {
+async fn send(herder: &Herder, request: Request) -> Reply {
     let response = router(herder.clone()).oneshot(request).await.expect("infallible");
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.expect("a body");
     Reply { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("UTF-8") }
 }
 
-async fn call(herder: &Standalone, method: &str, path: &str, body: Option<&str>) -> Reply {
+async fn call(herder: &Herder, method: &str, path: &str, body: Option<&str>) -> Reply {
     let request = Request::builder().method(method).uri(path).header("host", "worker:8083");
     let request = match body {
         Some(body) => request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_owned())),
@@ -46,7 +46,7 @@ async fn call(herder: &Standalone, method: &str, path: &str, body: Option<&str>)
     send(herder, request.expect("a request")).await
 }
 
-async fn get(herder: &Standalone, path: &str) -> Reply {
+async fn get(herder: &Herder, path: &str) -> Reply {
     call(herder, "GET", path, None).await
 }
 
@@ -58,7 +58,7 @@ fn config(extra: &Value) -> Value {
     config
 }
 
-async fn create(herder: &Standalone, name: &str, extra: Value) -> Reply {
+async fn create(herder: &Herder, name: &str, extra: Value) -> Reply {
     let body = json!({"name": name, "config": config(&extra)}).to_string();
     call(herder, "POST", "/connectors", Some(&body)).await
 }

@@ -258,7 +258,7 @@ impl<'a> Making<'a> {
             }
             Kind::Record(fields) => self.record(schema, fields, builder)?,
             Kind::Union(members) => self.union(members, builder)?,
-            Kind::Null => return Err(RecordError::data("Standalone null schemas are not supported by this converter")),
+            Kind::Null => return Err(RecordError::data("Herder null schemas are not supported by this converter")),
             Kind::Named(name) => return Err(RecordError::data(format!("the type {name} is not defined"))),
         })
     }

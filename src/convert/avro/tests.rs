@@ -205,7 +205,7 @@ fn schemas_that_no_columns_can_have_are_refused() {
         (&*deep, "DataException: a schema of more than 50000 columns, or more than 50 deep"),
         (recursive, "DataException: the schema is recursive: value.next.item is a n.Node in itself, which no column can be"),
         (&many, "DataException: a schema of more than 50000 columns, or more than 50 deep"),
-        ("\"null\"", "DataException: Standalone null schemas are not supported by this converter"),
+        ("\"null\"", "DataException: Herder null schemas are not supported by this converter"),
         (r#"{"type":"int","connect.type":"int9"}"#, "DataException: Connect type annotation for Avro int field is null"),
         (
             r#"{"type":"long","logicalType":"timestamp-millis","connect.version":2}"#,
