@@ -1,0 +1,1 @@
+//! What the topic of offsets is to a worker without sources.
