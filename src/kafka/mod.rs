@@ -5,6 +5,7 @@
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`produce`] sends records,
+//! - [`log`] follows a compacted topic and appends to it,
 //! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
 //! - [`error`] names what can go wrong by what the caller does about it.
 
@@ -13,6 +14,7 @@ pub mod cluster;
 pub mod error;
 pub mod fetch;
 pub mod java;
+pub mod log;
 pub mod pattern;
 pub mod produce;
 mod raw;
@@ -25,6 +27,7 @@ pub use client::{
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use log::{Log, LogError, LogSettings};
 pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};
