@@ -22,21 +22,36 @@ pub struct Worker {
     end: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     identified: JoinHandle<()>,
+    /// Its membership in a cluster.
+    member: Option<JoinHandle<Result<(), String>>>,
     /// How long what is under way may take to end.
     grace: Duration,
 }
 
 impl Worker {
-    /// Starts a worker that serves its API at `sockets`. It is not ready yet: see [`Herder::set_ready`].
+    /// Starts a worker that serves its API at `sockets`: one of a cluster if the configuration has the keys of one. Alone, it is not ready
+    /// yet: see [`Herder::set_ready`].
     ///
     /// # Errors
-    /// The state file cannot be read or written.
+    /// The state file cannot be read or written, or the configuration does not say how to reach the cluster.
     pub fn start(plugins: Plugins, config: WorkerConfig, sockets: Sockets) -> Result<Self, String> {
         let worker_id = config.advertised(sockets.port());
         let given = config.given.clone();
         let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
-        let herder = Herder::start(plugins, config, worker_id, starter)?;
+        let (herder, member) = match config.distributed.clone() {
+            None => (Herder::standalone(plugins, config, worker_id, starter)?, None),
+            Some(keys) => {
+                let places = keys.places(&given).map_err(|faults| faults.to_string())?;
+                let url = config.advertised_url(sockets.port());
+                let (herder, joining) = Herder::distributed(plugins, config, worker_id, url, starter);
+                let member = async move {
+                    let joined = joining.join(keys, places).await;
+                    joined.map_err(|e| e.to_string())
+                };
+                (herder, Some(tokio::spawn(member)))
+            }
+        };
         let (end, ended) = watch::channel(false);
         let ended = async move {
             let mut ended = ended;
@@ -45,7 +60,7 @@ impl Worker {
         let ended = ended.boxed().shared();
         let server = tokio::spawn(sockets.serve(herder.clone(), ended.clone()));
         let identified = tokio::spawn(identify(herder.clone(), given, ended));
-        Ok(Self { herder, end, server, identified, grace })
+        Ok(Self { herder, end, server, identified, member, grace })
     }
 
     /// Keeps its connectors.
@@ -56,8 +71,19 @@ impl Worker {
 
     /// Waits until the worker can do its work no longer, and says why.
     pub async fn failed(&mut self) -> String {
-        let ended = (&mut self.server).await;
-        format!("the REST server ended: {ended:?}")
+        let member = async {
+            match &mut self.member {
+                Some(member) => member.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = &mut self.server => format!("the REST server ended: {ended:?}"),
+            ended = member => match ended {
+                Ok(Err(why)) => why,
+                other => format!("the membership of the cluster ended: {other:?}"),
+            },
+        }
     }
 
     /// Ends all tasks and answers the requests under way, within `task.shutdown.graceful.timeout.ms`.

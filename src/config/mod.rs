@@ -6,6 +6,7 @@ mod worker;
 
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
+
 pub use worker::{WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.

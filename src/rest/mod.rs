@@ -4,6 +4,8 @@
 
 mod connectors;
 mod error;
+mod forward;
+mod internal;
 pub mod model;
 mod plugins;
 mod root;
@@ -13,7 +15,7 @@ use std::net::SocketAddr;
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn, map_request};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -51,12 +53,14 @@ pub fn router(herder: Herder) -> Router {
         .route(&under("resume"), put(connectors::resume))
         .route(&under("stop"), put(connectors::stop))
         .route(&under("restart"), post(connectors::restart))
-        .route(&under("tasks"), get(tasks::list))
+        .route(&under("tasks"), get(tasks::list).post(internal::put_tasks))
+        .route(&under("fence"), put(internal::fence))
         .route(&under("tasks/{task}/status"), get(tasks::status))
         .route(&under("tasks/{task}/restart"), post(tasks::restart))
         .route("/connector-plugins", get(plugins::list))
         .route("/connector-plugins/{class}/config", get(plugins::keys))
         .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
+        .route_layer(from_fn_with_state(herder.clone(), forward::forward))
         .route_layer(from_fn(negotiate))
         .route("/metrics", get(root::metrics))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
