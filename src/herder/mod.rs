@@ -2,10 +2,13 @@
 //!
 //! [`Herder`] is the herder of a single worker. [`connector_config`] says what configurations it takes, a `Connector`
 //! runs the tasks of one, [`connector_file`] reads those that the command line names, [`state_file`] lets connectors survive a restart.
+//! In a cluster [`protocol`] has what its members tell each other and [`assign`] decides who runs what.
 
+pub mod assign;
 mod connector;
 pub mod connector_config;
 pub mod connector_file;
+pub mod protocol;
 mod standalone;
 pub mod state_file;
 
