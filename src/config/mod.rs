@@ -2,6 +2,7 @@
 
 mod nearest;
 mod properties;
+pub mod provider;
 mod worker;
 
 pub use nearest::{hint_missing, nearest, unknown_key};
