@@ -58,7 +58,7 @@ fn values_are_resolved_where_tasks_start_and_never_shown() {
     validated["name"] = json!("v");
     validated["tasks.max"] = json!(format!("${{file:{root}/a.properties:wrong}}"));
     let (status, answer) = worker.put("/connector-plugins/FileStreamSink/config/validate", &validated);
-    assert_eq!((status, &answer["error_count"]), (200, &json!(1)), "{answer:#}");
+    assert_eq!((status, &answer["error_count"]), (200, &json!(2)), "{answer:#}");
     let value = |name: &str| -> Value {
         let configs = answer["configs"].as_array().into_iter().flatten();
         configs.map(|config| &config["value"]).find(|value| value["name"] == name).cloned().unwrap_or_default()
