@@ -3,6 +3,7 @@
 mod distributed;
 mod nearest;
 mod properties;
+pub mod provider;
 mod worker;
 
 pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};

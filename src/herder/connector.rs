@@ -7,7 +7,7 @@ use landfall_api::{Properties, SinkConnector, TaskMetrics};
 
 use super::standalone::Shared;
 use super::{Running, State, Status, TargetState, TaskCounts, TaskStatus};
-use crate::task::{TaskEvent, TaskId, TaskSpec};
+use crate::task::{Provision, TaskEvent, TaskId, TaskSpec};
 
 /// A connector.
 pub(super) struct Connector {
@@ -57,7 +57,7 @@ impl Connector {
             TargetState::Started => {
                 let (wanted, unchanged) = {
                     let inner = self.inner();
-                    let wanted = inner.task_configs();
+                    let wanted = inner.task_configs(&shared.provision);
                     let unchanged = inner.tasks.iter().map(|slot| &slot.properties).eq(&wanted);
                     (wanted, unchanged)
                 };
@@ -131,6 +131,7 @@ impl Connector {
                 worker: shared.worker.given.clone(),
                 worker_id: shared.worker_id.clone(),
                 properties: slot.properties.clone(),
+                provision: shared.provision.clone(),
                 paused,
                 runtime: shared.runtime.clone(),
                 memory: shared.memory.clone(),
@@ -204,8 +205,9 @@ impl Inner {
     }
 
     /// Every task of a sink gets the connector's configuration, and the name of Java's task class.
-    fn task_configs(&self) -> Vec<Properties> {
-        let count = self.config.get("tasks.max").and_then(|n| n.trim().parse().ok()).unwrap_or(1);
+    fn task_configs(&self, provision: &Provision) -> Vec<Properties> {
+        let tasks_max = provision.value(&self.config, "tasks.max");
+        let count = tasks_max.and_then(|n| n.trim().parse().ok()).unwrap_or(1);
         let mut config = self.config.clone();
         let class = self.sink.class();
         config.insert("task.class".into(), format!("{}Task", class.strip_suffix("Connector").unwrap_or(class)));

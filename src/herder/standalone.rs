@@ -17,6 +17,7 @@ use super::state_file::{StateFile, Stored};
 use super::{Connector, Error, Info, Starter, State, Status, TargetState, TaskCounts, TaskStatus};
 use crate::config::WorkerConfig;
 use crate::plugins::Plugins;
+use crate::task::Provision;
 
 /// The bytes that librdkafka fetches ahead, at least, however many tasks there are.
 const LEAST_QUEUE: usize = 1 << 20;
@@ -69,6 +70,7 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     pub(super) starter: Starter,
     pub(super) starts: Starts,
+    pub(super) provision: Arc<Provision>,
     /// What all tasks share.
     pub(super) memory: Arc<Memory>,
     connectors: RwLock<BTreeMap<String, Arc<Connector>>>,
@@ -132,8 +134,10 @@ impl Herder {
             None => (None, BTreeMap::new()),
         };
         let memory = Memory::new(worker.memory());
+        let provision = Arc::new(Provision::of(&worker));
         let shared = Arc::new(Shared {
             plugins,
+            provision,
             worker,
             worker_id,
             runtime: Handle::current(),
@@ -211,6 +215,12 @@ impl Herder {
     #[must_use]
     pub fn worker(&self) -> &landfall_api::Properties {
         &self.shared.worker.given
+    }
+
+    /// What tasks get from config providers.
+    #[must_use]
+    pub fn provision(&self) -> &Arc<Provision> {
+        &self.shared.provision
     }
 
     /// How often connectors and tasks were started.
