@@ -13,7 +13,7 @@ use crate::herder::Herder;
 use crate::kafka;
 use crate::plugins::Plugins;
 use crate::rest::Sockets;
-use crate::task::TaskHandle;
+use crate::task::{TaskHandle, TaskId};
 
 /// A running worker. [`stop`](Self::stop) it; dropped, it is left to itself.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct Worker {
     identified: JoinHandle<()>,
     /// Its membership in a cluster.
     member: Option<JoinHandle<Result<(), String>>>,
+    reloading: JoinHandle<()>,
     /// How long what is under way may take to end.
     grace: Duration,
 }
@@ -60,7 +61,8 @@ impl Worker {
         let ended = ended.boxed().shared();
         let server = tokio::spawn(sockets.serve(herder.clone(), ended.clone()));
         let identified = tokio::spawn(identify(herder.clone(), given, ended));
-        Ok(Self { herder, end, server, identified, member, grace })
+        let reloading = tokio::spawn(reload(herder.clone()));
+        Ok(Self { herder, end, server, identified, member, reloading, grace })
     }
 
     /// Keeps its connectors.
@@ -90,6 +92,7 @@ impl Worker {
     pub async fn stop(self) {
         tracing::info!("stopping");
         let _ = self.end.send(true);
+        self.reloading.abort();
         self.herder.stop().await;
         if !self.server.is_finished() && tokio::time::timeout(self.grace, self.server).await.is_err() {
             tracing::warn!("requests under way are left without an answer");
@@ -110,5 +113,21 @@ async fn identify(herder: Herder, worker: Arc<Properties>, ended: impl Future<Ou
             Err(e) => tracing::error!("the brokers cannot be asked for the id of their cluster: {e}"),
         },
         () = ended => {}
+    }
+}
+
+/// Starts tasks again whose config providers give other values than they have started with.
+async fn reload(herder: Herder) {
+    let Some(period) = herder.provision().period() else { return };
+    loop {
+        tokio::time::sleep(period).await;
+        let provision = herder.provision().clone();
+        let outdated = tokio::task::spawn_blocking(move || provision.outdated()).await;
+        for TaskId { connector, task } in outdated.unwrap_or_default() {
+            let number = i32::try_from(task).unwrap_or(i32::MAX);
+            if let Err(error) = herder.restart_task(&connector, number).await {
+                tracing::warn!("task {connector}-{task} does not start again: {error}");
+            }
+        }
     }
 }

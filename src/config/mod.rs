@@ -1,9 +1,12 @@
 //! The worker's properties, by their Java names. Only this module reads files of properties and the environment.
 
+mod distributed;
 mod nearest;
 mod properties;
+pub mod provider;
 mod worker;
 
+pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
 

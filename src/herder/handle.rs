@@ -25,6 +25,7 @@ use crate::config::WorkerConfig;
 use crate::plugins::Plugins;
 use crate::state::StatusRecord;
 use crate::state::status::records;
+use crate::task::Provision;
 
 /// The bytes that librdkafka fetches ahead, at least, however many tasks there are.
 const LEAST_QUEUE: usize = 1 << 20;
@@ -62,6 +63,7 @@ pub(super) struct Shared {
     pub(super) runtime: Handle,
     pub(super) starter: Starter,
     pub(super) starts: Starts,
+    pub(super) provision: Arc<Provision>,
     /// What all tasks share.
     pub(super) memory: Arc<Memory>,
     pub(super) configs: Configs,
@@ -84,7 +86,9 @@ impl Shared {
         cluster: Option<Cluster>,
     ) -> Arc<Self> {
         let memory = Memory::new(worker.memory());
+        let provision = Arc::new(Provision::of(&worker));
         Arc::new(Self {
+            provision,
             plugins,
             worker,
             worker_id,
@@ -248,6 +252,12 @@ impl Herder {
         let accepted = self.shared.worker.distributed.as_ref().map_or(&[][..], |keys| &keys.inter_worker_verification_algorithms);
         let key = self.shared.configs.look(|configs| configs.session_key().cloned());
         verify(signature, algorithm, accepted, key.as_ref(), body)
+    }
+
+    /// What tasks get from config providers.
+    #[must_use]
+    pub fn provision(&self) -> &Arc<Provision> {
+        &self.shared.provision
     }
 
     /// How often connectors and tasks were started.

@@ -220,7 +220,10 @@ impl Herder {
         let configs = self.shared.configs.now();
         let Some(config) = configs.config(name) else { return Ok(()) };
         let Ok(sink) = self.shared.sink_of(config) else { return Ok(()) };
-        let tasks = task_configs(sink.class(), &given(config));
+        let config = given(config);
+        let tasks_max = self.shared.provision.value(&config, "tasks.max");
+        let count = tasks_max.and_then(|n| n.trim().parse().ok()).unwrap_or(1);
+        let tasks = task_configs(sink.class(), config, count);
         if !configs.is_inconsistent(name) && configs.tasks(name).map(|(_, task)| task).eq(&tasks) {
             return Ok(());
         }
@@ -307,9 +310,7 @@ fn submitted(properties: Properties) -> Submitted {
 }
 
 /// Every task of a sink gets the connector's configuration, and the name of Java's task class.
-fn task_configs(class: &str, config: &Properties) -> Vec<Properties> {
-    let count = config.get("tasks.max").and_then(|n| n.trim().parse().ok()).unwrap_or(1);
-    let mut config = config.clone();
+fn task_configs(class: &str, mut config: Properties, count: usize) -> Vec<Properties> {
     config.insert("task.class".into(), format!("{}Task", class.strip_suffix("Connector").unwrap_or(class)));
     vec![config; count]
 }

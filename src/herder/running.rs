@@ -187,6 +187,7 @@ impl Local {
             worker: shared.worker.given.clone(),
             worker_id: shared.worker_id.clone(),
             properties,
+            provision: shared.provision.clone(),
             paused,
             runtime: shared.runtime.clone(),
             memory: shared.memory.clone(),

@@ -476,7 +476,12 @@ fn make(settings: &LogSettings, admin: &Admin, given_up: &mut dyn FnMut() -> boo
     let begun = Instant::now();
     loop {
         let (partitions, copies) = (settings.partitions, settings.replication);
-        match admin.create_topic(topic, partitions, copies, topic_settings.iter().copied(), ANSWER) {
+        // Looked at first, in a way that makes no broker make it: it may be there and making it not be allowed.
+        let made = admin.has_topic(topic, ANSWER).and_then(|there| match there {
+            true => Ok(false),
+            false => admin.create_topic(topic, partitions, copies, topic_settings.iter().copied(), ANSWER),
+        });
+        match made {
             Ok(true) => {
                 tracing::info!("made topic {topic} for {purpose}");
                 break;
@@ -486,8 +491,7 @@ fn make(settings: &LogSettings, admin: &Admin, given_up: &mut dyn FnMut() -> boo
                 break;
             }
             Err(error) if NOT_FOR_US.contains(&error.code) => {
-                tracing::info!("cannot make topic {topic} ({error}): it has to be there, or brokers make it by themselves");
-                check_policy(settings, admin);
+                tracing::info!("cannot make topic {topic}: {error}");
                 break;
             }
             Err(error) => {
@@ -495,7 +499,7 @@ fn make(settings: &LogSettings, admin: &Admin, given_up: &mut dyn FnMut() -> boo
                 if !passes || given_up() || begun.elapsed() >= MAKING {
                     return Err(failed(topic, error));
                 }
-                tracing::warn!("cannot make topic {topic}: {error}; trying again");
+                tracing::warn!("cannot look whether topic {topic} is there, or make it: {error}; trying again");
                 thread::sleep(ASK_AGAIN * 4);
             }
         }

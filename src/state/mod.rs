@@ -1,12 +1,12 @@
 //! What a cluster of workers keeps in its internal topics, as state that records make and as the records that make it.
 //!
-//! [`config`] is what is to run, [`status`] what is running, [`offsets`] what the topic of offsets is to a worker without sources.
-//! All of it is pure: `kafka::log` brings the records and takes them away.
+//! [`config`] is what is to run, [`status`] what is running; [`topics`] says which topics they are. All of it is pure:
+//! [`log`](crate::kafka::log) brings the records and takes them away.
 
 pub mod config;
 mod json;
-pub mod offsets;
 pub mod status;
+pub mod topics;
 
 pub use config::{Change, ConfigState, RestartRequest, SessionKey};
 pub use status::{StatusRecord, Statuses, TopicStatus};

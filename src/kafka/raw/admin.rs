@@ -2,12 +2,12 @@
 
 use std::ffi::{CString, c_char, c_int};
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_api::TopicPartition;
 use rdkafka_sys as rd;
 
-use super::directory::{partitions, topics};
+use super::directory::{broker, partitions, topics};
 use super::events::Events;
 use super::list::List;
 use super::{error, first_fault, milliseconds, owned, text, timed_out};
@@ -74,12 +74,17 @@ impl Admin {
     /// A setting of the topic `name`; None if brokers do not tell it.
     pub(in crate::kafka) fn topic_setting(&self, name: &str, key: &str, timeout: Duration) -> Result<Option<String>, KafkaError> {
         let name = CString::new(name).map_err(|_| KafkaError::configuration(format!("{name:?} cannot be a topic")))?;
+        let begun = Instant::now();
+        // Any broker can tell. Left to itself, the client waits for the controller, which the embedded broker does not name.
+        let broker = broker(self.0.rk, timeout)?;
+        let timeout = timeout.saturating_sub(begun.elapsed());
         // SAFETY: the name is copied; the resource is ours. What is read belongs to the event: the result has resources, and each has
         // entries, whose texts live as long.
         unsafe {
             let resource = rd::rd_kafka_ConfigResource_new(rd::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, name.as_ptr());
             let what = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
             let answer = self.ask(what, timeout, "the topic's settings were not told", |options, queue| {
+                rd::rd_kafka_AdminOptions_set_broker(options, broker, ptr::null_mut(), 0);
                 rd::rd_kafka_DescribeConfigs(self.0.rk.as_ptr(), [resource].as_mut_ptr(), 1, options, queue);
             });
             rd::rd_kafka_ConfigResource_destroy(resource);
@@ -139,7 +144,7 @@ impl Admin {
         what: rd::rd_kafka_admin_op_t,
         timeout: Duration,
         missing: &str,
-        send: impl FnOnce(*const rd::rd_kafka_AdminOptions_t, *mut rd::rd_kafka_queue_t),
+        send: impl FnOnce(*mut rd::rd_kafka_AdminOptions_t, *mut rd::rd_kafka_queue_t),
     ) -> Result<Answer, KafkaError> {
         let rk = self.0.rk.as_ptr();
         // SAFETY: options, queue and event are ours. Options that an operation does not have are refused without harm.

@@ -29,25 +29,13 @@ impl Directory {
         topics(self.0.rk, timeout)
     }
 
-    /// The number of a broker that answers.
-    fn broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
-        let mut metadata = ptr::null();
-        // SAFETY: the metadata is ours when there is no error.
-        unsafe {
-            check(rd::rd_kafka_metadata(self.0.rk.as_ptr(), 0, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
-            let broker = (*metadata).orig_broker_id;
-            rd::rd_kafka_metadata_destroy(metadata);
-            Ok(broker)
-        }
-    }
-
     /// The ids of those of `topics` that exist and whose broker gives ids.
     pub(in crate::kafka) fn ids(&self, topics: &[&str], timeout: Duration) -> Result<Vec<(String, TopicId)>, KafkaError> {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
         let begun = Instant::now();
-        let broker = self.broker(timeout)?;
+        let broker = broker(self.0.rk, timeout)?;
         let timeout = timeout.saturating_sub(begun.elapsed());
         let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
         let mut names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
@@ -74,6 +62,18 @@ impl Directory {
             rd::rd_kafka_TopicCollection_destroy(collection);
             answer
         }
+    }
+}
+
+/// The number of a broker that answers.
+pub(super) fn broker(rk: NonNull<rd::rd_kafka_t>, timeout: Duration) -> Result<i32, KafkaError> {
+    let mut metadata = ptr::null();
+    // SAFETY: the metadata is ours when there is no error.
+    unsafe {
+        check(rd::rd_kafka_metadata(rk.as_ptr(), 0, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
+        let broker = (*metadata).orig_broker_id;
+        rd::rd_kafka_metadata_destroy(metadata);
+        Ok(broker)
     }
 }
 

@@ -1,1 +1,0 @@
-//! What the topic of offsets is to a worker without sources.
