@@ -5,6 +5,7 @@
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`produce`] sends records,
+//! - [`group`] is a member of a group of Connect workers,
 //! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
 //! - [`error`] names what can go wrong by what the caller does about it.
 
@@ -12,11 +13,13 @@ pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+pub mod group;
 pub mod java;
 pub mod pattern;
 pub mod produce;
 mod raw;
 mod security;
+mod wire;
 pub mod topics;
 
 pub use client::{
@@ -25,6 +28,7 @@ pub use client::{
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use group::{Group, GroupEvent, GroupSettings};
 pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};
