@@ -6,6 +6,7 @@
 mod connector;
 pub mod connector_config;
 pub mod connector_file;
+pub mod offsets;
 mod standalone;
 pub mod state_file;
 

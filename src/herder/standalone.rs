@@ -35,7 +35,7 @@ pub struct Restart {
 /// The herder. Clones are the same herder.
 #[derive(Clone)]
 pub struct Herder {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl fmt::Debug for Herder {
@@ -96,7 +96,7 @@ impl Shared {
         self.connectors.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    fn get(&self, name: &str) -> Option<Arc<Connector>> {
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Connector>> {
         self.connectors.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
@@ -454,7 +454,7 @@ impl Herder {
     }
 
     /// Runs `operation` on the connector `name` when it is its turn.
-    async fn on<T: Send + 'static>(
+    pub(super) async fn on<T: Send + 'static>(
         &self,
         name: &str,
         unknown: String,

@@ -4,6 +4,7 @@
 //! - [`java`] has what Java declares of it,
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
+//! - [`groups`] changes the offsets of a group from outside,
 //! - [`produce`] sends records,
 //! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
 //! - [`error`] names what can go wrong by what the caller does about it.
@@ -12,6 +13,7 @@ pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+pub mod groups;
 pub mod java;
 pub mod pattern;
 pub mod produce;
@@ -20,10 +22,12 @@ mod security;
 pub mod topics;
 
 pub use client::{
-    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, producer_properties,
+    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties,
+    offsets_admin_properties, producer_properties,
 };
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
+pub use groups::GroupOffsets;
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
 pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;

@@ -5,6 +5,7 @@
 mod connectors;
 mod error;
 pub mod model;
+mod offsets;
 mod plugins;
 mod root;
 mod tasks;
@@ -51,6 +52,7 @@ pub fn router(herder: Herder) -> Router {
         .route(&under("resume"), put(connectors::resume))
         .route(&under("stop"), put(connectors::stop))
         .route(&under("restart"), post(connectors::restart))
+        .route(&under("offsets"), get(offsets::get).patch(offsets::alter).delete(offsets::reset))
         .route(&under("tasks"), get(tasks::list))
         .route(&under("tasks/{task}/status"), get(tasks::status))
         .route(&under("tasks/{task}/restart"), post(tasks::restart))

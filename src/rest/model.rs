@@ -248,15 +248,15 @@ pub fn no_config(called: &str, variable: &str) -> RestError {
 }
 
 /// Java's words, and what it means.
-fn null(called: &str, variable: &str, why: &str) -> RestError {
+pub(super) fn null(called: &str, variable: &str, why: &str) -> RestError {
     internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null: {why}"))
 }
 
-fn internal(message: impl Into<String>) -> RestError {
+pub(super) fn internal(message: impl Into<String>) -> RestError {
     RestError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
 }
 
-fn json(body: &[u8]) -> Result<Value, RestError> {
+pub(super) fn json(body: &[u8]) -> Result<Value, RestError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {
         return Ok(Value::Null);
@@ -285,7 +285,7 @@ fn scalar(value: Value, chain: &str) -> Result<Option<String>, RestError> {
     })
 }
 
-fn cannot(wanted: &str, got: &Value) -> RestError {
+pub(super) fn cannot(wanted: &str, got: &Value) -> RestError {
     let (kind, token) = match got {
         Value::Array(_) => ("Array", "JsonToken.START_ARRAY"),
         Value::Object(_) => ("Object", "JsonToken.START_OBJECT"),
