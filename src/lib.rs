@@ -9,6 +9,7 @@
 //! - [`config`] reads the worker's properties,
 //! - [`herder`] keeps connectors and their tasks,
 //! - [`rest`] is how users talk to it,
+//! - [`log_levels`] says what it logs,
 //! - [`metrics`] is how dashboards do,
 //! - [`worker`] is all of this together,
 //! - [`broker`] is a Kafka for those who have none,
@@ -22,6 +23,7 @@ pub mod convert;
 pub mod demo;
 pub mod herder;
 pub mod kafka;
+pub mod log_levels;
 pub mod metrics;
 pub mod plugins;
 pub mod rest;

@@ -136,6 +136,7 @@ impl Connector {
                 memory: shared.memory.clone(),
                 queue: 0,
                 metrics: slot.metrics.clone(),
+                used: shared.worker.keys.topic_tracking_enable.then(|| shared.topics.listener()),
                 report: Arc::new(move |id, event| {
                     if let Some(connector) = connector.upgrade() {
                         connector.report(id, start, event);

@@ -6,9 +6,11 @@
 mod connector;
 pub mod connector_config;
 pub mod connector_file;
+mod loggers;
 pub mod offsets;
 mod standalone;
 pub mod state_file;
+pub mod topics;
 
 use std::fmt;
 use std::sync::Arc;

@@ -15,7 +15,9 @@ use tokio::sync::OwnedMutexGuard;
 use super::connector_config::{Checked, Secrets, Submitted, check};
 use super::state_file::{StateFile, Stored};
 use super::{Connector, Error, Info, Starter, State, Status, TargetState, TaskCounts, TaskStatus};
-use crate::config::WorkerConfig;
+use super::topics::ActiveTopics;
+use crate::config::{WorkerConfig, WorkerKeys};
+use crate::log_levels::Loggers;
 use crate::plugins::Plugins;
 
 /// The bytes that librdkafka fetches ahead, at least, however many tasks there are.
@@ -71,6 +73,8 @@ pub(super) struct Shared {
     pub(super) starts: Starts,
     /// What all tasks share.
     pub(super) memory: Arc<Memory>,
+    pub(super) topics: Arc<ActiveTopics>,
+    pub(super) loggers: Loggers,
     connectors: RwLock<BTreeMap<String, Arc<Connector>>>,
     state_file: Option<StateFile>,
     /// Connectors of the state file that this worker does not take: they stay in the file.
@@ -140,6 +144,8 @@ impl Herder {
             starter,
             starts: Starts::default(),
             memory,
+            topics: Arc::default(),
+            loggers: Loggers::default(),
             connectors: RwLock::default(),
             state_file,
             refused: Mutex::default(),
@@ -211,6 +217,12 @@ impl Herder {
     #[must_use]
     pub fn worker(&self) -> &landfall_api::Properties {
         &self.shared.worker.given
+    }
+
+    /// What they mean.
+    #[must_use]
+    pub fn keys(&self) -> &WorkerKeys {
+        &self.shared.worker.keys
     }
 
     /// How often connectors and tasks were started.
@@ -387,6 +399,7 @@ impl Herder {
             connector.inner().deleted = true;
             herder.shared.connectors.write().unwrap_or_else(PoisonError::into_inner).remove(&connector.name);
             herder.shared.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(&connector.name);
+            herder.shared.topics.reset(&connector.name);
             tracing::info!(connector = %connector.name, "deleted");
             herder.shared.remember()
         })

@@ -4,11 +4,13 @@
 
 mod connectors;
 mod error;
+mod loggers;
 pub mod model;
 mod offsets;
 mod plugins;
 mod root;
 mod tasks;
+mod topics;
 
 use std::net::SocketAddr;
 
@@ -53,6 +55,10 @@ pub fn router(herder: Herder) -> Router {
         .route(&under("stop"), put(connectors::stop))
         .route(&under("restart"), post(connectors::restart))
         .route(&under("offsets"), get(offsets::get).patch(offsets::alter).delete(offsets::reset))
+        .route(&under("topics"), get(topics::get))
+        .route(&under("topics/reset"), put(topics::reset))
+        .route("/admin/loggers", get(loggers::list))
+        .route("/admin/loggers/{logger}", get(loggers::get).put(loggers::set))
         .route(&under("tasks"), get(tasks::list))
         .route(&under("tasks/{task}/status"), get(tasks::status))
         .route(&under("tasks/{task}/restart"), post(tasks::restart))
