@@ -337,7 +337,10 @@ mod tests {
         assert_eq!(set(&loggers, "com.example", "OFF").len(), 3);
         assert!(!loggers.all().contains_key("com.example.New") && loggers.all().contains_key("com.azure"));
         assert!(set(&loggers, "ROOT", "WARN").contains(&"root".to_owned()));
-        assert_eq!((level(&loggers, "root"), level(&loggers, ""), level(&loggers, "com.example.New")), (Level::Warn, Level::Warn, Level::Warn));
+        assert_eq!(
+            (level(&loggers, "root"), level(&loggers, ""), level(&loggers, "com.example.New")),
+            (Level::Warn, Level::Warn, Level::Warn)
+        );
         assert_eq!(text(&loggers), "warn");
     }
 
@@ -346,13 +349,19 @@ mod tests {
         let loggers = Loggers::of("info,azure_core=warn,landfall::convert::avro=trace");
         assert_eq!((level(&loggers, "com.azure"), level(&loggers, "org.apache.kafka.connect")), (Level::Warn, Level::Info));
         set(&loggers, "org.apache.kafka.connect.runtime.WorkerSinkTask", "DEBUG");
-        assert_eq!(text(&loggers), "info,azure_core=warn,landfall::convert::avro=trace,landfall::task=debug,landfall::task::dead_letter=info,landfall::task::tolerance=info");
+        assert_eq!(
+            text(&loggers),
+            "info,azure_core=warn,landfall::convert::avro=trace,landfall::task=debug,landfall::task::dead_letter=info,landfall::task::tolerance=info"
+        );
         set(&loggers, "org.apache.kafka.connect.runtime.rest.RestServer", "DEBUG");
         assert!(!text(&loggers).contains("landfall::rest"), "{}", text(&loggers));
         set(&loggers, "org.apache.kafka", "ERROR");
         let errors = text(&loggers);
         assert!(errors.starts_with("info,azure_core=warn,landfall::kafka=error,librdkafka=error,landfall=error,"), "{errors}");
-        assert!(!errors.contains("trace") && !errors.contains("debug") && errors.contains(",landfall::convert::registry=info"), "{errors}");
+        assert!(
+            !errors.contains("trace") && !errors.contains("debug") && errors.contains(",landfall::convert::registry=info"),
+            "{errors}"
+        );
         set(&loggers, "landfall::rest", "FATAL");
         assert!(text(&loggers).ends_with(",landfall::rest=error"), "{}", text(&loggers));
     }

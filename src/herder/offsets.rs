@@ -238,9 +238,7 @@ mod tests {
 
     #[test]
     fn numbers_and_their_texts_are_offsets() {
-        let with = |partition: Value, offset: Value| {
-            json!({"partition": {"kafka_topic": "t", "kafka_partition": partition, "x": 1}, "offset": {"kafka_offset": offset, "x": 1}})
-        };
+        let with = |partition: Value, offset: Value| json!({"partition": {"kafka_topic": "t", "kafka_partition": partition, "x": 1}, "offset": {"kafka_offset": offset, "x": 1}});
         for (partition, offset) in [(json!(3), json!(7)), (json!("3"), json!("7"))] {
             assert_eq!(read(with(partition, offset)), Ok((TopicPartition::new("t", 3), Some(7))));
         }
@@ -285,7 +283,10 @@ mod tests {
     fn what_is_done_is_said_with_what_is_left_to_do() {
         assert_eq!(done("reset", AlteredOffsets::Obeyed), "The offsets for this connector have been reset successfully");
         let text = done("altered", AlteredOffsets::OfGroup("Do this."));
-        assert!(text.starts_with("The Connect framework-managed offsets for this connector have been altered successfully. "), "{text}");
+        assert!(
+            text.starts_with("The Connect framework-managed offsets for this connector have been altered successfully. "),
+            "{text}"
+        );
         assert!(text.ends_with("manually altered in the system that the connector uses. Do this."), "{text}");
     }
 }

@@ -14,8 +14,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::connector_config::{Checked, Secrets, Submitted, check};
 use super::state_file::{StateFile, Stored};
-use super::{Connector, Error, Info, Starter, State, Status, TargetState, TaskCounts, TaskStatus};
 use super::topics::ActiveTopics;
+use super::{Connector, Error, Info, Starter, State, Status, TargetState, TaskCounts, TaskStatus};
 use crate::config::{WorkerConfig, WorkerKeys};
 use crate::log_levels::Loggers;
 use crate::plugins::Plugins;
@@ -188,6 +188,13 @@ impl Herder {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.shared.ready.load(Ordering::Acquire)
+    }
+
+    /// Resolves once the herder can do what it is asked to.
+    pub async fn health_check(&self) {
+        let herder = self.clone();
+        // Answers when threads that block are to be had, and no lock is held for good.
+        let _ = tokio::task::spawn_blocking(move || herder.names().len()).await;
     }
 
     /// Takes up the id of the Kafka cluster, once it is known.

@@ -22,13 +22,13 @@ mod security;
 pub mod topics;
 
 pub use client::{
-    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties,
-    offsets_admin_properties, producer_properties,
+    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, offsets_admin_properties,
+    producer_properties,
 };
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
-pub use groups::GroupOffsets;
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use groups::GroupOffsets;
 pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};

@@ -28,8 +28,7 @@ pub(super) async fn set(
     body: Bytes,
 ) -> Result<Response, RestError> {
     let why = "the request has no body, it must be {\"level\": \"…\"}";
-    let mut asked =
-        model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "levelMap", why))?;
+    let mut asked = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "levelMap", why))?;
     let Some(text) = asked.remove("level").flatten() else {
         return Err(RestError::new(StatusCode::BAD_REQUEST, "Desired 'level' parameter was not specified in request."));
     };
@@ -44,7 +43,9 @@ pub(super) async fn set(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if !scope.eq_ignore_ascii_case("worker") {
-        tracing::warn!("a level is to be set in the scope {scope:?}, which is neither worker nor cluster, and is taken for worker");
+        tracing::warn!(
+            "a level is to be set in the scope {scope:?}, which is neither worker nor cluster, and is taken for worker"
+        );
     }
     Ok(Json(herder.loggers().set(&name, level).map_err(model::internal)?).into_response())
 }

@@ -23,7 +23,7 @@ pub struct ServerInfo {
 /// `WorkerStatus`.
 #[derive(Debug, Serialize)]
 pub struct WorkerStatus {
-    /// healthy or starting.
+    /// healthy, starting or unhealthy.
     pub status: &'static str,
     /// The same for people.
     pub message: &'static str,

@@ -125,13 +125,28 @@ mod tests {
             assert_eq!(parse(none.as_bytes()), Ok(Vec::new()), "{none}");
         }
         for (body, expected) in [
-            ("", "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets.offsets()\" because \"offsets\" is null"),
+            (
+                "",
+                "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets.offsets()\" because \"offsets\" is null",
+            ),
             ("null", "Cannot invoke"),
-            ("[]", "Cannot deserialize value of type `org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets` from Array value"),
+            (
+                "[]",
+                "Cannot deserialize value of type `org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets` from Array value",
+            ),
             (r#"{"offsets": "x"}"#, "Cannot deserialize value of type `java.util.ArrayList<org.apache.kafka.connect."),
-            (r#"{"offsets": [], "x": 1}"#, "Unrecognized field \"x\" (class org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets)"),
-            (r#"{"offsets": [{"x": 1}]}"#, "Unrecognized field \"x\" (class org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset)"),
-            (r#"{"offsets": [{"partition": []}]}"#, "Cannot deserialize value of type `java.util.LinkedHashMap<java.lang.String,java.lang.Object>`"),
+            (
+                r#"{"offsets": [], "x": 1}"#,
+                "Unrecognized field \"x\" (class org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets)",
+            ),
+            (
+                r#"{"offsets": [{"x": 1}]}"#,
+                "Unrecognized field \"x\" (class org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset)",
+            ),
+            (
+                r#"{"offsets": [{"partition": []}]}"#,
+                "Cannot deserialize value of type `java.util.LinkedHashMap<java.lang.String,java.lang.Object>`",
+            ),
         ] {
             let error = parse(body.as_bytes()).expect_err(body);
             assert!(error.status == StatusCode::INTERNAL_SERVER_ERROR && error.message.starts_with(expected), "{error:?}");

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use azure_core::http::Url;
 use landfall_api::config::Class;
-use landfall_api::{
-    AlteredOffsets, Batch, Faults, Key, NewOffsets, Properties, SinkTask, TaskContext, TaskError, Width, config,
-};
+use landfall_api::{AlteredOffsets, Batch, Faults, Key, NewOffsets, Properties, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::columns::Refusals;
 use landfall_lake::commit::keys::CommitKeys;
 use landfall_lake::commit::start::ExternalReset;

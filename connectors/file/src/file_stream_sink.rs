@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    AlteredOffsets, Batch, Faults, Key, NewOffsets, Offset, Opened, Opening, Properties, RecordError, Refuse, SinkConnector, SinkTask, TaskContext,
-    TaskError, TopicPartition, Width, config,
+    AlteredOffsets, Batch, Faults, Key, NewOffsets, Offset, Opened, Opening, Properties, RecordError, Refuse, SinkConnector,
+    SinkTask, TaskContext, TaskError, TopicPartition, Width, config,
 };
 
 use crate::java_text::Printer;
