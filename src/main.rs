@@ -12,6 +12,7 @@ use landfall::herder::Herder;
 use landfall::herder::connector_config::{converter_faults, converter_warnings};
 use landfall::herder::connector_file::ConnectorFile;
 use landfall::kafka::consumer_faults;
+use landfall::log_levels;
 use landfall::plugins::Plugins;
 use landfall::rest::Sockets;
 use landfall::worker::Worker;
@@ -78,7 +79,15 @@ fn main() -> ExitCode {
         stderr()
     };
     match check_log_level(&level).and_then(|()| EnvFilter::try_new(&level).map_err(|e| e.to_string())) {
-        Ok(filter) => tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).init(),
+        Ok(filter) => {
+            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).with_filter_reloading();
+            let reload = subscriber.reload_handle();
+            log_levels::install(&level, move |directives| {
+                let filter = EnvFilter::try_new(directives).map_err(|e| e.to_string())?;
+                reload.reload(filter).map_err(|e| e.to_string())
+            });
+            subscriber.init();
+        }
         Err(e) => return tell(End(2, format!("not a log level in --log-level or {LOG_VARIABLE}: {level}: {e}"))),
     }
     let result = match command {
@@ -159,8 +168,8 @@ async fn run(
     connectors: Vec<ConnectorFile>,
     mut interrupted: oneshot::Receiver<()>,
 ) -> Result<(), End> {
-    let sockets = Sockets::bind(&config.keys.listeners).await;
-    let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in listeners")))?;
+    let sockets = Sockets::bind(&config.keys.listeners, config.keys.admin_listeners.as_deref()).await;
+    let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in listeners or admin.listeners")))?;
     let mut worker = Worker::start(plugins, config, sockets).map_err(|e| End(1, e))?;
     let herder = worker.herder().clone();
     let result = tokio::select! {

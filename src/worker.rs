@@ -12,7 +12,7 @@ use crate::config::WorkerConfig;
 use crate::herder::Herder;
 use crate::kafka;
 use crate::plugins::Plugins;
-use crate::rest::Sockets;
+use crate::rest::{Guard, Sockets};
 use crate::task::{TaskHandle, TaskId};
 
 /// A running worker. [`stop`](Self::stop) it; dropped, it is left to itself.
@@ -34,10 +34,12 @@ impl Worker {
     /// yet: see [`Herder::set_ready`].
     ///
     /// # Errors
-    /// The state file cannot be read or written, or the configuration does not say how to reach the cluster.
+    /// The state file cannot be read or written, the file of users cannot be read, or the configuration does not say how to reach the
+    /// cluster.
     pub fn start(plugins: Plugins, config: WorkerConfig, sockets: Sockets) -> Result<Self, String> {
         let worker_id = config.advertised(sockets.port());
         let given = config.given.clone();
+        let guard = Guard::of(&config.keys)?;
         let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
         let (herder, member) = match config.distributed.clone() {
@@ -59,7 +61,7 @@ impl Worker {
             let _ = ended.wait_for(|ended| *ended).await;
         };
         let ended = ended.boxed().shared();
-        let server = tokio::spawn(sockets.serve(herder.clone(), ended.clone()));
+        let server = tokio::spawn(sockets.serve(herder.clone(), guard, ended.clone()));
         let identified = tokio::spawn(identify(herder.clone(), given, ended));
         let reloading = tokio::spawn(reload(herder.clone()));
         Ok(Self { herder, end, server, identified, member, reloading, grace })

@@ -126,11 +126,11 @@ fn listener(port: u16) -> String {
 
 /// The sockets of the REST API, and whether they are elsewhere than usual.
 async fn listen(port: Option<u16>) -> Result<(Sockets, bool), String> {
-    let bound = Sockets::bind(&[listener(port.unwrap_or(PORT))]).await;
+    let bound = Sockets::bind(&[listener(port.unwrap_or(PORT))], None).await;
     match (bound, port) {
         (Ok(sockets), _) => Ok((sockets, false)),
         (Err(why), Some(_)) => Err(format!("{why}; give another --port, or 0 for any that is free")),
-        (Err(_), None) => Sockets::bind(&[listener(0)]).await.map(|sockets| (sockets, true)),
+        (Err(_), None) => Sockets::bind(&[listener(0)], None).await.map(|sockets| (sockets, true)),
     }
 }
 

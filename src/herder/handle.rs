@@ -20,8 +20,10 @@ use super::plan::Wanted;
 use super::running::Local;
 use super::state_file::StateFile;
 use super::store::{Configs, StatusBoard};
+use super::topics::Written;
 use super::{Error, Info, Starter, Status, TargetState, TaskCounts};
-use crate::config::WorkerConfig;
+use crate::config::{WorkerConfig, WorkerKeys};
+use crate::log_levels::Loggers;
 use crate::plugins::Plugins;
 use crate::state::StatusRecord;
 use crate::state::status::records;
@@ -66,6 +68,8 @@ pub(super) struct Shared {
     pub(super) provision: Arc<Provision>,
     /// What all tasks share.
     pub(super) memory: Arc<Memory>,
+    pub(super) topics: Written,
+    pub(super) loggers: Loggers,
     pub(super) configs: Configs,
     pub(super) statuses: StatusBoard,
     /// The other workers, unless this one is alone.
@@ -96,6 +100,8 @@ impl Shared {
             starter,
             starts: Starts::default(),
             memory,
+            topics: Written::default(),
+            loggers: Loggers::default(),
             configs,
             statuses,
             cluster,
@@ -206,6 +212,13 @@ impl Herder {
         self.shared.ready.load(Ordering::Acquire)
     }
 
+    /// Resolves once the herder can do what it is asked to.
+    pub async fn health_check(&self) {
+        let herder = self.clone();
+        // Answers when threads that block are to be had, and no lock is held for good.
+        let _ = tokio::task::spawn_blocking(move || herder.names().len()).await;
+    }
+
     /// Takes up the id of the Kafka cluster, once it is known.
     pub fn set_cluster_id(&self, id: String) {
         let _ = self.shared.cluster_id.set(id);
@@ -252,6 +265,12 @@ impl Herder {
         let accepted = self.shared.worker.distributed.as_ref().map_or(&[][..], |keys| &keys.inter_worker_verification_algorithms);
         let key = self.shared.configs.look(|configs| configs.session_key().cloned());
         verify(signature, algorithm, accepted, key.as_ref(), body)
+    }
+
+    /// What they mean.
+    #[must_use]
+    pub fn keys(&self) -> &WorkerKeys {
+        &self.shared.worker.keys
     }
 
     /// What tasks get from config providers.

@@ -11,12 +11,15 @@ mod cluster;
 pub mod connector_config;
 pub mod connector_file;
 mod handle;
+mod loggers;
+pub mod offsets;
 mod operations;
 mod plan;
 pub mod protocol;
 mod running;
 pub mod state_file;
 mod store;
+pub mod topics;
 
 use std::fmt;
 use std::sync::Arc;

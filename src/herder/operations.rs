@@ -262,12 +262,12 @@ impl Herder {
     }
 
     /// Whether this worker may write what only one may.
-    fn lead(&self) -> Result<(), Error> {
+    pub(super) fn lead(&self) -> Result<(), Error> {
         self.shared.cluster.as_ref().map_or(Ok(()), super::cluster::Cluster::lead)
     }
 
     /// Whether this worker knows who runs what.
-    fn up_to_date(&self) -> Result<(), Error> {
+    pub(super) fn up_to_date(&self) -> Result<(), Error> {
         self.shared.cluster.as_ref().map_or(Ok(()), super::cluster::Cluster::up_to_date)
     }
 
@@ -290,7 +290,7 @@ impl Herder {
     }
 
     /// Runs `operation` on the connector `name` when it is its turn, to its end, even if the client who asked for it goes away.
-    async fn run<T, F, R>(&self, name: &str, operation: F) -> Result<T, Error>
+    pub(super) async fn run<T, F, R>(&self, name: &str, operation: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnOnce(Self, Arc<str>) -> R + Send + 'static,

@@ -10,6 +10,7 @@ use landfall_api::{Properties, TaskMetrics};
 use super::connector_config::Submitted;
 use super::handle::Shared;
 use super::plan::{Plan, Runs, Wanted};
+use super::topics;
 use super::{Running, State, TargetState, TaskCounts};
 use crate::state::StatusRecord;
 use crate::state::status::records;
@@ -193,6 +194,7 @@ impl Local {
             memory: shared.memory.clone(),
             queue: shared.queue_of_a_task(),
             metrics,
+            used: shared.worker.keys.topic_tracking_enable.then(|| topics::listener(shared)),
             report: Arc::new(move |id, event| {
                 if let (Some(local), Some(shared)) = (local.upgrade(), reported.upgrade()) {
                     local.report(&shared, id, start, event);

@@ -24,7 +24,7 @@ pub struct ServerInfo {
 /// `WorkerStatus`.
 #[derive(Debug, Serialize)]
 pub struct WorkerStatus {
-    /// healthy or starting.
+    /// healthy, starting or unhealthy.
     pub status: &'static str,
     /// The same for people.
     pub message: &'static str,
@@ -246,15 +246,15 @@ pub fn no_config(called: &str, variable: &str) -> RestError {
 }
 
 /// Java's words, and what it means.
-fn null(called: &str, variable: &str, why: &str) -> RestError {
+pub(super) fn null(called: &str, variable: &str, why: &str) -> RestError {
     internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null: {why}"))
 }
 
-fn internal(message: impl Into<String>) -> RestError {
+pub(super) fn internal(message: impl Into<String>) -> RestError {
     RestError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
 }
 
-fn json(body: &[u8]) -> Result<Value, RestError> {
+pub(super) fn json(body: &[u8]) -> Result<Value, RestError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {
         return Ok(Value::Null);
@@ -283,7 +283,7 @@ fn scalar(value: Value, chain: &str) -> Result<Option<String>, RestError> {
     })
 }
 
-fn cannot(wanted: &str, got: &Value) -> RestError {
+pub(super) fn cannot(wanted: &str, got: &Value) -> RestError {
     let (kind, token) = match got {
         Value::Array(_) => ("Array", "JsonToken.START_ARRAY"),
         Value::Object(_) => ("Object", "JsonToken.START_OBJECT"),
