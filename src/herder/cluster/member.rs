@@ -482,12 +482,11 @@ impl Member {
         }
         let keys = &self.keys;
         let algorithm = &keys.inter_worker_key_generation_algorithm;
-        let declared = signature::ALGORITHMS.iter().find(|(name, _)| name.eq_ignore_ascii_case(algorithm)).map_or(32, |(_, size)| *size);
-        let size = keys.inter_worker_key_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(declared);
+        let size = keys.key_bytes();
         let is_good = self.herder.shared.configs.look(|configs| {
             configs.session_key().is_some_and(|key| {
                 let age = now().saturating_sub(key.creation_timestamp);
-                age < keys.inter_worker_key_ttl_ms && key.algorithm == *algorithm && key.key.len() == size
+                age < i64::from(keys.inter_worker_key_ttl_ms) && key.algorithm == *algorithm && key.key.len() == size
             })
         });
         if is_good {

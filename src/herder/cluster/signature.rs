@@ -13,9 +13,6 @@ pub const SIGNATURE: &str = "x-connect-authorization";
 /// The header with the name of the algorithm.
 pub const ALGORITHM: &str = "x-connect-request-signature-algorithm";
 
-/// The algorithms by Java's names, and the bytes of their keys unless said otherwise.
-pub const ALGORITHMS: &[(&str, usize)] = &[("HmacSHA256", 32), ("HmacSHA384", 48), ("HmacSHA512", 64), ("HmacSHA1", 20)];
-
 fn algorithm(name: &str) -> Option<hmac::Algorithm> {
     Some(match name.to_ascii_lowercase().as_str() {
         "hmacsha256" => hmac::HMAC_SHA256,
