@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use landfall::admin;
-use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, check_log_level, log_level};
+use landfall::config::{DEMO_LOG, LOG_VARIABLE, Mode, WORKER_LOG, WorkerConfig, check_log_level, log_level};
 use landfall::demo;
 use landfall::herder::Herder;
 use landfall::herder::connector_config::{converter_faults, converter_warnings};
@@ -114,7 +114,7 @@ fn standalone(worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
         faults.0.extend(consumer_faults(given).0);
         faults
     };
-    let mut config = WorkerConfig::read(worker, others).map_err(|e| End(1, e))?;
+    let mut config = WorkerConfig::read(worker, Mode::Standalone, others).map_err(|e| End(1, e))?;
     config.warnings.extend(converter_warnings(&plugins, &config.given));
     let connectors = connectors.iter().map(|path| ConnectorFile::read(path).map_err(|e| End(3, e)));
     let connectors = connectors.collect::<Result<Vec<_>, _>>()?;

@@ -64,8 +64,8 @@ config! {
 /// The algorithms of signatures, as Java names them, and the bits of their keys unless `inter.worker.key.size` says it.
 pub const ALGORITHMS: [(&str, u16); 4] = [("HmacSHA1", 512), ("HmacSHA256", 256), ("HmacSHA384", 384), ("HmacSHA512", 512)];
 
-/// The settings of topics that a key says by itself: they are not settings that topics have.
-const NO_TOPIC_SETTINGS: [&str; 4] = ["topic", "partitions", "replication.factor", "cleanup.policy"];
+/// What is no setting of a topic although its key begins as if it were: what is said by keys of the worker's own.
+const NO_TOPIC_SETTINGS: [&str; 5] = ["topic", "partitions", "replication.factor", "cleanup.policy", "file.filename"];
 
 impl DistributedKeys {
     /// Reads the keys, and looks whether they fit together.
