@@ -45,8 +45,8 @@ impl Worker {
         let (herder, member) = match config.mode.clone() {
             ModeKeys::Standalone(_) => (Herder::standalone(plugins, config, worker_id, starter)?, None),
             ModeKeys::Distributed(keys) => {
-                let places = Places::of(&keys, &given).map_err(|faults| faults.to_string())?;
-                let url = config.advertised_url(sockets.port());
+                let places = Places::of(&keys, &given, &worker_id).map_err(|faults| faults.to_string())?;
+                let url = format!("http://{worker_id}/");
                 let (herder, joining) = Herder::distributed(plugins, config, worker_id, url, starter);
                 let member = async move {
                     let joined = joining.join(keys, places).await;

@@ -141,7 +141,11 @@ impl Shared {
     pub(super) fn sink_of(&self, config: &Submitted) -> Result<&'static dyn SinkConnector, String> {
         let properties = given(config);
         let class = properties.get("connector.class").map_or("", String::as_str);
-        let none = || format!("Failed to find any class that implements Connector and which name matches {class}: this worker runs sinks only, see /connector-plugins");
+        let none = || {
+            format!(
+                "Failed to find any class that implements Connector and which name matches {class}: this worker runs sinks only, see /connector-plugins"
+            )
+        };
         self.plugins.sink_of(&properties).ok_or_else(none)
     }
 

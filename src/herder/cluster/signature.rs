@@ -99,7 +99,9 @@ mod tests {
         assert_eq!(look(Some(code), Some(name), Some(&key()), b"[{}]"), Err(Refused::Invalid));
         assert_eq!(look(Some("AAAA"), Some(name), Some(&key()), b"[]"), Err(Refused::Invalid));
         assert_eq!(look(Some(code), Some(name), None, b"[]"), Err(Refused::NoKey));
-        for (code, name) in [(None, Some(&**name)), (Some(&**code), None), (Some("!!"), Some(name)), (Some(code), Some("HmacNope"))] {
+        for (code, name) in
+            [(None, Some(&**name)), (Some(&**code), None), (Some("!!"), Some(name)), (Some(code), Some("HmacNope"))]
+        {
             assert!(matches!(look(code, name, Some(&key()), b"[]"), Err(Refused::Malformed(_))), "{code:?} {name:?}");
         }
         let other = headers(&key(), "HmacSHA512", b"");
