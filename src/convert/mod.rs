@@ -93,7 +93,6 @@ pub const TYPE: Key = Key {
     name: "converter.type",
     required: true,
     importance: Importance::Low,
-    group: "Role",
     width: Width::None,
     display: "converter.type",
     doc: "The role of the converter: key, value or header. The worker sets it.",

@@ -67,14 +67,16 @@ pub fn router(herder: Herder) -> Router {
 
 /// Refuses media types other than JSON, as `@Produces` and `@Consumes` do in Java.
 async fn negotiate(request: Request, next: Next) -> Response {
-    if !accepts_json(request.headers()) {
-        return RestError::plain(StatusCode::NOT_ACCEPTABLE)
-            .because("the header Accept must take application/json")
-            .into_response();
-    }
     if !brings_json(request.headers()) {
-        let why = "the header Content-Type must be application/json";
-        return RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).because(why).into_response();
+        return if request.headers().contains_key(header::CONTENT_TYPE) {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response()
+        } else {
+            // Java finds a resource for it, which then cannot read it.
+            RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response()
+        };
+    }
+    if !accepts_json(request.headers()) {
+        return StatusCode::NOT_ACCEPTABLE.into_response();
     }
     next.run(request).await
 }
@@ -101,44 +103,28 @@ fn brings_json(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Gives answers that no handler made Java's shape: errors get a JSON body, OPTIONS says what a path allows.
+/// The order in which Java says what a path allows.
+const METHODS: [&str; 7] = ["HEAD", "POST", "DELETE", "GET", "OPTIONS", "PUT", "PATCH"];
+
+/// Gives answers that no handler made Java's shape: OPTIONS says what a path allows, errors get a body, and as in Java no headers.
 async fn as_java(request: Request, next: Next) -> Response {
     let options = request.method() == Method::OPTIONS;
-    let to_come = is_to_come(request.uri().path());
     let mut response = next.run(request).await;
     let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
     let status = response.status();
     if options && status == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or_default();
-        let mut allowed: Vec<_> = allowed.split(',').chain(["OPTIONS"]).collect();
-        allowed.sort_unstable();
-        let allowed = allowed.join(",");
-        response = ([(header::ALLOW, allowed.clone()), (header::CONTENT_TYPE, "text/plain".into())], allowed).into_response();
+        let allows = |method: &&str| *method == "OPTIONS" || allowed.split(',').any(|allowed| allowed == *method);
+        let allowed = METHODS.into_iter().filter(allows).collect::<Vec<_>>();
+        let text = HeaderValue::from_static("text/plain");
+        response = ([(header::ALLOW, allowed.join(","))], [(header::CONTENT_TYPE, text)], allowed.join(", ")).into_response();
     } else if (status.is_client_error() || status.is_server_error()) && !is_json && status != StatusCode::SERVICE_UNAVAILABLE {
-        let allow = response.headers_mut().remove(header::ALLOW);
-        let mut error = RestError::plain(status);
-        if let Some(allow) = allow.as_ref().and_then(|allow| allow.to_str().ok()) {
-            error = error.because(&format!("allowed are {allow}"));
-        } else if status == StatusCode::NOT_FOUND && to_come {
-            error = error.because("not supported yet");
-        }
-        response = error.into_response();
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+        response = RestError::plain(status).into_response();
+        response.headers_mut().remove(header::CONTENT_TYPE);
     }
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     response.headers_mut().insert("landfall-version", version);
     response
-}
-
-/// Whether a path is one of Java's that nobody answers here yet.
-fn is_to_come(path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    match (segments.next(), segments.nth(1)) {
-        (Some("connectors"), Some(resource)) => ["offsets", "topics"].contains(&resource),
-        (first, _) => first == Some("admin"),
-    }
 }
 
 /// Takes paths as Java does: a slash at the end and matrix parameters make no difference.

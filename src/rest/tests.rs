@@ -200,11 +200,11 @@ async fn what_is_not_there_is_said_in_javas_words() {
         ("GET", "/connector-plugins/Nope/config", 404, "Unknown plugin Nope."),
         ("GET", "/unknown", 404, "HTTP 404 Not Found"),
         ("GET", "/CONNECTORS", 404, "HTTP 404 Not Found"),
-        ("POST", "/", 405, "HTTP 405 Method Not Allowed: allowed are GET,HEAD"),
-        ("DELETE", "/connectors", 405, "HTTP 405 Method Not Allowed: allowed are GET,HEAD,POST"),
-        ("GET", "/connectors/c/pause", 405, "HTTP 405 Method Not Allowed: allowed are PUT"),
-        ("GET", "/connectors/c/offsets", 404, "HTTP 404 Not Found: not supported yet"),
-        ("GET", "/admin/loggers", 404, "HTTP 404 Not Found: not supported yet"),
+        ("POST", "/", 405, "HTTP 405 Method Not Allowed"),
+        ("DELETE", "/connectors", 405, "HTTP 405 Method Not Allowed"),
+        ("GET", "/connectors/c/pause", 405, "HTTP 405 Method Not Allowed"),
+        ("GET", "/connectors/c/offsets", 404, "HTTP 404 Not Found"),
+        ("GET", "/admin/loggers", 404, "HTTP 404 Not Found"),
     ] {
         let reply = call(&herder, method, path, None).await;
         assert_eq!((reply.status, &*reply.message()), (status, message), "{method} {path}");
@@ -318,14 +318,10 @@ async fn media_types_other_than_json_are_refused() {
             Request::builder().method("POST").uri("/connectors").header(&header, value).header("content-length", body.len());
         let reply = send(&herder, request.body(Body::from(body)).expect("a request")).await;
         assert_eq!(reply.status, status, "{header}: {value}");
-        assert!(
-            reply.message().to_lowercase().contains(header.as_str()) || status == 400 || header == ACCEPT,
-            "{}",
-            reply.message()
-        );
+        assert_eq!(reply.headers.contains_key(CONTENT_TYPE), status == 400, "{header}: {value}");
     }
     let options = call(&herder, "OPTIONS", "/connectors/nope/config", None).await;
-    assert_eq!((options.status, options.header(&ALLOW)), (200, "GET,HEAD,OPTIONS,PATCH,PUT"));
+    assert_eq!((options.status, options.header(&ALLOW)), (200, "HEAD,GET,OPTIONS,PUT,PATCH"));
     assert_eq!(call(&herder, "HEAD", "/connectors", None).await.status, 200);
     assert_eq!(options.headers["landfall-version"], env!("CARGO_PKG_VERSION"));
 }

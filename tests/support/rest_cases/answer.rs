@@ -73,7 +73,19 @@ fn in_order(path: &str, body: &mut Value) {
         sort(body.get_mut("tasks"));
     } else if path.ends_with("/topics") {
         body.as_object_mut().into_iter().flat_map(Map::values_mut).for_each(|of| sort(of.get_mut("topics")));
+    } else if path.ends_with("/validate")
+        && let Some(configs) = body.get_mut("configs").and_then(Value::as_array_mut)
+    {
+        // The connector's own come first, in their order.
+        configs.sort_by_key(|entry| part(entry["value"]["name"].as_str().unwrap_or_default()));
     }
+}
+
+/// The name of a key that belongs to a converter or a client.
+fn part(name: &str) -> Option<String> {
+    let parts = ["key.converter.", "value.converter.", "header.converter.", "consumer.override.", "producer.override.", "admin.override."];
+    let of_part = parts.iter().any(|part| name.starts_with(part)) && !name.ends_with("converter.plugin.version");
+    of_part.then(|| name.to_owned())
 }
 
 fn sort(list: Option<&mut Value>) {
