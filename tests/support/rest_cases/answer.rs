@@ -15,6 +15,8 @@ pub(crate) struct Answer(pub(crate) Value);
 
 /// The headers that matter.
 const HEADERS: [&str; 4] = ["content-type", "location", "allow", "www-authenticate"];
+/// What the list of all classes comes after.
+const AVAILABLE: &str = "available connectors are: ";
 /// The answer that others are written beside.
 const BASE: &str = "validate.ok";
 
@@ -77,7 +79,14 @@ fn in_order(path: &str, body: &mut Value) {
         && let Some(configs) = body.get_mut("configs").and_then(Value::as_array_mut)
     {
         // The connector's own come first, in their order.
-        configs.sort_by_key(|entry| part(entry["value"]["name"].as_str().unwrap_or_default()));
+        let part = |entry: &Value| part(entry["value"]["name"].as_str().unwrap_or_default());
+        configs.sort_by_key(part);
+        // Their groups are in the order of the keys.
+        let of_parts: Vec<_> = configs.iter().filter(|e| part(e).is_some()).map(|e| e["definition"]["group"].clone()).collect();
+        if let Some(groups) = body.get_mut("groups").and_then(Value::as_array_mut) {
+            let first = groups.iter().position(|group| of_parts.contains(group)).unwrap_or(groups.len());
+            groups[first..].sort_by_key(ToString::to_string);
+        }
     }
 }
 
@@ -108,7 +117,8 @@ fn steady(body: Value, name: &str) -> Value {
             "kafka_cluster_id" => "<cluster>".into(),
             // The first line is the exception, the others say where in whose code.
             "trace" => text.lines().next().unwrap_or_default().into(),
-            _ => text.into(),
+            // Which classes there are, and where, is asked elsewhere.
+            _ => text.split_once(AVAILABLE).map_or(text.clone(), |(error, _)| format!("{error}{AVAILABLE}<classes>")).into(),
         },
         Value::Number(_) if name == "last_modified" => "<milliseconds>".into(),
         other => other,
