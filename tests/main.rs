@@ -29,6 +29,7 @@ mod options;
 mod outage;
 mod readers;
 mod reference;
+mod rest_cases;
 mod rotation;
 mod soak;
 mod storage;
