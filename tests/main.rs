@@ -21,6 +21,7 @@ mod harness;
 mod idle;
 mod json_schema;
 mod landing;
+mod membership;
 mod memory;
 mod offsets_reset;
 mod operators;

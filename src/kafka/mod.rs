@@ -19,8 +19,8 @@ pub mod pattern;
 pub mod produce;
 mod raw;
 mod security;
-mod wire;
 pub mod topics;
+mod wire;
 
 pub use client::{
     ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, producer_properties,
