@@ -22,6 +22,7 @@ mod harness;
 mod idle;
 mod json_schema;
 mod landing;
+mod membership;
 mod memory;
 mod offsets_reset;
 mod operators;
