@@ -5,6 +5,7 @@ mod bad_input;
 mod classes;
 #[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
 mod cluster;
+mod config_providers;
 mod converters;
 mod crash;
 #[cfg(feature = "failpoints")]
