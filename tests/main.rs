@@ -3,6 +3,8 @@
 mod avro;
 mod bad_input;
 mod classes;
+#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
+mod cluster;
 mod config_providers;
 mod converters;
 mod crash;
@@ -58,4 +60,14 @@ fn a_record_that_memory_does_not_do_for_is_refused() {
 #[test]
 fn converters_make_what_kafkas_make() {
     converters::checked_in();
+}
+
+#[test]
+fn a_cluster_is_replaced_worker_by_worker() {
+    cluster::roll("roll", &[]);
+}
+
+#[test]
+fn a_lake_is_filled_by_a_cluster_whose_workers_leave() {
+    cluster::lake("lake-roll");
 }
