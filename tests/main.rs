@@ -22,6 +22,7 @@ mod idle;
 mod json_schema;
 mod landing;
 mod memory;
+mod offsets_api;
 mod offsets_reset;
 mod operators;
 mod options;
