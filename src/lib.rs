@@ -7,6 +7,7 @@
 //! - [`task`] runs the loop that hands them to a sink and commits,
 //! - [`plugins`] lists the sinks,
 //! - [`config`] reads the worker's properties,
+//! - [`state`] is what a cluster of workers keeps in its internal topics,
 //! - [`herder`] keeps connectors and their tasks,
 //! - [`rest`] is how users talk to it,
 //! - [`log_levels`] says what it logs,
@@ -27,6 +28,7 @@ pub mod log_levels;
 pub mod metrics;
 pub mod plugins;
 pub mod rest;
+pub mod state;
 pub mod task;
 pub mod transform;
 pub mod worker;

@@ -47,6 +47,12 @@ enum Command {
         #[arg(value_name = "CONNECTOR")]
         connectors: Vec<PathBuf>,
     },
+    /// Run a worker of a cluster of workers, of this kind or Java's.
+    Distributed {
+        /// The worker's properties, as for connect-distributed.
+        #[arg(value_name = "WORKER.PROPERTIES")]
+        worker: PathBuf,
+    },
     /// See it work without Kafka and Azure: land change events of a small bank in a directory, until Ctrl-C.
     Demo(demo::Options),
     #[command(flatten)]
@@ -63,7 +69,7 @@ fn main() -> ExitCode {
     let _points = fail::FailScenario::setup();
     let Arguments { command, log_level: level } = Arguments::parse();
     let is_demo = matches!(command, Command::Demo(_));
-    let level = log_level(level, if matches!(command, Command::Standalone { .. }) { WORKER_LOG } else { DEMO_LOG });
+    let level = log_level(level, if matches!(command, Command::Standalone { .. } | Command::Distributed { .. }) { WORKER_LOG } else { DEMO_LOG });
     // The demo's progress may stand where the log is about to write.
     let clear = is_demo && stdout().is_terminal() && stderr().is_terminal();
     let log = move || {
@@ -85,7 +91,8 @@ fn main() -> ExitCode {
         Err(e) => return tell(End(2, format!("not a log level in --log-level or {LOG_VARIABLE}: {level}: {e}"))),
     }
     let result = match command {
-        Command::Standalone { worker, connectors } => standalone(&worker, &connectors),
+        Command::Standalone { worker, connectors } => start(Mode::Standalone, &worker, &connectors),
+        Command::Distributed { worker } => start(Mode::Distributed, &worker, &[]),
         Command::Demo(options) => {
             block_on(|interrupted| async { demo::run(options, stdout(), interrupted).await.map_err(|e| End(1, e)) })
         }
@@ -116,21 +123,21 @@ async fn administer(command: admin::Command, interrupted: oneshot::Receiver<()>)
     if outcome.wrong { Err(End(3, String::new())) } else { Ok(()) }
 }
 
-fn standalone(worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
+fn start(mode: Mode, worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
     let plugins = Plugins::BUILT_IN;
     let others = |given: &Properties| {
         let mut faults = converter_faults(&plugins, given, &Properties::new());
         faults.0.extend(consumer_faults(given).0);
         faults
     };
-    let mut config = WorkerConfig::read(worker, others).map_err(|e| End(1, e))?;
+    let mut config = WorkerConfig::read(worker, mode, others).map_err(|e| End(1, e))?;
     config.warnings.extend(converter_warnings(&plugins, &config.given));
     let connectors = connectors.iter().map(|path| ConnectorFile::read(path).map_err(|e| End(3, e)));
     let connectors = connectors.collect::<Result<Vec<_>, _>>()?;
     for warning in config.warnings.iter().chain(connectors.iter().flat_map(|c| &c.warnings)) {
         tracing::warn!("{warning}");
     }
-    block_on(|interrupted| run(plugins, config, connectors, interrupted))
+    block_on(|interrupted| run(mode, plugins, config, connectors, interrupted))
 }
 
 /// Runs `work` with a future that ends with the first SIGTERM or SIGINT. A second one ends the program at once, as does the first
@@ -155,6 +162,7 @@ fn block_on<W: Future<Output = Result<(), End>>>(work: impl FnOnce(oneshot::Rece
 }
 
 async fn run(
+    mode: Mode,
     plugins: Plugins,
     config: WorkerConfig,
     connectors: Vec<ConnectorFile>,
@@ -167,7 +175,10 @@ async fn run(
     let result = tokio::select! {
         result = create(&herder, connectors) => match result {
             Ok(()) => {
-                herder.set_ready();
+                // One of a cluster is ready when it has joined.
+                if mode == Mode::Standalone {
+                    herder.set_ready();
+                }
                 tracing::info!("landfall {} started as {}", env!("CARGO_PKG_VERSION"), herder.worker_id());
                 tokio::select! {
                     _ = &mut interrupted => Ok(()),

@@ -1,11 +1,15 @@
 //! The worker's properties, by their Java names. Only this module reads files of properties and the environment.
 
+mod distributed;
 mod nearest;
 mod properties;
+pub mod provider;
 mod worker;
 
+pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
+
 pub use worker::{WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.

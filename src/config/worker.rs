@@ -8,6 +8,7 @@ use landfall_api::config::Class;
 use landfall_api::{Effect, Faults, Properties, Width, config};
 
 use super::properties::PropertiesFile;
+use super::provider::{Provided, Providers, Resolved};
 use super::{hint_missing, unknown_key};
 use crate::rest::{BASIC_AUTH, headers};
 
@@ -64,8 +65,10 @@ config! {
         };
         /// The version of the header converter.
         header_converter_version: Option<String> = "header.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Header Converter Version", effect: Nothing("there is one version of each converter") };
-        /// Names of the providers that replace `${provider:path:key}` in values.
-        config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, group: "Plugins", width: Width::Medium, display: "Config Providers", valid: By(no_providers), effect: Refused };
+        /// Names, separated by commas, of the providers that replace `${provider:path:key}` and `${provider:key}` in the values of this
+        /// file and of connectors. `config.providers.<name>.class` is the class of each, `config.providers.<name>.param.` begins its
+        /// parameters.
+        config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, group: "Plugins", width: Width::Medium, display: "Config Providers", valid: By(distinct) };
         /// Which client properties a connector may override by `consumer.override.`: All, None, Principal (`security.protocol`,
         /// `sasl.mechanism`, `sasl.jaas.config`) or Allowlist; or the Java class of that name.
         connector_client_policy: String = "connector.client.config.override.policy" { default: Some("All"), group: "Connectors", width: Width::Medium, display: "Client Override Policy", valid: By(known_policy) };
@@ -156,8 +159,12 @@ const PASSED_ON: &[&str] = &[
 pub struct WorkerConfig {
     /// The parsed keys.
     pub keys: WorkerKeys,
-    /// As the user wrote them.
+    /// As the user wrote them, with what config providers gave in its place: it may hold secrets under any key.
     pub given: Arc<Properties>,
+    /// Resolves what properties name.
+    pub providers: Arc<Providers>,
+    /// What of them is in [`given`](Self::given).
+    pub provided: Provided,
     /// What the user should know and is no error.
     pub warnings: Vec<String>,
 }
@@ -169,27 +176,25 @@ impl WorkerConfig {
     /// A text for the user: each fault on a line of its own, with file, line and key.
     pub fn read(path: &Path, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
         let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
-        let parsed = Self::parse(&file.properties);
+        let given = Given::new(&file.properties);
+        let parsed = given.parse();
         let mut faults = parsed.as_ref().err().cloned().unwrap_or_default();
         // A key that is missing or malformed is no further said to be unknown to the plugins.
-        let more = plugins(&file.properties).0.into_iter().filter(|fault| faults.0.iter().all(|other| other.key != fault.key));
-        let more: Vec<_> = more.collect();
-        faults.0.extend(more);
+        let mut more = plugins(&given.resolved.properties);
+        given.resolved.provided.hide_in(&mut more);
+        more.0.retain(|fault| faults.0.iter().all(|other| other.key != fault.key));
+        faults.0.extend(more.0);
         let mut config = faults.or(parsed.ok()).map_err(|faults| file.locate(&faults))?;
         config.warnings.splice(0..0, file.warnings);
         Ok(config)
     }
 
-    /// Takes properties as they are.
+    /// Takes properties, and resolves what they name.
     ///
     /// # Errors
     /// All faults in them.
     pub fn parse(given: &Properties) -> Result<Self, Faults> {
-        let mut faults = Faults::default();
-        let keys = WorkerKeys::parse(given, &mut faults);
-        hint_missing(&mut faults, &unknown(given));
-        let keys = faults.or(keys)?;
-        Ok(Self { keys, given: Arc::new(given.clone()), warnings: warnings(given) })
+        Given::new(given).parse()
     }
 
     /// Bytes that all tasks together may hold.
@@ -213,6 +218,40 @@ impl WorkerConfig {
         let host = self.keys.rest_advertised_host_name.clone().or(listener).unwrap_or_else(hostname);
         let port = self.keys.rest_advertised_port.map_or(i32::from(port), |p| p);
         format!("{host}:{port}")
+    }
+}
+
+/// A worker's properties that are resolved and not looked at yet.
+struct Given {
+    providers: Arc<Providers>,
+    resolved: Resolved,
+    faults: Faults,
+    warnings: Vec<String>,
+}
+
+impl Given {
+    fn new(given: &Properties) -> Self {
+        let (mut faults, mut warnings) = (Faults::default(), Vec::new());
+        let providers = Providers::configure(given, &mut faults, &mut warnings);
+        let (resolved, unresolved) = providers.look_up(given);
+        faults.0.extend(unresolved.0);
+        warnings.extend(resolved.warnings.iter().cloned());
+        Self { providers: Arc::new(providers), resolved, faults, warnings }
+    }
+
+    fn parse(&self) -> Result<WorkerConfig, Faults> {
+        let given = &self.resolved.properties;
+        let mut faults = Faults::default();
+        let keys = WorkerKeys::parse(given, &mut faults);
+        hint_missing(&mut faults, &unknown(given));
+        self.resolved.provided.hide_in(&mut faults);
+        // What could not be resolved is no further said to be malformed.
+        faults.0.retain(|fault| self.faults.0.iter().all(|other| other.key != fault.key));
+        faults.0.extend(self.faults.0.iter().cloned());
+        let keys = faults.or(keys)?;
+        let warnings = [warnings(given), self.warnings.clone()].concat();
+        let (providers, provided) = (self.providers.clone(), self.resolved.provided.clone());
+        Ok(WorkerConfig { keys, given: Arc::new(given.clone()), providers, provided, warnings })
     }
 }
 
@@ -261,10 +300,6 @@ fn distinct_and_not_empty(raw: &str) -> Result<(), String> {
 fn servers(raw: &str) -> Result<(), String> {
     distinct_and_not_empty(raw)?;
     items(raw).into_iter().try_for_each(super::check_bootstrap_server)
-}
-
-fn no_providers(raw: &str) -> Result<(), String> {
-    if raw.trim().is_empty() { Ok(()) } else { Err("config providers are not supported yet".into()) }
 }
 
 fn known_policy(raw: &str) -> Result<(), String> {
@@ -371,8 +406,8 @@ mod tests {
             [
                 "worker.properties: key.converter: Missing required configuration \"key.converter\" which has no default value.",
                 "worker.properties:4: offset.flush.interval.ms: Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
-                "worker.properties:6: config.providers: Invalid value file for configuration config.providers: config providers are not supported yet",
                 "worker.properties:5: listeners: Invalid value https://:8443 for configuration listeners: https is not supported yet: https://:8443",
+                "worker.properties: config.providers.file.class: Missing required configuration \"config.providers.file.class\" which has no default value.",
             ]
         );
     }
@@ -404,6 +439,40 @@ mod tests {
                 "The configuration 'plugin.path' has no effect: plugins are built in",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_named_is_resolved_and_never_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secrets = folder.path().join("secrets");
+        std::fs::write(&secrets, "ms=5\nsoon=soonish\npw=pssst\n").expect("written");
+        let secrets = secrets.display();
+        let providers = "config.providers=f\nconfig.providers.f.class=FileConfigProvider\n";
+        let text = format!(
+            "{MINIMAL}{providers}offset.flush.interval.ms=${{f:{secrets}:ms}}000\nconsumer.ssl.key.password=${{f:{secrets}:pw}}\n"
+        );
+        let config = read(&text).expect("valid");
+        assert_eq!(config.keys.offset_flush_interval_ms, 5_000);
+        assert_eq!(config.given["consumer.ssl.key.password"], "pssst");
+        assert!(config.warnings.is_empty() && config.provided.has("consumer.ssl.key.password"), "{:?}", config.warnings);
+
+        let text = format!(
+            "{MINIMAL}{providers}offset.flush.interval.ms=${{f:{secrets}:soon}}\noffset.flush.timeout.ms=${{f:/no/such:x}}\n"
+        );
+        let error = read_with(&text, |given| {
+            let mut faults = Faults::default();
+            faults.push("value.converter", format!("not {}", given["offset.flush.interval.ms"]));
+            faults
+        });
+        let error = error.expect_err("three faults");
+        for part in [
+            "worker.properties:7: offset.flush.interval.ms: Invalid value [hidden] for configuration offset.flush.interval.ms: Not a number",
+            "worker.properties:8: offset.flush.timeout.ms: Could not resolve ${f:/no/such:x} for configuration offset.flush.timeout.ms: ",
+            "worker.properties:3: value.converter: not [hidden]",
+        ] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+        assert_eq!(error.lines().count(), 3, "{error}");
     }
 
     #[test]

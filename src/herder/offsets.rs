@@ -8,7 +8,8 @@ use landfall_api::{AlteredOffsets, NewOffsets, Properties, SinkConnector, TopicP
 use serde_json::{Map, Value};
 
 use super::connector_config::text_of;
-use super::{Connector, Error, Herder, TargetState};
+use super::handle::given;
+use super::{Error, Herder, TargetState};
 use crate::kafka::{GroupOffsets, KafkaError, consumer_properties, offsets_admin_properties};
 
 /// How long the brokers may take for a request: less than the client waits, so that it is told what was waited for.
@@ -78,7 +79,7 @@ impl Herder {
     /// # Errors
     /// There is no connector of this name, or the brokers do not tell.
     pub async fn offsets(&self, name: &str) -> Result<BTreeMap<TopicPartition, i64>, Error> {
-        let connector = self.shared.get(name).ok_or_else(|| unknown(name))?;
+        let connector = self.connector(name)?;
         let herder = self.clone();
         let listed = tokio::task::spawn_blocking(move || {
             let listed = herder.group_of(&connector).and_then(|group| group.list());
@@ -143,28 +144,41 @@ impl Herder {
         name: &str,
         operation: impl FnOnce(&Self, &Connector) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.on(name, format!("Connector {name} not found"), |herder, connector| {
-            let stopped = {
-                let inner = connector.inner();
-                inner.target == TargetState::Stopped && inner.task_count() == 0
-            };
-            if !stopped {
+        self.up_to_date()?;
+        self.lead()?;
+        self.run(name, move |herder, name| async move {
+            let connector = herder.connector(&name)?;
+            let configs = herder.shared.configs.now();
+            if configs.target(&name) != Some(TargetState::Stopped) || configs.task_count(&name) > 0 {
                 return Err(Error::BadRequest(format!(
                     "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified \
-                     connector by issuing a 'PUT' request to the '/connectors/{}/stop' endpoint",
-                    connector.name
+                     connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint"
                 )));
             }
-            operation(herder, connector)
+            let operated = tokio::task::spawn_blocking(move || operation(&herder, &connector));
+            operated.await.unwrap_or_else(|_| Err(Error::Internal("the request ended unexpectedly".into())))
         })
         .await
     }
 
+    fn connector(&self, name: &str) -> Result<Connector, Error> {
+        let config = self.shared.configs.look(|configs| configs.config(name).cloned()).ok_or_else(|| unknown(name))?;
+        let failed = |why| Error::Internal(format!("Failed to modify offsets for sink connector {name}: {why}"));
+        let sink = self.shared.sink_of(&config).map_err(failed)?;
+        Ok(Connector { name: name.to_owned(), sink, config: self.shared.provision.all(given(&config)) })
+    }
+
     /// The group of a connector, by the settings of its consumers and the admin client that its configuration asks for.
     fn group_of(&self, connector: &Connector) -> Result<GroupOffsets, KafkaError> {
-        let config = connector.inner().config.clone();
-        group(self.worker(), &config, &connector.name)
+        group(self.worker(), &connector.config, &connector.name)
     }
+}
+
+/// A connector whose offsets are asked for.
+struct Connector {
+    name: String,
+    sink: &'static dyn SinkConnector,
+    config: Properties,
 }
 
 /// The group of the connector `name` with the properties `config`.
@@ -177,12 +191,8 @@ fn group(worker: &Properties, config: &Properties, name: &str) -> Result<GroupOf
 impl Connector {
     /// Asks the class what it does about `offsets`.
     fn alter_offsets(&self, offsets: &NewOffsets) -> Result<AlteredOffsets, Error> {
-        let (sink, config): (&dyn SinkConnector, _) = {
-            let inner = self.inner();
-            (inner.sink, inner.config.clone())
-        };
         let refused = |why| Error::BadRequest(format!("Failed to modify offsets for sink connector {}: {why}", self.name));
-        sink.alter_offsets(&config, offsets).map_err(refused)
+        self.sink.alter_offsets(&self.config, offsets).map_err(refused)
     }
 }
 

@@ -1,45 +1,41 @@
-//! The topics that connectors have had records of (`TopicStatus` and `MemoryStatusBackingStore` of Kafka 4.3.1).
+//! The topics that connectors have had records of (`TopicStatus` of Kafka 4.3.1), which are among the statuses.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Herder;
-use crate::task::{TaskId, Used};
+use super::handle::Shared;
+use crate::state::TopicStatus;
+use crate::state::status::records;
+use crate::task::Used;
 
-/// Topics by connector, as tasks meet them.
+/// How long a topic that was written may take to be read back before it is written again. Java writes it with each record.
+const READ_BACK: Duration = Duration::from_secs(5);
+
+/// The topics of which it was written that they are used.
 #[derive(Debug, Default)]
-pub struct ActiveTopics(RwLock<BTreeMap<String, BTreeSet<String>>>);
+pub(super) struct Written(Mutex<BTreeMap<(String, String), Instant>>);
 
-impl ActiveTopics {
-    /// Takes note that `task` has had a record of `topic`. Called with each batch, so one that is known costs a look.
-    pub fn used(&self, task: &TaskId, topic: &str) {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if known.get(&task.connector).is_some_and(|topics| topics.contains(topic)) {
+/// What a task tells the topics that it uses.
+pub(super) fn listener(shared: &Arc<Shared>) -> Used {
+    let shared = Arc::downgrade(shared);
+    // Called with each batch, so a topic that is known costs a look.
+    Arc::new(move |task, topic| {
+        let Some(shared) = shared.upgrade() else { return };
+        if shared.statuses.look(|statuses| statuses.topic(&task.connector, topic).is_some()) {
             return;
         }
-        drop(known);
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.entry(task.connector.clone()).or_default().insert(topic.to_owned());
-    }
-
-    /// The topics of `connector`, in order.
-    #[must_use]
-    pub fn of(&self, connector: &str) -> Vec<String> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.get(connector).into_iter().flatten().cloned().collect()
-    }
-
-    /// Forgets the topics of `connector`.
-    pub fn reset(&self, connector: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(connector);
-    }
-
-    /// What tasks tell the topics that they use.
-    #[must_use]
-    pub fn listener(self: &Arc<Self>) -> Used {
-        let topics = self.clone();
-        Arc::new(move |task, topic| topics.used(task, topic))
-    }
+        let key = (task.connector.clone(), topic.to_owned());
+        let now = Instant::now();
+        let last = shared.topics.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, now);
+        if last.is_some_and(|last| now.duration_since(last) < READ_BACK) && shared.cluster.is_some() {
+            return;
+        }
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64);
+        let status = TopicStatus { task: i32::try_from(task.task).unwrap_or(i32::MAX), discover_timestamp: time };
+        shared.statuses.put(records::topic(&task.connector, topic, Some(&status)));
+    })
 }
 
 impl Herder {
@@ -47,37 +43,14 @@ impl Herder {
     /// is not there.
     #[must_use]
     pub fn active_topics(&self, name: &str) -> Vec<String> {
-        self.shared.topics.of(name)
-    }
-
-    /// Takes note that `task` has had a record of `topic`.
-    pub fn topic_used(&self, task: &TaskId, topic: &str) {
-        self.shared.topics.used(task, topic);
+        self.shared.statuses.look(|statuses| statuses.topics(name).map(|(topic, _)| topic.to_owned()).collect())
     }
 
     /// Forgets which topics a connector has used.
     pub fn reset_topics(&self, name: &str) {
-        self.shared.topics.reset(name);
+        let forgotten = self.active_topics(name);
+        self.shared.statuses.put(forgotten.iter().flat_map(|topic| records::topic(name, topic, None)).collect());
+        self.shared.topics.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(connector, _), _| connector != name);
         tracing::info!(connector = name, "active topics reset");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn topics_are_kept_until_they_are_reset() {
-        let topics = Arc::new(ActiveTopics::default());
-        let used = topics.listener();
-        let task = |connector: &str, task| TaskId { connector: connector.into(), task };
-        for (connector, number, topic) in [("c", 0, "b"), ("c", 1, "a"), ("c", 0, "b"), ("d", 0, "z")] {
-            used(&task(connector, number), topic);
-        }
-        assert_eq!((topics.of("c"), topics.of("d")), (vec!["a".to_owned(), "b".to_owned()], vec!["z".to_owned()]));
-        topics.reset("c");
-        assert_eq!((topics.of("c"), topics.of("d").len()), (Vec::<String>::new(), 1));
-        used(&task("c", 0), "b");
-        assert_eq!(topics.of("c"), ["b"]);
     }
 }

@@ -6,6 +6,8 @@
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`groups`] changes the offsets of a group from outside,
 //! - [`produce`] sends records,
+//! - [`log`] follows a compacted topic and appends to it,
+//! - [`group`] is a member of a group of Connect workers,
 //! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
 //! - [`error`] names what can go wrong by what the caller does about it.
 
@@ -13,12 +15,15 @@ pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fetch;
+pub mod group;
 pub mod groups;
 pub mod java;
+pub mod log;
 pub mod pattern;
 pub mod produce;
 mod raw;
 mod security;
+mod wire;
 pub mod topics;
 
 pub use client::{
@@ -28,6 +33,8 @@ pub use client::{
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
+pub use log::{Log, LogError, LogSettings};
+pub use group::{Group, GroupEvent, GroupSettings};
 pub use groups::GroupOffsets;
 pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;

@@ -5,7 +5,9 @@
 mod auth;
 mod connectors;
 mod error;
+mod forward;
 pub(crate) mod headers;
+mod internal;
 mod limits;
 mod loggers;
 pub mod model;
@@ -62,7 +64,8 @@ pub fn router(herder: Herder, guard: Option<Guard>) -> Router {
         (under("offsets"), get(offsets::get).patch(offsets::alter).delete(offsets::reset)),
         (under("topics"), get(topics::get)),
         (under("topics/reset"), put(topics::reset)),
-        (under("tasks"), get(tasks::list)),
+        (under("tasks"), get(tasks::list).post(internal::put_tasks)),
+        (under("fence"), put(internal::fence)),
         (under("tasks/{task}/status"), get(tasks::status)),
         (under("tasks/{task}/restart"), post(tasks::restart)),
         ("/connector-plugins".to_owned(), get(plugins::list)),
@@ -79,6 +82,7 @@ pub fn router(herder: Herder, guard: Option<Guard>) -> Router {
     for (path, methods) in resources.into_iter().chain(admin) {
         routes = routes.route(&path, guarded(methods));
     }
+    let routes = routes.route_layer(from_fn_with_state(herder.clone(), forward::forward));
     let routes = routes.route_layer(from_fn(negotiate)).route("/metrics", guarded(get(root::metrics)));
     let headers = Headers::of(herder.keys());
     let router = outer(routes.with_state(herder), guard);

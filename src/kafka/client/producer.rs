@@ -119,6 +119,11 @@ fn common() -> impl Iterator<Item = &'static Key> {
     CONSUMER_KEYS.iter().filter(|key| COMMON.contains(&key.java))
 }
 
+/// Every key of a producer.
+pub(super) fn all_keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(common())
+}
+
 const BYTES: &str = "records are sent as they came";
 const LEVEL: &str = "each codec has the level that the client gives it";
 const PARTITIONS: &str = "a letter's partition is that of its key's hash, or any if it has none";

@@ -87,6 +87,7 @@ fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, K
         worker: Arc::new(properties(&[("bootstrap.servers", &bootstrap)])),
         worker_id: "localhost:8083".into(),
         properties: properties(&[&own[..], more].concat()),
+        provision: Arc::default(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
@@ -96,7 +97,7 @@ fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, K
         report: Arc::new(|_, _| ()),
     };
     let (control, keeper) = (Control::new(false), Keeper::default());
-    let mut runner = Runner::new(spec, &control).expect("a task");
+    let mut runner = Runner::new(spec, Provided::default(), &control).expect("a task");
     runner.sink = Box::new(keeper.clone());
     let value = &mut runner.converters.value;
     let inner = std::mem::replace(&mut value.converter, Box::new(Waiting { times, bytes: Box::new(Nothing) }));
@@ -169,6 +170,7 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
             ("errors.deadletterqueue.topic.name", "dlq"),
         ]),
         worker_id: "localhost:8083".into(),
+        provision: Arc::default(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
@@ -178,7 +180,7 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
         report: Arc::new(|_, _| ()),
     };
     let control = Control::new(false);
-    let mut runner = Runner::new(spec, &control).expect("a task");
+    let mut runner = Runner::new(spec, Provided::default(), &control).expect("a task");
     let (tp, other) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
     let raw = Arc::new(RawBatch {
         origin: tp.clone(),
@@ -224,6 +226,7 @@ fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
             ("errors.deadletterqueue.topic.name", "dlq"),
         ]),
         worker_id: "localhost:8083".into(),
+        provision: Arc::default(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
@@ -232,7 +235,7 @@ fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
         used: None,
         report: Arc::new(|_, _| ()),
     };
-    let mut runner = Runner::new(spec, &Control::new(false)).expect("a task");
+    let mut runner = Runner::new(spec, Provided::default(), &Control::new(false)).expect("a task");
     let keeper = Keeper::default();
     runner.sink = Box::new(keeper.clone());
     let tp = TopicPartition::new("t", 0);
