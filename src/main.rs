@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use landfall::admin;
-use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, check_log_level, log_level};
+use landfall::config::{DEMO_LOG, LOG_VARIABLE, Mode, WORKER_LOG, WorkerConfig, check_log_level, log_level};
 use landfall::demo;
 use landfall::herder::Herder;
 use landfall::herder::connector_config::{converter_faults, converter_warnings};
@@ -69,7 +69,10 @@ fn main() -> ExitCode {
     let _points = fail::FailScenario::setup();
     let Arguments { command, log_level: level } = Arguments::parse();
     let is_demo = matches!(command, Command::Demo(_));
-    let level = log_level(level, if matches!(command, Command::Standalone { .. } | Command::Distributed { .. }) { WORKER_LOG } else { DEMO_LOG });
+    let level = log_level(
+        level,
+        if matches!(command, Command::Standalone { .. } | Command::Distributed { .. }) { WORKER_LOG } else { DEMO_LOG },
+    );
     // The demo's progress may stand where the log is about to write.
     let clear = is_demo && stdout().is_terminal() && stderr().is_terminal();
     let log = move || {

@@ -8,8 +8,8 @@ use landfall_api::Properties;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::WorkerConfig;
-use crate::herder::Herder;
+use crate::config::{ModeKeys, WorkerConfig};
+use crate::herder::{Herder, Places};
 use crate::kafka;
 use crate::plugins::Plugins;
 use crate::rest::{Guard, Sockets};
@@ -42,11 +42,11 @@ impl Worker {
         let guard = Guard::of(&config.keys)?;
         let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
-        let (herder, member) = match config.distributed.clone() {
-            None => (Herder::standalone(plugins, config, worker_id, starter)?, None),
-            Some(keys) => {
-                let places = keys.places(&given).map_err(|faults| faults.to_string())?;
-                let url = config.advertised_url(sockets.port());
+        let (herder, member) = match config.mode.clone() {
+            ModeKeys::Standalone(_) => (Herder::standalone(plugins, config, worker_id, starter)?, None),
+            ModeKeys::Distributed(keys) => {
+                let places = Places::of(&keys, &given, &worker_id).map_err(|faults| faults.to_string())?;
+                let url = format!("http://{worker_id}/");
                 let (herder, joining) = Herder::distributed(plugins, config, worker_id, url, starter);
                 let member = async move {
                     let joined = joining.join(keys, places).await;

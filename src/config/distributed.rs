@@ -58,14 +58,18 @@ config! {
         inter_worker_signature_algorithm: String = "inter.worker.signature.algorithm" { default: Some("HmacSHA256"), importance: Low, group: "Signatures", width: Width::Medium, display: "Signature Algorithm", valid: By(algorithm) };
         /// The algorithms, separated by commas, of signatures that are believed. `inter.worker.signature.algorithm` must be one.
         inter_worker_verification_algorithms: Vec<String> = "inter.worker.verification.algorithms" { default: Some("HmacSHA256"), importance: Low, group: "Signatures", width: Width::Long, display: "Verification Algorithms", valid: By(algorithms) };
+        /// Whether a worker that is told to end first has its connectors and tasks given to others, which then wait for nothing. This needs
+        /// leaders of this kind; Java's take it as any worker that ends. Off by default, so that a worker that is started again at once has
+        /// its work back.
+        leave_hands_over: bool = "landfall.leave.hands.over" { default: Some("false"), group: "Group", width: Width::Short, display: "Leaving Hands Over" };
     }
 }
 
 /// The algorithms of signatures, as Java names them, and the bits of their keys unless `inter.worker.key.size` says it.
 pub const ALGORITHMS: [(&str, u16); 4] = [("HmacSHA1", 512), ("HmacSHA256", 256), ("HmacSHA384", 384), ("HmacSHA512", 512)];
 
-/// The settings of topics that a key says by itself: they are not settings that topics have.
-const NO_TOPIC_SETTINGS: [&str; 4] = ["topic", "partitions", "replication.factor", "cleanup.policy"];
+/// What is no setting of a topic although its key begins as if it were: what is said by keys of the worker's own.
+const NO_TOPIC_SETTINGS: [&str; 5] = ["topic", "partitions", "replication.factor", "cleanup.policy", "file.filename"];
 
 impl DistributedKeys {
     /// Reads the keys, and looks whether they fit together.

@@ -9,8 +9,7 @@ mod worker;
 pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
-
-pub use worker::{WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
+pub use worker::{Mode, ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.
 pub const LOG_VARIABLE: &str = "LANDFALL_LOG";

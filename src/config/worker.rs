@@ -1,15 +1,16 @@
-//! The keys of the standalone worker (`WorkerConfig`, `RestServerConfig` and `StandaloneConfig` of Kafka 4.3.1) and our own.
+//! The keys of a worker (`WorkerConfig` and `RestServerConfig` of Kafka 4.3.1), of one in standalone mode, and our own.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_api::config::Class;
-use landfall_api::{Effect, Faults, Properties, Width, config};
+use landfall_api::{Effect, Faults, Key, Properties, Width, config};
 
 use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
-use super::{hint_missing, unknown_key};
+use super::{DistributedKeys, hint_missing, topic_warnings, unknown_key};
+use crate::kafka::client::is_internal;
 use crate::rest::{BASIC_AUTH, headers};
 
 config! {
@@ -111,12 +112,18 @@ config! {
         /// The file of the users whom `BasicAuthSecurityRestExtension` lets in, a line each: `name=password`. It is read once. Default: the
         /// file that the JAAS configuration names, which `-Djava.security.auth.login.config=` in the environment variable `KAFKA_OPTS` names.
         basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty };
-        /// The file to which Java writes the offsets of source connectors. Required as in Java.
-        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
         /// Bytes that the open files and fetch queues of all tasks may hold, at least 16777216. Default: half of the memory limit of the
         /// control group, else 512 MiB. When they are spent, the largest files go to the store in parts, and where many small ones have
         /// spent them, those end that had no record for longest. A record of more than a quarter of them is refused.
         memory_bytes: Option<i64> = "landfall.memory.bytes" { importance: Medium, group: "Memory and state", width: Width::Medium, display: "Memory (bytes)", valid: AtLeast(16 << 20) };
+    }
+}
+
+config! {
+    /// What a worker in standalone mode reads from its properties file, besides what every worker does (`StandaloneConfig`).
+    pub struct StandaloneKeys {
+        /// The file to which Java writes the offsets of source connectors. Required as in Java.
+        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
         /// The file in which connectors that were made or changed by REST survive a restart of the worker. Without it they do not, as in
         /// Java.
         state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty };
@@ -154,11 +161,71 @@ const PASSED_ON: &[&str] = &[
     "send.buffer.bytes",
 ];
 
+/// How a worker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By itself.
+    Standalone,
+    /// As a member of a cluster.
+    Distributed,
+}
+
+/// What only one mode has.
+#[derive(Clone, Debug)]
+pub enum ModeKeys {
+    /// The keys of a worker by itself.
+    Standalone(StandaloneKeys),
+    /// The keys of a member of a cluster.
+    Distributed(DistributedKeys),
+}
+
+impl Mode {
+    fn keys(self) -> &'static [Key] {
+        match self {
+            Self::Standalone => StandaloneKeys::KEYS,
+            Self::Distributed => DistributedKeys::KEYS,
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Standalone => Self::Distributed,
+            Self::Distributed => Self::Standalone,
+        }
+    }
+
+    /// All keys that a worker in this mode has.
+    fn declared(self) -> impl Iterator<Item = &'static Key> {
+        WorkerKeys::KEYS.iter().chain(self.keys())
+    }
+
+    /// Whether other parts read `key`: clients, converters, topics.
+    fn passes_on(self, key: &str) -> bool {
+        let passes = |part: &&str| if part.ends_with('.') { key.starts_with(*part) } else { key == *part };
+        let of_topic = || STORAGES.iter().any(|storage| key.starts_with(storage)) && key != OFFSET_FILE;
+        PASSED_ON.iter().any(passes) || self == Self::Distributed && (of_topic() || is_internal(key))
+    }
+
+    fn read(self, given: &Properties, faults: &mut Faults) -> Option<ModeKeys> {
+        Some(match self {
+            Self::Standalone => ModeKeys::Standalone(StandaloneKeys::parse(given, faults)?),
+            Self::Distributed => ModeKeys::Distributed(DistributedKeys::read(given, faults)?),
+        })
+    }
+}
+
+/// A key of workers in standalone mode that looks like a setting of a topic.
+pub(super) const OFFSET_FILE: &str = "offset.storage.file.filename";
+/// What begins the keys of the internal topics, of which those that the worker does not have itself are settings of the topics.
+const STORAGES: [&str; 3] = ["config.storage.", "offset.storage.", "status.storage."];
+
 /// The worker's properties: what the user wrote and what it means.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
     /// The parsed keys.
     pub keys: WorkerKeys,
+    /// Those that only its mode has.
+    pub mode: ModeKeys,
     /// As the user wrote them, with what config providers gave in its place: it may hold secrets under any key.
     pub given: Arc<Properties>,
     /// Resolves what properties name.
@@ -174,10 +241,10 @@ impl WorkerConfig {
     ///
     /// # Errors
     /// A text for the user: each fault on a line of its own, with file, line and key.
-    pub fn read(path: &Path, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
+    pub fn read(path: &Path, mode: Mode, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
         let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
         let given = Given::new(&file.properties);
-        let parsed = given.parse();
+        let parsed = given.parse(mode);
         let mut faults = parsed.as_ref().err().cloned().unwrap_or_default();
         // A key that is missing or malformed is no further said to be unknown to the plugins.
         let mut more = plugins(&given.resolved.properties);
@@ -189,12 +256,29 @@ impl WorkerConfig {
         Ok(config)
     }
 
-    /// Takes properties, and resolves what they name.
+    /// Takes the properties of a worker in standalone mode, and resolves what they name.
     ///
     /// # Errors
     /// All faults in them.
     pub fn parse(given: &Properties) -> Result<Self, Faults> {
-        Given::new(given).parse()
+        Self::parse_as(Mode::Standalone, given)
+    }
+
+    /// Takes the properties of a worker, and resolves what they name.
+    ///
+    /// # Errors
+    /// All faults in them.
+    pub fn parse_as(mode: Mode, given: &Properties) -> Result<Self, Faults> {
+        Given::new(given).parse(mode)
+    }
+
+    /// The keys of a member of a cluster, if it is one.
+    #[must_use]
+    pub const fn distributed(&self) -> Option<&DistributedKeys> {
+        match &self.mode {
+            ModeKeys::Distributed(keys) => Some(keys),
+            ModeKeys::Standalone(_) => None,
+        }
     }
 
     /// Bytes that all tasks together may hold.
@@ -204,10 +288,13 @@ impl WorkerConfig {
         given.unwrap_or_else(|| cgroup_limit().map_or(512 << 20, |limit| limit / 2))
     }
 
-    /// The file that connectors survive a restart in.
+    /// The file that connectors of a worker in standalone mode survive a restart in.
     #[must_use]
     pub fn state_file(&self) -> Option<PathBuf> {
-        self.keys.state_file.as_ref().map(PathBuf::from)
+        match &self.mode {
+            ModeKeys::Standalone(keys) => keys.state_file.as_ref().map(PathBuf::from),
+            ModeKeys::Distributed(_) => None,
+        }
     }
 
     /// `host:port` by which the worker is known, as statuses name it; `port` is the one that it listens on.
@@ -239,33 +326,40 @@ impl Given {
         Self { providers: Arc::new(providers), resolved, faults, warnings }
     }
 
-    fn parse(&self) -> Result<WorkerConfig, Faults> {
+    fn parse(&self, mode: Mode) -> Result<WorkerConfig, Faults> {
         let given = &self.resolved.properties;
         let mut faults = Faults::default();
-        let keys = WorkerKeys::parse(given, &mut faults);
-        hint_missing(&mut faults, &unknown(given));
+        let keys = WorkerKeys::parse(given, &mut faults).zip(mode.read(given, &mut faults));
+        hint_missing(&mut faults, &unknown(given, mode));
         self.resolved.provided.hide_in(&mut faults);
         // What could not be resolved is no further said to be malformed.
         faults.0.retain(|fault| self.faults.0.iter().all(|other| other.key != fault.key));
         faults.0.extend(self.faults.0.iter().cloned());
-        let keys = faults.or(keys)?;
-        let warnings = [warnings(given), self.warnings.clone()].concat();
+        let (keys, of_mode) = faults.or(keys)?;
+        let warnings = [warnings(given, mode), self.warnings.clone()].concat();
         let (providers, provided) = (self.providers.clone(), self.resolved.provided.clone());
-        Ok(WorkerConfig { keys, given: Arc::new(given.clone()), providers, provided, warnings })
+        Ok(WorkerConfig { keys, mode: of_mode, given: Arc::new(given.clone()), providers, provided, warnings })
     }
 }
 
 /// The keys that nobody reads.
-fn unknown(given: &Properties) -> Vec<&str> {
-    let passed_on = |key: &str| PASSED_ON.iter().any(|p| if p.ends_with('.') { key.starts_with(p) } else { key == *p });
-    let known = |key: &str| passed_on(key) || WorkerKeys::KEYS.iter().any(|known| known.name == key);
+fn unknown(given: &Properties, mode: Mode) -> Vec<&str> {
+    let known = |key: &str| mode.passes_on(key) || mode.declared().any(|known| known.name == key);
     given.keys().map(String::as_str).filter(|key| !known(key)).collect()
 }
 
-fn warnings(given: &Properties) -> Vec<String> {
-    let known = || WorkerKeys::KEYS.iter().map(|key| key.name);
-    let mut warnings: Vec<_> = unknown(given).into_iter().map(|key| unknown_key(key, known())).collect();
-    for key in WorkerKeys::KEYS {
+fn warnings(given: &Properties, mode: Mode) -> Vec<String> {
+    let known = || mode.declared().map(|key| key.name);
+    let warning = |key: &str| match (mode, mode.other().keys().iter().any(|other| other.name == key)) {
+        (_, false) => unknown_key(key, known()),
+        (Mode::Standalone, true) => format!("The configuration '{key}' has no effect: it is for workers in distributed mode"),
+        (Mode::Distributed, true) => format!("The configuration '{key}' has no effect: it is for workers in standalone mode"),
+    };
+    let mut warnings: Vec<_> = unknown(given, mode).into_iter().map(warning).collect();
+    if mode == Mode::Distributed {
+        warnings.extend(topic_warnings(given));
+    }
+    for key in mode.declared() {
         let value = given.get(key.name).map(|value| value.trim()).filter(|value| !value.is_empty());
         // What Java requires, or what says no more than the default, is no reason to warn.
         if let (Effect::Nothing(why), Some(value)) = (key.effect, value)
@@ -384,7 +478,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("worker.properties");
         std::fs::write(&path, text).expect("written");
-        WorkerConfig::read(&path, plugins).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
+        WorkerConfig::read(&path, Mode::Standalone, plugins).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
     }
 
     #[test]
@@ -473,6 +567,33 @@ mod tests {
             assert!(error.contains(part), "{part} is not in {error}");
         }
         assert_eq!(error.lines().count(), 3, "{error}");
+    }
+
+    #[test]
+    fn each_mode_has_its_keys() {
+        let given = |text: &str| -> Properties {
+            let pairs = text.lines().filter_map(|line| line.split_once('='));
+            pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        };
+        let distributed = "bootstrap.servers=k:9092\nkey.converter=K\nvalue.converter=V\ngroup.id=g\nconfig.storage.topic=c\n\
+            offset.storage.topic=o\nstatus.storage.topic=s\nlinger.ms=1\nstatus.storage.segment.bytes=1048576\n";
+        let config = WorkerConfig::parse_as(Mode::Distributed, &given(distributed)).expect("valid");
+        assert!(config.warnings.is_empty() && config.state_file().is_none(), "{:?}", config.warnings);
+        assert_eq!(config.distributed().map(|keys| keys.group_id.as_str()), Some("g"));
+        let more = format!("{distributed}{OFFSET_FILE}=/f\nlandfall.state.file=/s\nconfig.storage.cleanup.policy=delete\n");
+        let config = WorkerConfig::parse_as(Mode::Distributed, &given(&more)).expect("valid");
+        assert_eq!(
+            config.warnings,
+            [
+                "The configuration 'landfall.state.file' has no effect: it is for workers in standalone mode",
+                "The configuration 'offset.storage.file.filename' has no effect: it is for workers in standalone mode",
+                "Ignoring 'config.storage.cleanup.policy=delete' setting, since compaction is always used",
+            ]
+        );
+        assert!(WorkerConfig::parse_as(Mode::Distributed, &given(MINIMAL)).is_err());
+        let config = read(&format!("{MINIMAL}group.id=g\nlandfall.state.file=/s\n")).expect("valid");
+        assert_eq!(config.warnings, ["The configuration 'group.id' has no effect: it is for workers in distributed mode"]);
+        assert!(config.distributed().is_none() && config.state_file().is_some());
     }
 
     #[test]

@@ -345,7 +345,8 @@ impl Demo {
         let failures = CONNECTORS.iter().flat_map(|connector| {
             let name = connector.name;
             let Ok(status) = self.herder.status(name) else { return vec![format!("{name} was deleted")] };
-            let traces = status.tasks.into_iter().filter(|(_, task)| task.state == State::Failed).filter_map(|(_, task)| task.trace);
+            let traces =
+                status.tasks.into_iter().filter(|(_, task)| task.state == State::Failed).filter_map(|(_, task)| task.trace);
             traces.map(|trace| format!("{name} has failed: {trace}")).collect()
         });
         failures.collect()

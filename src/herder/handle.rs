@@ -22,7 +22,7 @@ use super::state_file::StateFile;
 use super::store::{Configs, StatusBoard};
 use super::topics::Written;
 use super::{Error, Info, Starter, Status, TargetState, TaskCounts};
-use crate::config::{WorkerConfig, WorkerKeys};
+use crate::config::{ModeKeys, WorkerConfig, WorkerKeys};
 use crate::log_levels::Loggers;
 use crate::plugins::Plugins;
 use crate::state::StatusRecord;
@@ -141,7 +141,11 @@ impl Shared {
     pub(super) fn sink_of(&self, config: &Submitted) -> Result<&'static dyn SinkConnector, String> {
         let properties = given(config);
         let class = properties.get("connector.class").map_or("", String::as_str);
-        let none = || format!("Failed to find any class that implements Connector and which name matches {class}: this worker runs sinks only, see /connector-plugins");
+        let none = || {
+            format!(
+                "Failed to find any class that implements Connector and which name matches {class}: this worker runs sinks only, see /connector-plugins"
+            )
+        };
         self.plugins.sink_of(&properties).ok_or_else(none)
     }
 
@@ -262,7 +266,8 @@ impl Herder {
         if !self.shared.cluster.as_ref().is_some_and(Cluster::signs) {
             return Ok(());
         }
-        let accepted = self.shared.worker.distributed.as_ref().map_or(&[][..], |keys| &keys.inter_worker_verification_algorithms);
+        let ModeKeys::Distributed(keys) = &self.shared.worker.mode else { return Ok(()) };
+        let accepted = &keys.inter_worker_verification_algorithms;
         let key = self.shared.configs.look(|configs| configs.session_key().cloned());
         verify(signature, algorithm, accepted, key.as_ref(), body)
     }

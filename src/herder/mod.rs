@@ -36,7 +36,8 @@ use crate::state::StatusRecord;
 use crate::task::{TaskHandle, TaskId, TaskSpec};
 
 /// Java's words where a request has to wait for a rebalance.
-const STALE: &str = "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)";
+const STALE: &str =
+    "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)";
 /// The same before the worker has joined.
 const STARTING: &str = "Cannot complete request momentarily: the worker is still joining the cluster";
 /// Java's words where nobody is known who could do what is asked.

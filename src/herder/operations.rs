@@ -130,8 +130,11 @@ impl Herder {
         self.run(name, move |herder, name| async move {
             let name = &*name;
             herder.known(name, || format!("Unknown connector: {name}")).await?;
-            let request =
-                RestartRequest { connector: name.to_owned(), include_tasks: restart.include_tasks, only_failed: restart.only_failed };
+            let request = RestartRequest {
+                connector: name.to_owned(),
+                include_tasks: restart.include_tasks,
+                only_failed: restart.only_failed,
+            };
             let plan = herder.restart_plan(&request)?;
             if herder.shared.cluster.is_some() && !is_plain {
                 herder.shared.configs.append(records::restart(&request), None).await?;

@@ -63,11 +63,6 @@ impl Local {
         self.inner().connector.as_ref().map(|instance| instance.config.clone())
     }
 
-    /// The numbers of the tasks that are here.
-    pub(super) fn tasks(&self) -> Vec<usize> {
-        self.inner().tasks.keys().copied().collect()
-    }
-
     /// Makes what runs here `wanted`. Blocks.
     pub(super) fn reconcile(self: &Arc<Self>, shared: &Arc<Shared>, wanted: &Wanted) {
         let plan = Plan::new(wanted, &self.runs());
@@ -136,8 +131,7 @@ impl Local {
 
     /// Stops tasks and forgets them; those that do not end in time are left to themselves. Blocks.
     pub(super) fn stop_tasks(&self, shared: &Shared, which: &[usize]) {
-        let handles: Vec<_> =
-            which.iter().filter_map(|number| self.inner().tasks.get_mut(number)?.handle.take()).collect();
+        let handles: Vec<_> = which.iter().filter_map(|number| self.inner().tasks.get_mut(number)?.handle.take()).collect();
         end(&self.name, handles, shared.grace());
         self.inner().tasks.retain(|number, _| !which.contains(number));
     }
@@ -150,7 +144,11 @@ impl Local {
                 slot.handle.take()
             });
             let Some(handle) = handle else { continue };
-            if paused { handle.pause() } else { handle.resume() }
+            if paused {
+                handle.pause()
+            } else {
+                handle.resume()
+            }
             if let Some(slot) = self.inner().tasks.get_mut(number) {
                 slot.handle = Some(handle);
             }
@@ -236,12 +234,9 @@ impl Local {
 
     /// Says what the connector itself, or a task, is doing.
     fn say(&self, shared: &Shared, task: Option<usize>, state: State, trace: Option<String>, version: Option<String>) {
-        let status =
-            StatusRecord { state, trace, worker_id: shared.worker_id.clone(), generation: shared.generation(), version };
+        let status = StatusRecord { state, trace, worker_id: shared.worker_id.clone(), generation: shared.generation(), version };
         // What ended here may run somewhere else by now.
-        let may = |there: Option<&StatusRecord>| {
-            !matches!(state, State::Unassigned | State::Failed) || status.may_follow(there)
-        };
+        let may = |there: Option<&StatusRecord>| !matches!(state, State::Unassigned | State::Failed) || status.may_follow(there);
         let records = shared.statuses.look(|statuses| match task {
             None => may(statuses.connector(&self.name)).then(|| records::connector(&self.name, Some(&status))),
             Some(task) => may(statuses.task(&self.name, task)).then(|| records::task(&self.name, task, Some(&status))),

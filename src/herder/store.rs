@@ -128,6 +128,7 @@ pub(super) struct StatusBoard {
     topic: Option<mpsc::UnboundedSender<Write>>,
 }
 
+#[derive(Debug)]
 enum Write {
     Records(Vec<Record>),
     Flush(oneshot::Sender<()>),
@@ -184,6 +185,7 @@ impl StatusBoard {
 }
 
 /// Writes what is put on a [`StatusBoard`] to its topic.
+#[derive(Debug)]
 pub(super) struct StatusWriter(mpsc::UnboundedReceiver<Write>);
 
 impl StatusWriter {
@@ -207,7 +209,9 @@ impl StatusWriter {
                     }
                 }
             }
-            flushes.into_iter().for_each(|done| drop(done.send(())));
+            for done in flushes {
+                let _ = done.send(());
+            }
         }
         log.stop().await;
     }

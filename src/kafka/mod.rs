@@ -23,8 +23,8 @@ pub mod pattern;
 pub mod produce;
 mod raw;
 mod security;
-mod wire;
 pub mod topics;
+mod wire;
 
 pub use client::{
     ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, offsets_admin_properties,
@@ -33,9 +33,9 @@ pub use client::{
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
-pub use log::{Log, LogError, LogSettings};
 pub use group::{Group, GroupEvent, GroupSettings};
 pub use groups::GroupOffsets;
+pub use log::{Log, LogError, LogSettings};
 pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};

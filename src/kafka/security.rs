@@ -149,7 +149,9 @@ fn sasl(given: &Given, to: &mut ConsumerSettings) {
         return to.faults.push("sasl.jaas.config", format!("sasl.jaas.config is missing, sasl.mechanism={mechanism} needs it"));
     };
     match jaas(config) {
-        Some(Login { class, options }) if class.ends_with(module) && options.contains_key("username") && options.contains_key("password") => {
+        Some(Login { class, options })
+            if class.ends_with(module) && options.contains_key("username") && options.contains_key("password") =>
+        {
             to.set("sasl.username", &options["username"]);
             to.set("sasl.password", &options["password"]);
         }

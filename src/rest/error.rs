@@ -68,7 +68,9 @@ impl From<herder::Error> for RestError {
             herder::Error::BadRequest(_) | herder::Error::Invalid(_) => StatusCode::BAD_REQUEST,
             herder::Error::NotFound(_) => StatusCode::NOT_FOUND,
             herder::Error::Exists(_) | herder::Error::Rebalance(_) => StatusCode::CONFLICT,
-            herder::Error::Forward(to) => return Self { forward: to.clone(), ..Self::new(StatusCode::CONFLICT, error.to_string()) },
+            herder::Error::Forward(to) => {
+                return Self { forward: to.clone(), ..Self::new(StatusCode::CONFLICT, error.to_string()) };
+            }
             herder::Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())

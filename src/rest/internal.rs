@@ -16,8 +16,9 @@ pub(super) async fn put_tasks(
     body: Bytes,
 ) -> Result<StatusCode, RestError> {
     verify(&herder, &headers, &body)?;
-    let tasks: Vec<Properties> = serde_json::from_slice(&body)
-        .map_err(|e| RestError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the body must be an array of task configurations: {e}")))?;
+    let tasks: Vec<Properties> = serde_json::from_slice(&body).map_err(|e| {
+        RestError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the body must be an array of task configurations: {e}"))
+    })?;
     herder.put_tasks(&name, tasks).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -39,7 +40,8 @@ fn verify(herder: &Herder, headers: &HeaderMap, body: &[u8]) -> Result<(), RestE
     herder.verify(text(SIGNATURE), text(ALGORITHM), body).map_err(|refused| match refused {
         Refused::Malformed(message) => RestError::new(StatusCode::BAD_REQUEST, message),
         Refused::NoKey => {
-            let message = "This worker is still starting up and has not been able to read a session key from the config topic yet";
+            let message =
+                "This worker is still starting up and has not been able to read a session key from the config topic yet";
             RestError::new(StatusCode::SERVICE_UNAVAILABLE, message)
         }
         Refused::Invalid => RestError::new(StatusCode::FORBIDDEN, "Internal request contained invalid signature."),

@@ -1,13 +1,12 @@
 //! Follows the group and the config topic, and makes this worker run what they say (`DistributedHerder.tick` of Kafka 4.3.1).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures::future::join_all;
-use landfall_api::Properties;
+use landfall_api::{Faults, Properties};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
@@ -24,7 +23,7 @@ use crate::kafka::group::{Group, GroupEvent, GroupSettings};
 use crate::kafka::log::{Log, LogError, LogSettings};
 use crate::plugins::{Plugins, simple_name};
 use crate::state::config::records;
-use crate::state::{Change, RestartRequest};
+use crate::state::{Change, RestartRequest, topics};
 use crate::task::TaskId;
 
 /// How often the session key is looked at.
@@ -74,15 +73,8 @@ impl Herder {
         let (statuses, writer) = StatusBoard::in_topic();
         let ((end, ending), (has_ended, ended)) = (watch::channel(false), watch::channel(false));
         let (sent, to_send) = mpsc::unbounded_channel();
-        let cluster = Cluster {
-            url,
-            peers: Peers::new(),
-            membership: std::sync::RwLock::default(),
-            stale: false.into(),
-            end,
-            ended,
-            sent,
-        };
+        let cluster =
+            Cluster { url, peers: Peers::new(), membership: std::sync::RwLock::default(), stale: false.into(), end, ended, sent };
         let stores = (Configs::in_topic(), statuses);
         let shared = Shared::new(plugins, worker, worker_id, starter, stores, Some(cluster));
         let herder = Self { shared };
@@ -91,6 +83,7 @@ impl Herder {
 }
 
 /// A worker that has not joined its cluster yet.
+#[derive(Debug)]
 pub struct Joining {
     herder: Herder,
     writer: StatusWriter,
@@ -102,14 +95,21 @@ pub struct Joining {
 /// How to reach the group and the topics.
 #[derive(Debug)]
 pub struct Places {
-    /// The group.
-    pub group: GroupSettings,
-    /// The topic with what is to run.
-    pub configs: LogSettings,
-    /// The topic with what is running.
-    pub statuses: LogSettings,
-    /// The topic that source connectors keep offsets in.
-    pub offsets: LogSettings,
+    group: GroupSettings,
+    configs: LogSettings,
+    statuses: LogSettings,
+    offsets: LogSettings,
+}
+
+impl Places {
+    /// What a worker's properties say; it is known as `worker_id`.
+    ///
+    /// # Errors
+    /// What is wrong with the settings of a client.
+    pub fn of(keys: &DistributedKeys, given: &Properties, worker_id: &str) -> Result<Self, Faults> {
+        let [configs, statuses, offsets] = [topics::configs, topics::statuses, topics::offsets].map(|of| of(keys, given));
+        Ok(Self { group: GroupSettings::read(given, worker_id)?, configs, statuses, offsets })
+    }
 }
 
 impl Joining {
@@ -134,12 +134,14 @@ impl Joining {
         };
         let result = tokio::select! {
             joined = joined => joined,
-            _ = ending.wait_for(|ending| *ending) => {
+            () = told(&mut ending) => {
                 let _ = has_ended.send(true);
                 return Ok(());
             }
         };
-        let (group, events, changes) = result.inspect_err(|_| drop(has_ended.send(true)))?;
+        let (group, events, changes) = result.inspect_err(|_| {
+            let _ = has_ended.send(true);
+        })?;
         let offered = Protocol::parse(&keys.connect_protocol).unwrap_or(Protocol::Sessioned);
         let max_delay = i32::try_from(keys.scheduled_rebalance_max_delay_ms).unwrap_or(i32::MAX);
         let member = Member {
@@ -187,7 +189,7 @@ impl Member {
                     self.rejoin("the delay of the scheduled rebalance is over");
                 }
                 _ = look_at_key.tick() => self.rotate_key().await,
-                _ = ending.wait_for(|ending| *ending) => break,
+                () = told(&mut ending) => break,
             }
         }
         self.leave().await;
@@ -324,7 +326,8 @@ impl Member {
             configs.read_to_end(self.sync_timeout()).await;
         }
         let configs = self.herder.shared.configs.now();
-        let tasks = |name: &str| configs.tasks(name).map(|(task, _)| TaskId { connector: name.to_owned(), task }).collect::<Vec<_>>();
+        let tasks =
+            |name: &str| configs.tasks(name).map(|(task, _)| TaskId { connector: name.to_owned(), task }).collect::<Vec<_>>();
         let configured = Work {
             connectors: configs.connectors().map(str::to_owned).collect(),
             tasks: configs.connectors().flat_map(tasks).collect(),
@@ -356,7 +359,8 @@ impl Member {
     /// The connectors whose class a member does not list, by member. A member that does not answer may have them all.
     async fn cannot(&mut self, members: &BTreeMap<String, Metadata>) -> BTreeMap<String, BTreeSet<String>> {
         let cluster = self.cluster();
-        let unasked = members.values().map(|member| &member.url).filter(|url| **url != cluster.url && !self.classes.contains_key(*url));
+        let unasked =
+            members.values().map(|member| &member.url).filter(|url| **url != cluster.url && !self.classes.contains_key(*url));
         let asked = unasked.map(async |url| {
             let plugins = format!("{url}connector-plugins");
             let answer = tokio::time::timeout(LIST, cluster.peers.send("GET", &plugins, Vec::new(), Vec::new())).await;
@@ -374,10 +378,12 @@ impl Member {
             configs.connectors().filter_map(class).collect()
         });
         let lacks = |classes: &BTreeSet<String>| {
-            let has = |wanted: &str| classes.iter().any(|class| {
-                let simple = simple_name(class);
-                class == wanted || simple == wanted || simple.strip_suffix("Connector") == Some(wanted)
-            });
+            let has = |wanted: &str| {
+                classes.iter().any(|class| {
+                    let simple = simple_name(class);
+                    class == wanted || simple == wanted || simple.strip_suffix("Connector") == Some(wanted)
+                })
+            };
             wanted.iter().filter(|(_, class)| !has(class.trim())).map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
         };
         let of = |(member, metadata): (&String, &Metadata)| {
@@ -398,7 +404,10 @@ impl Member {
         let taken = assignment.clone().taken(before.assignment.as_ref());
         tracing::info!(
             "joined generation {generation} by {} with {} connectors and {} tasks; {} leads",
-            protocol.name(), taken.assigned.connectors.len(), taken.assigned.tasks.len(), assignment.leader_url
+            protocol.name(),
+            taken.assigned.connectors.len(),
+            taken.assigned.tasks.len(),
+            assignment.leader_url
         );
         if before.protocol == Some(Protocol::Sessioned) && protocol != Protocol::Sessioned {
             tracing::warn!("a member does not know the protocol sessioned: requests between workers are not signed any more");
@@ -465,7 +474,8 @@ impl Member {
             self.give_up_all().await;
             self.unread = 0;
         } else {
-            let wait = u64::try_from(self.keys.scheduled_rebalance_max_delay_ms).unwrap_or(0) / 10 / u64::from(READS + 1 - self.unread);
+            let wait =
+                u64::try_from(self.keys.scheduled_rebalance_max_delay_ms).unwrap_or(0) / 10 / u64::from(READS + 1 - self.unread);
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }
     }
@@ -482,12 +492,11 @@ impl Member {
         }
         let keys = &self.keys;
         let algorithm = &keys.inter_worker_key_generation_algorithm;
-        let declared = signature::ALGORITHMS.iter().find(|(name, _)| name.eq_ignore_ascii_case(algorithm)).map_or(32, |(_, size)| *size);
-        let size = keys.inter_worker_key_size.and_then(|size| usize::try_from(size).ok()).unwrap_or(declared);
+        let size = keys.key_bytes();
         let is_good = self.herder.shared.configs.look(|configs| {
             configs.session_key().is_some_and(|key| {
                 let age = now().saturating_sub(key.creation_timestamp);
-                age < keys.inter_worker_key_ttl_ms && key.algorithm == *algorithm && key.key.len() == size
+                age < i64::from(keys.inter_worker_key_ttl_ms) && key.algorithm == *algorithm && key.key.len() == size
             })
         });
         if is_good {
@@ -525,6 +534,11 @@ impl Member {
         };
         let _ = tokio::time::timeout(HAND_OVER, handed).await;
     }
+}
+
+/// Waits until the worker is to end.
+async fn told(ending: &mut watch::Receiver<bool>) {
+    let _ = ending.wait_for(|ending| *ending).await;
 }
 
 async fn settle(herder: &Herder, name: &str) {

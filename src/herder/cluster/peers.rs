@@ -64,7 +64,8 @@ impl Peers {
     ) -> Result<PeerAnswer, String> {
         let (agent, method, url) = (self.0.clone(), method.to_owned(), url.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
-            let mut request = ureq::http::Request::builder().method(method.as_str()).uri(&url).header("accept", "application/json");
+            let mut request =
+                ureq::http::Request::builder().method(method.as_str()).uri(&url).header("accept", "application/json");
             for (name, value) in headers {
                 request = request.header(name, value);
             }

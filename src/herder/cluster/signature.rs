@@ -13,9 +13,6 @@ pub const SIGNATURE: &str = "x-connect-authorization";
 /// The header with the name of the algorithm.
 pub const ALGORITHM: &str = "x-connect-request-signature-algorithm";
 
-/// The algorithms by Java's names, and the bytes of their keys unless said otherwise.
-pub const ALGORITHMS: &[(&str, usize)] = &[("HmacSHA256", 32), ("HmacSHA384", 48), ("HmacSHA512", 64), ("HmacSHA1", 20)];
-
 fn algorithm(name: &str) -> Option<hmac::Algorithm> {
     Some(match name.to_ascii_lowercase().as_str() {
         "hmacsha256" => hmac::HMAC_SHA256,
@@ -102,7 +99,9 @@ mod tests {
         assert_eq!(look(Some(code), Some(name), Some(&key()), b"[{}]"), Err(Refused::Invalid));
         assert_eq!(look(Some("AAAA"), Some(name), Some(&key()), b"[]"), Err(Refused::Invalid));
         assert_eq!(look(Some(code), Some(name), None, b"[]"), Err(Refused::NoKey));
-        for (code, name) in [(None, Some(&**name)), (Some(&**code), None), (Some("!!"), Some(name)), (Some(code), Some("HmacNope"))] {
+        for (code, name) in
+            [(None, Some(&**name)), (Some(&**code), None), (Some("!!"), Some(name)), (Some(code), Some("HmacNope"))]
+        {
             assert!(matches!(look(code, name, Some(&key()), b"[]"), Err(Refused::Malformed(_))), "{code:?} {name:?}");
         }
         let other = headers(&key(), "HmacSHA512", b"");

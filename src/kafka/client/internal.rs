@@ -39,6 +39,16 @@ const NOT_OURS: &[&str] = &[
     "transactional.id",
 ];
 
+/// Whether `key`, at the top of a worker's properties, is one of these clients'.
+#[must_use]
+pub fn is_internal(key: &str) -> bool {
+    ours(CONSUMER.iter().chain(producer::all_keys())).any(|known| known.java == key)
+}
+
+fn ours(keys: impl Iterator<Item = &'static Key>) -> impl Iterator<Item = &'static Key> {
+    keys.filter(|key| !NOT_OURS.contains(&key.java) && !matches!(key.to, To::Unused(_)))
+}
+
 /// The settings of the consumer of an internal topic, which is in no group and reads what is not much.
 #[must_use]
 pub fn internal_consumer_properties(worker: &Properties, client_id: &str) -> ConsumerSettings {
@@ -82,8 +92,7 @@ fn settings<const N: usize>(
     base: [(&str, &str); N],
     keys: impl Iterator<Item = &'static Key>,
 ) -> ConsumerSettings {
-    let ours = |key: &&Key| !NOT_OURS.contains(&key.java) && !matches!(key.to, To::Unused(_));
-    let keys: Vec<_> = keys.filter(ours).collect();
+    let keys: Vec<_> = ours(keys).collect();
     let known = |key: &str| keys.iter().any(|known| known.java == key) || security::is_known(key) && !NOT_OURS.contains(&key);
     let given = worker.iter().filter(|(key, _)| known(key)).map(|(key, value)| (key.clone(), (key.clone(), value.clone())));
     let given = Given(given.collect::<BTreeMap<_, _>>());

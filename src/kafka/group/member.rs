@@ -84,7 +84,8 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn new(settings: GroupSettings, events: mpsc::Sender<GroupEvent>, wanted: watch::Receiver<String>) -> Self {
         let client = &settings.client;
-        let (retry, reconnect) = (Backoff::new(client.retry.0, client.retry.1), Backoff::new(client.reconnect.0, client.reconnect.1));
+        let (retry, reconnect) =
+            (Backoff::new(client.retry.0, client.retry.1), Backoff::new(client.reconnect.0, client.reconnect.1));
         Self {
             brokers: Brokers::new(client.clone()),
             patience: Backoff::new(client.retry.0, MOST_PATIENCE),
@@ -365,9 +366,8 @@ impl Member {
                 // The coordinator counts the member as alive.
                 Some(Some(ResponseError::RebalanceInProgress)) => Beat::Rebalance,
                 Some(Some(
-                    fenced @ (ResponseError::IllegalGeneration
-                    | ResponseError::UnknownMemberId
-                    | ResponseError::FencedInstanceId),
+                    fenced
+                    @ (ResponseError::IllegalGeneration | ResponseError::UnknownMemberId | ResponseError::FencedInstanceId),
                 )) => {
                     self.fenced::<HeartbeatRequest>(fenced).await?;
                     return Ok(Beat::Lost);
@@ -485,7 +485,8 @@ impl Member {
             .with_assignments(assignments.into_iter().map(assignment).collect());
         let error = match self.call(&request, self.rebalance_limit()).await {
             Ok(answer) => {
-                let fits = is_of_type(answer.protocol_type.as_ref()) && answer.protocol_name.as_ref().is_none_or(|p| *p == protocol);
+                let fits =
+                    is_of_type(answer.protocol_type.as_ref()) && answer.protocol_name.as_ref().is_none_or(|p| *p == protocol);
                 match answered::<SyncGroupRequest>(answer.error_code) {
                     Ok(()) if fits => return Ok(Some(answer)),
                     Ok(()) => self::answer::<SyncGroupRequest>(ResponseError::InconsistentGroupProtocol),

@@ -141,7 +141,8 @@ impl Connection {
         self.stream.flush().await.map_err(broken_off)?;
         let length = self.stream.read_i32().await.map_err(broken_off)?;
         let length = usize::try_from(length).ok().filter(|length| *length <= MOST_BYTES);
-        let length = length.ok_or_else(|| WireError::Malformed(address.clone(), "what it sends is not Kafka's protocol".into()))?;
+        let length =
+            length.ok_or_else(|| WireError::Malformed(address.clone(), "what it sends is not Kafka's protocol".into()))?;
         let mut answer = vec![0; length];
         self.stream.read_exact(&mut answer).await.map_err(broken_off)?;
         let mut answer = Bytes::from(answer);

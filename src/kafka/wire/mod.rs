@@ -32,7 +32,11 @@ pub(super) struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -139,7 +143,10 @@ mod tests {
     fn waits_double_up_to_the_most() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(1000));
         let waits: Vec<_> = (0..40).map(|_| backoff.next().as_millis()).collect();
-        assert!((80..=120).contains(&waits[0]) && (160..=240).contains(&waits[1]) && (320..=480).contains(&waits[2]), "{waits:?}");
+        assert!(
+            (80..=120).contains(&waits[0]) && (160..=240).contains(&waits[1]) && (320..=480).contains(&waits[2]),
+            "{waits:?}"
+        );
         assert!(waits[4..].iter().all(|wait| (800..=1200).contains(wait)), "{waits:?}");
         backoff.reset();
         assert!(backoff.next().as_millis() <= 120);

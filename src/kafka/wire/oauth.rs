@@ -99,7 +99,8 @@ impl Tokens {
         const RETRIEVER: &str = "sasl.oauthbearer.jwt.retriever.class";
         const VALIDATOR: &str = "sasl.oauthbearer.jwt.validator.class";
         let before = faults.0.len();
-        let simple = |key| text(given, key).filter(|class| !class.is_empty()).map(|class| class.rsplit('.').next().unwrap_or(class));
+        let simple =
+            |key| text(given, key).filter(|class| !class.is_empty()).map(|class| class.rsplit('.').next().unwrap_or(class));
         let refuse = |key: &str, faults: &mut Faults| {
             let class = text(given, key).unwrap_or_default();
             faults.push(key, format!("Invalid value {class} for configuration {key}: Java classes cannot run here"));
@@ -138,8 +139,7 @@ impl Tokens {
             buffer: number("sasl.login.refresh.buffer.seconds", Kind::Short, "300", 0, 3600)?,
         };
         let source = source?;
-        (faults.0.len() == before)
-            .then(|| Self { source, extensions: extensions.collect(), refresh, last: Mutex::new(None) })
+        (faults.0.len() == before).then(|| Self { source, extensions: extensions.collect(), refresh, last: Mutex::new(None) })
     }
 
     /// A token that lasts for some time yet. An error says why there is none, without secrets.
@@ -168,7 +168,11 @@ impl Refresh {
         let since = claims.get("iat").and_then(Value::as_f64).unwrap_or(now);
         let wanted = since + (expires - since) * (self.factor + spread(0.0, self.jitter));
         // Where the token does not last for both, they give way.
-        let at = if now + self.min_period + self.buffer > expires { wanted } else { wanted.clamp(now + self.min_period, expires - self.buffer) };
+        let at = if now + self.min_period + self.buffer > expires {
+            wanted
+        } else {
+            wanted.clamp(now + self.min_period, expires - self.buffer)
+        };
         let at = Duration::try_from_secs_f64(at.min(expires)).ok()?;
         UNIX_EPOCH.checked_add(at)
     }
@@ -199,7 +203,10 @@ fn retriever(given: &Properties, options: &BTreeMap<String, String>, faults: &mu
         return None;
     }
     if options.keys().any(|option| option.starts_with("ssl")) {
-        faults.push("sasl.jaas.config", "sasl.jaas.config: the authorization server is trusted as the system does, ssl options are not supported");
+        faults.push(
+            "sasl.jaas.config",
+            "sasl.jaas.config: the authorization server is trusted as the system does, ssl options are not supported",
+        );
         return None;
     }
     // The key wins over the older option, as in Java's ConfigOrJaas.
@@ -239,7 +246,10 @@ fn retriever(given: &Properties, options: &BTreeMap<String, String>, faults: &mu
         agent: agent.into(),
         url: url.to_owned(),
         authorization: Password::parse(&format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))).ok()?,
-        body: scope.map_or_else(|| "grant_type=client_credentials".into(), |scope| format!("grant_type=client_credentials&scope={scope}")),
+        body: scope.map_or_else(
+            || "grant_type=client_credentials".into(),
+            |scope| format!("grant_type=client_credentials&scope={scope}"),
+        ),
         backoff: wait(backoff).unwrap_or_default(),
         backoff_most: wait(backoff_most).unwrap_or_default(),
     })))

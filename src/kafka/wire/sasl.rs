@@ -16,10 +16,10 @@ use rsasl::mechname::Mechname;
 use rsasl::prelude::{MessageSent, SASLClient, Session, SessionError, State};
 use rsasl::property::{AuthId, OAuthBearerKV, OAuthBearerToken, Password as PasswordOf};
 
+use super::WireError;
 use super::connection::Connection;
 use super::oauth::{KNOWN_TO_OAUTH, Token, Tokens};
 use super::settings::{refuse_others, text};
-use super::WireError;
 use crate::kafka::security::{Login, jaas};
 
 /// Who the client is, and how it shows that.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use landfall_api::config::Valid;
 use landfall_api::{Faults, Key, Kind, Properties, Value as _};
 
+use super::Address;
 use super::sasl::Sasl;
 use super::tls::Tls;
-use super::Address;
 use crate::config::check_bootstrap_server;
 
 /// What a client is made of.
@@ -44,7 +44,9 @@ impl ClientSettings {
         let sasl = if protocol.starts_with("SASL") { Some(Sasl::read(given, faults)) } else { None };
         let dns = text(given, "client.dns.lookup").unwrap_or("use_all_dns_ips");
         if dns != "use_all_dns_ips" {
-            let text = format!("Invalid value {dns} for configuration client.dns.lookup: a member of a group uses all addresses of a name: use_all_dns_ips");
+            let text = format!(
+                "Invalid value {dns} for configuration client.dns.lookup: a member of a group uses all addresses of a name: use_all_dns_ips"
+            );
             faults.push("client.dns.lookup", text);
         }
         let mut long = |name, default, least| number(given, name, Kind::Long, default, least, faults);
@@ -78,7 +80,14 @@ fn millis(number: i64) -> Duration {
     Duration::from_millis(number.unsigned_abs())
 }
 
-fn number(given: &Properties, name: &'static str, kind: Kind, default: &'static str, least: i64, faults: &mut Faults) -> Option<i64> {
+fn number(
+    given: &Properties,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    least: i64,
+    faults: &mut Faults,
+) -> Option<i64> {
     let valid = if least == i64::MIN { Valid::Any } else { Valid::AtLeast(least) };
     let key = Key { name, kind, default: Some(default), valid, ..Key::EMPTY };
     key.read(given, faults)
@@ -169,7 +178,8 @@ mod tests {
         assert_eq!(settings.retry.1.as_millis(), 1000);
         assert_eq!(settings.max_idle.map(|idle| idle.as_millis()), Some(540_000));
         assert_eq!((settings.send_buffer, settings.receive_buffer), (Some(131_072), Some(32_768)));
-        let settings = read(&[("client.id", "me"), ("connections.max.idle.ms", "-1"), ("send.buffer.bytes", "-1")]).expect("settings");
+        let settings =
+            read(&[("client.id", "me"), ("connections.max.idle.ms", "-1"), ("send.buffer.bytes", "-1")]).expect("settings");
         assert_eq!((settings.client_id.as_str(), settings.max_idle, settings.send_buffer), ("me", None, None));
     }
 

@@ -70,7 +70,10 @@ impl Tls {
         match built {
             Ok(config) => Some(Self(TlsConnector::from(Arc::new(config)))),
             Err(error) => {
-                faults.push("ssl.keystore.key", format!("ssl.keystore.key: the client's key and certificate cannot be used: {error}"));
+                faults.push(
+                    "ssl.keystore.key",
+                    format!("ssl.keystore.key: the client's key and certificate cannot be used: {error}"),
+                );
                 None
             }
         }
