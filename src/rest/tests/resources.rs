@@ -134,6 +134,10 @@ async fn users_need_a_password_for_what_there_is() {
         assert_eq!(ask(method, path, bad).await, anyone, "{method} {path}");
         assert_eq!(ask(method, path, good).await, user, "{method} {path}");
     }
+    let preflight = Request::builder().method("OPTIONS").uri("/connectors").header("access-control-request-method", "PUT");
+    let preflight = preflight.body(Body::empty()).expect("a request");
+    let response = router(herder.clone(), Some(guard.clone())).oneshot(preflight).await.expect("infallible");
+    assert_eq!(response.status(), StatusCode::OK);
 }
 
 #[tokio::test]
