@@ -23,6 +23,7 @@ mod idle;
 mod json_schema;
 mod landing;
 mod memory;
+mod migrate;
 mod offsets_reset;
 mod operators;
 mod options;
