@@ -58,7 +58,7 @@ fn moved_under_load(name: &str, from: &str, to: &Worker, during: impl FnOnce(&dy
             while !done.load(Ordering::Acquire) {
                 broker.produce(name, n % 2, [Record::value(n.to_string())]);
                 n += 1;
-                thread::sleep(Duration::from_millis(2));
+                thread::sleep(Duration::from_millis(5));
             }
             n
         });

@@ -19,6 +19,9 @@ const ANSWER: Duration = Duration::from_secs(100);
 /// How long a cluster may be busy with itself.
 const REBALANCE: Duration = Duration::from_secs(120);
 
+/// How long a worker may take to learn which Kafka cluster it works with.
+const BROKERS: Duration = Duration::from_secs(15);
+
 /// A worker. Prints as its URL.
 pub(super) struct Worker {
     /// Without credentials and without a slash at its end.
@@ -147,11 +150,19 @@ impl Worker {
         })
     }
 
+    /// What it says of itself. A worker that has just started is given time to learn of its brokers.
     pub(super) fn root(&self) -> Result<Root, String> {
-        let root = self.get("/")?;
-        let text = |field: &str| root[field].as_str().map(str::to_owned);
-        let version = text("version").ok_or_else(|| format!("{self} is no Connect worker"))?;
-        Ok(Root { version, kafka_cluster_id: text("kafka_cluster_id") })
+        let begun = Instant::now();
+        loop {
+            let root = self.get("/")?;
+            let text = |field: &str| root[field].as_str().map(str::to_owned);
+            let version = text("version").ok_or_else(|| format!("{self} is no Connect worker"))?;
+            let kafka_cluster_id = text("kafka_cluster_id");
+            if kafka_cluster_id.is_some() || begun.elapsed() > BROKERS {
+                return Ok(Root { version, kafka_cluster_id });
+            }
+            sleep(Duration::from_millis(200));
+        }
     }
 
     pub(super) fn connectors(&self) -> Result<Connectors, String> {
