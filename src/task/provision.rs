@@ -55,6 +55,12 @@ impl Provision {
         resolved.into_values().next()
     }
 
+    /// `properties`, resolved; as they are if they cannot be. Blocks.
+    #[must_use]
+    pub fn all(&self, properties: Properties) -> Properties {
+        self.providers.resolve(&properties).map_or(properties, |resolved| resolved.properties)
+    }
+
     /// How often [`outdated`](Self::outdated) should be asked; None if there is nothing that could change.
     #[must_use]
     pub fn period(&self) -> Option<Duration> {
