@@ -3,12 +3,10 @@
 mod avro;
 mod bad_input;
 mod classes;
-#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
 mod cluster;
 mod config_providers;
 mod converters;
 mod crash;
-#[cfg(feature = "failpoints")]
 mod crash_points;
 mod debezium;
 mod demo;
@@ -27,6 +25,7 @@ mod landing;
 mod loggers;
 mod membership;
 mod memory;
+mod migrate;
 mod offsets_api;
 mod offsets_reset;
 mod operators;
@@ -44,6 +43,8 @@ mod topics;
 mod types;
 mod validation;
 mod zombies;
+#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
+#[cfg(feature = "failpoints")]
 
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {

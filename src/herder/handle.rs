@@ -143,7 +143,10 @@ impl Shared {
 
     /// The class of a connector.
     pub(super) fn sink_of(&self, config: &Submitted) -> Result<&'static dyn SinkConnector, String> {
-        let properties = given(config);
+        let mut properties = given(config);
+        if let Some(class) = self.provision.value(&properties, "connector.class") {
+            properties.insert("connector.class".into(), class);
+        }
         let class = properties.get("connector.class").map_or("", String::as_str);
         let none = || {
             format!(
