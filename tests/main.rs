@@ -3,6 +3,7 @@
 mod avro;
 mod bad_input;
 mod classes;
+mod config_providers;
 mod converters;
 mod crash;
 #[cfg(feature = "failpoints")]

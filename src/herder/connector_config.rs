@@ -6,6 +6,7 @@ use landfall_api::config::{Class, with_prefix};
 use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Valid, Width, config};
 
 use super::Error;
+use crate::config::provider::{Resolved, is_variable};
 use crate::config::{OverridePolicy, WorkerConfig, hint_missing, nearest, shows_secret, sounds_secret, unknown_key};
 use crate::convert;
 use crate::kafka;
@@ -98,10 +99,11 @@ config! {
             default: Some(""), importance: Low, group: "Predicates", width: Width::Long, display: "Predicates",
             order: Some(13)
         };
-        /// What happens when a value of a config provider changes: none, or restart of the connector.
+        /// What happens when the time to live of a config provider's values is over (`ttl.ms` of the provider) and they are other ones: none,
+        /// or restart of the tasks that got them. Java starts the connector again whether they are or not.
         config_action_reload: String = "config.action.reload" {
             default: Some("restart"), importance: Low, group: "Common", display: "Reload Action", valid: OneOf(&["none", "restart"]),
-            order: Some(14), effect: Nothing("there are no config providers yet")
+            order: Some(14)
         };
         /// Milliseconds for which the conversion of records is tried again when what it needs does not answer, as a schema registry;
         /// -1 for ever, 0 for not at all beyond what the registry's client does by itself. The partition waits meanwhile. When the time is
@@ -181,6 +183,8 @@ pub struct Checked {
     pub sink: &'static dyn SinkConnector,
     /// What it says.
     pub properties: Properties,
+    /// The same with what config providers give. Never shown.
+    pub resolved: Resolved,
     /// The keys that it gives null.
     pub nulls: BTreeSet<String>,
     /// All that is wrong with it, in the order of the keys.
@@ -204,8 +208,18 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
             return Err(Error::BadRequest(format!("Connector config {config} contains no connector type{hint}")));
         }
     };
-    let properties: Properties = submitted.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect();
-    let sink = plugins.sink_of(&properties).ok_or_else(|| Error::BadRequest(no_connector(plugins, class)))?;
+    let given: Properties = submitted.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect();
+    let (resolved, unresolved) = worker.providers.look_up(&given);
+    let properties = resolved.properties.clone();
+    let sink = plugins.sink_of(&properties).ok_or_else(|| {
+        let unresolved = unresolved.0.iter().find(|fault| fault.key == "connector.class");
+        Error::BadRequest(unresolved.map_or_else(|| no_connector(plugins, class), |fault| fault.message.clone()))
+    })?;
+    if !unresolved.is_empty() {
+        // More could only be said of values that it will not have.
+        let nulls = null_keys(submitted);
+        return Ok(Checked { sink, properties: given, resolved, nulls, faults: unresolved, warnings: Vec::new() });
+    }
 
     let mut faults = Faults::default();
     let mut parsed = properties.clone();
@@ -238,6 +252,9 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
         faults.0.iter_mut().for_each(|fault| fault.message = fault.message.replace(secret, HIDDEN));
     }
 
+    let provided = resolved.provided.and(&worker.provided);
+    provided.hide_in(&mut faults);
+
     let mut warnings = sink.warnings(&properties);
     warnings.extend(unknown(plugins, sink, &properties));
     for key in ConnectorKeys::KEYS {
@@ -250,8 +267,14 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let of_letters = |key: &&String| key.starts_with("producer.override.") || key.starts_with("admin.override.");
     let without_effect = properties.keys().filter(|key| !letters && of_letters(key));
     warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: there is no dead letter queue")));
-    let nulls = submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
-    Ok(Checked { sink, properties, nulls, faults, warnings })
+    warnings.iter_mut().for_each(|warning| *warning = provided.hide(warning));
+    warnings.extend(resolved.warnings.iter().cloned());
+    Ok(Checked { sink, properties: given, resolved, nulls: null_keys(submitted), faults, warnings })
+}
+
+/// The keys that are given null.
+fn null_keys(submitted: &Submitted) -> BTreeSet<String> {
+    submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect()
 }
 
 /// Java's range validator complains of the null that a number which is none became.
@@ -601,8 +624,8 @@ impl Secrets {
     /// `properties` as they may be shown.
     #[must_use]
     pub fn hide(&self, properties: &Properties) -> Properties {
-        let shown =
-            |key: &str, value: &str| if self.has(key) || shows_secret(value) { HIDDEN.to_owned() } else { value.to_owned() };
+        let secret = |key: &str, value: &str| (self.has(key) && !is_variable(value)) || shows_secret(value);
+        let shown = |key: &str, value: &str| if secret(key, value) { HIDDEN.to_owned() } else { value.to_owned() };
         properties.iter().map(|(key, value)| (key.clone(), shown(key, value))).collect()
     }
 

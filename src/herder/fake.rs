@@ -63,7 +63,7 @@ pub(crate) fn herder(extra: &[(&str, &str)]) -> Herder {
     ];
     let given: Properties = base.iter().chain(extra).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let worker = WorkerConfig::parse(&given).expect("valid");
-    Herder::start(FAKE, worker, "worker:8083".into(), starter()).expect("started")
+    Herder::standalone(FAKE, worker, "worker:8083".into(), starter()).expect("started")
 }
 
 /// The herder of a worker that remembers in `file`.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::RestError;
 use crate::herder::connector_config::{Submitted, text_of, trimmed};
-use crate::herder::{Info, State, Status, TargetState, TaskStatus};
+use crate::herder::{Info, State, Status, TargetState};
+use crate::state::StatusRecord;
 
 /// `ServerInfo`.
 #[derive(Debug, Serialize)]
@@ -23,7 +24,7 @@ pub struct ServerInfo {
 /// `WorkerStatus`.
 #[derive(Debug, Serialize)]
 pub struct WorkerStatus {
-    /// healthy or starting.
+    /// healthy, starting or unhealthy.
     pub status: &'static str,
     /// The same for people.
     pub message: &'static str,
@@ -70,16 +71,17 @@ pub struct TaskState {
     id: Option<usize>,
     state: State,
     worker_id: String,
-    version: &'static str,
+    version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
 }
 
 impl TaskState {
-    /// A task, as the worker `worker_id` shows it.
+    /// A task, or a connector, which has no number.
     #[must_use]
-    pub fn new(id: usize, status: TaskStatus, worker_id: &str, version: &'static str) -> Self {
-        Self { id: Some(id), state: status.state, worker_id: worker_id.to_owned(), version, trace: status.trace }
+    pub fn new(id: Option<usize>, status: StatusRecord) -> Self {
+        let StatusRecord { state, trace, worker_id, version, .. } = status;
+        Self { id, state, worker_id, version, trace }
     }
 }
 
@@ -92,14 +94,10 @@ pub struct ConnectorStateInfo {
     r#type: &'static str,
 }
 
-impl ConnectorStateInfo {
-    /// A connector, as the worker `worker_id` shows it.
-    #[must_use]
-    pub fn new(status: Status, worker_id: &str) -> Self {
-        let Status { name, state, version, tasks } = status;
-        let connector = TaskState { id: None, state, worker_id: worker_id.to_owned(), version, trace: None };
-        let tasks = tasks.into_iter().enumerate().map(|(id, task)| TaskState::new(id, task, worker_id, version)).collect();
-        Self { name, connector, tasks, r#type: "sink" }
+impl From<Status> for ConnectorStateInfo {
+    fn from(Status { name, connector, tasks }: Status) -> Self {
+        let tasks = tasks.into_iter().map(|(number, task)| TaskState::new(Some(number), task)).collect();
+        Self { name, connector: TaskState::new(None, connector), tasks, r#type: "sink" }
     }
 }
 
@@ -243,11 +241,11 @@ pub fn null(called: &str, variable: &str) -> RestError {
     internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null"))
 }
 
-fn internal(message: impl Into<String>) -> RestError {
+pub(super) fn internal(message: impl Into<String>) -> RestError {
     RestError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
 }
 
-fn json(body: &[u8]) -> Result<Value, RestError> {
+pub(super) fn json(body: &[u8]) -> Result<Value, RestError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {
         return Ok(Value::Null);
@@ -271,12 +269,12 @@ fn map(value: Value, chain: &str) -> Result<Option<Submitted>, RestError> {
 
 fn scalar(value: Value, chain: &str) -> Result<Option<String>, RestError> {
     text_of(value).map_err(|nested| {
-        let RestError { status, message } = cannot("java.lang.String", &nested);
+        let RestError { status, message, .. } = cannot("java.lang.String", &nested);
         RestError::new(status, format!("{message} (through reference chain: {chain})"))
     })
 }
 
-fn cannot(wanted: &str, got: &Value) -> RestError {
+pub(super) fn cannot(wanted: &str, got: &Value) -> RestError {
     let (kind, token) = match got {
         Value::Array(_) => ("Array", "JsonToken.START_ARRAY"),
         Value::Object(_) => ("Object", "JsonToken.START_OBJECT"),

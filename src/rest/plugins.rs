@@ -94,7 +94,7 @@ struct Defined {
 
 fn infos(herder: &Herder, checked: &Checked) -> ConfigInfos {
     let plugins = herder.plugins();
-    let Checked { sink, properties, .. } = checked;
+    let (sink, properties) = (checked.sink, &checked.resolved.properties);
     let mut connector = connector_keys(herder, checked);
     connector.extend(defined("", &sink.keys()));
     let mut clients = Vec::new();
@@ -151,12 +151,13 @@ fn infos(herder: &Herder, checked: &Checked) -> ConfigInfos {
         Err(name) => ConfigInfo { definition: None, value: shown.undefined(name) },
     }));
     configs.extend(converters.into_iter().map(|d| shown.info(d)));
-    ConfigInfos { name: properties.get("connector.class").cloned().unwrap_or_default(), error_count, groups, configs }
+    ConfigInfos { name: checked.properties.get("connector.class").cloned().unwrap_or_default(), error_count, groups, configs }
 }
 
 /// The keys that every connector has, with the defaults that the worker gives them, and those of transforms and predicates.
 fn connector_keys(herder: &Herder, checked: &Checked) -> Vec<Defined> {
-    let Checked { sink, properties, nulls, .. } = checked;
+    let Checked { sink, nulls, resolved, .. } = checked;
+    let properties = &resolved.properties;
     let plugins = herder.plugins();
     let mut all = defined("", ConnectorKeys::KEYS);
     let version = |all: &mut Vec<Defined>, name: &str, version: Option<&str>, visible: bool| {
@@ -293,7 +294,7 @@ impl Shown<'_> {
             value: self.value(&key, &info),
             recommended_values: recommended,
             errors: self.errors(&info.name),
-            visible: visible && (key.visible)(&self.checked.properties),
+            visible: visible && (key.visible)(&self.checked.resolved.properties),
             name: info.name.clone(),
         };
         ConfigInfo { definition: Some(info), value }
@@ -314,6 +315,10 @@ impl Shown<'_> {
             }
             return info.default_value.clone().filter(|_| !self.checked.nulls.contains(name));
         };
+        // Java shows what the provider gave.
+        if self.checked.resolved.provided.has(name) {
+            return Some(self.hidden(name, given));
+        }
         // A class that is not there has no value.
         let converter = [Role::Key, Role::Value, Role::Header].into_iter().any(|role| convert::key(role) == name);
         if converter {

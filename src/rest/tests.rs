@@ -8,6 +8,8 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::herder::fake::{herder, remembering};
 
+mod resources;
+
 struct Reply {
     status: u16,
     headers: HeaderMap,
@@ -31,7 +33,7 @@ impl Reply {
 }
 
 async fn send(herder: &Herder, request: Request) -> Reply {
-    let response = router(herder.clone()).oneshot(request).await.expect("infallible");
+    let response = router(herder.clone(), None).oneshot(request).await.expect("infallible");
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.expect("a body");
     Reply { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("UTF-8") }
@@ -203,8 +205,7 @@ async fn what_is_not_there_is_said_in_javas_words() {
         ("POST", "/", 405, "HTTP 405 Method Not Allowed"),
         ("DELETE", "/connectors", 405, "HTTP 405 Method Not Allowed"),
         ("GET", "/connectors/c/pause", 405, "HTTP 405 Method Not Allowed"),
-        ("GET", "/connectors/c/offsets", 404, "HTTP 404 Not Found"),
-        ("GET", "/admin/loggers", 404, "HTTP 404 Not Found"),
+        ("GET", "/admin", 404, "HTTP 404 Not Found"),
     ] {
         let reply = call(&herder, method, path, None).await;
         assert_eq!((reply.status, &*reply.message()), (status, message), "{method} {path}");
