@@ -152,7 +152,9 @@ impl Log {
         let admin = producer.admin();
         let (orders, inbox) = channel();
         let (started, starting) = oneshot::channel();
-        let body = move || run(&settings, &admin, apply, inbox, started);
+        // It says what it has to say to whom its caller does.
+        let logging = tracing::dispatcher::get_default(Clone::clone);
+        let body = move || tracing::dispatcher::with_default(&logging, || run(&settings, &admin, apply, &inbox, started));
         let thread = thread::Builder::new().name(format!("log-{topic}")).spawn(body);
         let thread = thread.map_err(|e| failed(&topic, KafkaError::configuration(format!("no thread: {e}"))))?;
         let waker = starting.await.unwrap_or_else(|_| Err(LogError::Stopped(topic.clone())))?;
@@ -331,7 +333,7 @@ fn run(
     settings: &LogSettings,
     admin: &Admin,
     apply: impl FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>),
-    inbox: Receiver<Order>,
+    inbox: &Receiver<Order>,
     started: oneshot::Sender<Result<Waker, LogError>>,
 ) {
     let begun = Instant::now();
@@ -354,7 +356,7 @@ fn run(
     if reader.to_end(|| started.is_closed()) {
         tracing::debug!("read topic {} to its end within {} ms", settings.topic, begun.elapsed().as_millis());
         if started.send(Ok(waker)).is_ok() {
-            reader.follow(&inbox);
+            reader.follow(inbox);
         }
     }
 }
