@@ -220,8 +220,10 @@ fn the_end_is_reached_where_there_are_no_records() {
             state.log.read_to_end(SOON).await.expect("read");
             assert!(state.snapshot().contains("c"));
         }
-        early.log.stop().await;
-        broker.delete_records("gaps-config", 0, 2);
+        let given = self::given(&broker.bootstrap(), "gone", &[]);
+        broker.create_topic("gone-config", 1);
+        Followed::configs(&given).await.log.append(config::records::remove("c"), SOON).await.expect("written");
+        broker.delete_records("gone-config", 0, 2);
         let empty = Followed::configs(&given).await;
         empty.log.read_to_end(SOON).await.expect("nothing to read");
         assert_eq!(empty.snapshot().offset(), -1);

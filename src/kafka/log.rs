@@ -16,6 +16,7 @@ use super::client::ConsumerSettings;
 use super::error::{Class, KafkaError};
 use super::produce::{Producer, Record};
 use super::raw::{Admin, Follower, Message, Waker};
+use super::topics::UNKNOWN_TOPIC;
 
 /// How long brokers may take to answer a question, and the wait before the next one if they do not.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// librdkafka's code for the end of a partition.
 const END_OF_PARTITION: i32 = -191;
-/// Kafka's codes for what a later try may mend: INVALID_REPLICATION_FACTOR, while brokers start.
+/// Kafka's code for what a later try may mend: INVALID_REPLICATION_FACTOR, while brokers start.
 const TOO_FEW_BROKERS: i32 = 38;
 /// Kafka's codes for what this client may not do, or these brokers cannot: TOPIC_ and CLUSTER_AUTHORIZATION_FAILED,
 /// UNSUPPORTED_VERSION; and librdkafka's _UNSUPPORTED_FEATURE.
@@ -524,7 +525,14 @@ fn make(settings: &LogSettings, admin: &Admin, given_up: &mut dyn FnMut() -> boo
 /// first record is lost, and the remedy, which is a setting of the topic, needs no other worker.
 fn check_policy(settings: &LogSettings, admin: &Admin) {
     let LogSettings { topic, key, purpose, .. } = settings;
-    match admin.topic_setting(topic, "cleanup.policy", ANSWER) {
+    let (ask, begun) = (|| admin.topic_setting(topic, "cleanup.policy", ANSWER), Instant::now());
+    let mut told = ask();
+    // The broker that is asked may not have heard of the topic yet.
+    while told.as_ref().is_err_and(|error| error.code == UNKNOWN_TOPIC) && begun.elapsed() < ANSWER {
+        thread::sleep(ASK_AGAIN);
+        told = ask();
+    }
+    match told {
         Ok(Some(policy)) => {
             if !policy.split(',').map(str::trim).filter(|policy| !policy.is_empty()).all(|policy| policy == "compact") {
                 tracing::error!(
