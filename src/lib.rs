@@ -10,6 +10,7 @@
 //! - [`state`] is what a cluster of workers keeps in its internal topics,
 //! - [`herder`] keeps connectors and their tasks,
 //! - [`rest`] is how users talk to it,
+//! - [`log_levels`] says what it logs,
 //! - [`metrics`] is how dashboards do,
 //! - [`worker`] is all of this together,
 //! - [`broker`] is a Kafka for those who have none,
@@ -23,6 +24,7 @@ pub mod convert;
 pub mod demo;
 pub mod herder;
 pub mod kafka;
+pub mod log_levels;
 pub mod metrics;
 pub mod plugins;
 pub mod rest;

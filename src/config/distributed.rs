@@ -58,6 +58,10 @@ config! {
         inter_worker_signature_algorithm: String = "inter.worker.signature.algorithm" { default: Some("HmacSHA256"), importance: Low, group: "Signatures", width: Width::Medium, display: "Signature Algorithm", valid: By(algorithm) };
         /// The algorithms, separated by commas, of signatures that are believed. `inter.worker.signature.algorithm` must be one.
         inter_worker_verification_algorithms: Vec<String> = "inter.worker.verification.algorithms" { default: Some("HmacSHA256"), importance: Low, group: "Signatures", width: Width::Long, display: "Verification Algorithms", valid: By(algorithms) };
+        /// Whether a worker that is told to end first has its connectors and tasks given to others, which then wait for nothing. This needs
+        /// leaders of this kind; Java's take it as any worker that ends. Off by default, so that a worker that is started again at once has
+        /// its work back.
+        leave_hands_over: bool = "landfall.leave.hands.over" { default: Some("false"), group: "Group", width: Width::Short, display: "Leaving Hands Over" };
     }
 }
 

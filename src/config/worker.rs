@@ -11,6 +11,7 @@ use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
 use super::{DistributedKeys, hint_missing, topic_warnings, unknown_key};
 use crate::kafka::client::is_internal;
+use crate::rest::{BASIC_AUTH, headers};
 
 config! {
     /// What the worker reads from its properties file.
@@ -76,10 +77,10 @@ config! {
         connector_client_allowlist: Vec<String> = "connector.client.config.override.allowlist" { default: Some(""), importance: Low, group: "Connectors", width: Width::Long, display: "Client Override Allowlist" };
         /// Whether topics of source connectors are created.
         topic_creation_enable: bool = "topic.creation.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Creation", effect: Nothing("there are no source connectors") };
-        /// Whether the topics that a connector uses are tracked.
-        topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking", effect: Nothing("topics are not tracked") };
-        /// Whether users may reset the tracked topics of a connector.
-        topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking Reset", effect: Nothing("topics are not tracked") };
+        /// Whether the topics that the tasks of a connector have had records of are kept, for `GET /connectors/<name>/topics`.
+        topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking" };
+        /// Whether users may reset them, by `PUT /connectors/<name>/topics/reset`.
+        topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking Reset" };
         /// URIs on which the REST API listens, separated by commas: `http://host:port`. An empty host or 0.0.0.0 means all interfaces, port
         /// 0 one that is free.
         listeners: Vec<String> = "listeners" { default: Some("http://:8083"), importance: Low, group: "REST", width: Width::Long, display: "Listeners", valid: By(legal_listeners) };
@@ -89,21 +90,28 @@ config! {
         rest_advertised_port: Option<i32> = "rest.advertised.port" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Port", valid: Between(0, 65535) };
         /// The protocol of the listener that other workers are told, http or https.
         rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Listener", effect: Nothing("there are no other workers") };
-        /// The header Access-Control-Allow-Origin of answers.
-        access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Origin", effect: Nothing("not supported yet") };
-        /// The header Access-Control-Allow-Methods of answers.
-        access_control_allow_methods: String = "access.control.allow.methods" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Methods", effect: Nothing("not supported yet") };
-        /// Rules for other headers of answers.
-        response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Response Headers", effect: Nothing("not supported yet") };
+        /// Origins of web pages that browsers may let use the API, separated by commas: `*` for all, or regular expressions in Java's
+        /// syntax, such as `https://console\.example\.com`. Empty: those of the API itself.
+        access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Origin", valid: By(headers::check_origins) };
+        /// Methods that such pages may use, separated by commas. Empty: GET, POST and HEAD.
+        access_control_allow_methods: String = "access.control.allow.methods" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Methods", valid: By(headers::check_methods) };
+        /// Rules for headers of answers, separated by commas: `[action] [header name]:[header value]`, in double quotes if it has a comma.
+        /// Actions are set (unless the answer has the header), add, setDate and addDate (the date so many milliseconds from now).
+        response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Response Headers", valid: By(headers::check_rules) };
         /// Whether clients of a https listener show a certificate: required, requested or none.
         ssl_client_auth: String = "ssl.client.auth" {
             default: Some("none"), importance: Low, group: "REST", width: Width::Short, display: "Client Authentication", valid: OneOf(&["required", "requested", "none"]),
             effect: Nothing("https listeners are not supported yet")
         };
-        /// Java classes that extend the REST API.
-        rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "REST Extensions", valid: By(distinct), effect: Nothing("Java classes cannot be loaded") };
-        /// URIs on which the admin API listens.
-        admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", effect: Nothing("there is no admin API yet") };
+        /// Java classes that extend the REST API. There is one, by which users of the API need a password:
+        /// `org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension`.
+        rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "REST Extensions", valid: By(known_extensions) };
+        /// URIs on which the admin API listens, separated by commas. Empty: there is none. Default: it is on the listeners of the REST API.
+        /// On listeners of its own it is open to everybody who reaches them, as in Java.
+        admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", valid: By(legal_admin_listeners) };
+        /// The file of the users whom `BasicAuthSecurityRestExtension` lets in, a line each: `name=password`. It is read once. Default: the
+        /// file that the JAAS configuration names, which `-Djava.security.auth.login.config=` in the environment variable `KAFKA_OPTS` names.
+        basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty };
         /// Bytes that the open files and fetch queues of all tasks may hold, at least 16777216. Default: half of the memory limit of the
         /// control group, else 512 MiB. When they are spent, the largest files go to the store in parts, and where many small ones have
         /// spent them, those end that had no record for longest. A record of more than a quarter of them is refused.
@@ -392,6 +400,19 @@ fn known_policy(raw: &str) -> Result<(), String> {
     super::OverridePolicy::parse(raw.trim(), &[]).map(|_| ())
 }
 
+fn legal_admin_listeners(raw: &str) -> Result<(), String> {
+    if raw.trim().is_empty() { Ok(()) } else { distinct_and_not_empty(raw).and_then(|()| legal_listeners(raw)) }
+}
+
+fn known_extensions(raw: &str) -> Result<(), String> {
+    distinct(raw)?;
+    let known = |class: &str| class.is_empty() || class == BASIC_AUTH || Some(class) == BASIC_AUTH.rsplit('.').next();
+    match items(raw).into_iter().find(|class| !known(class)) {
+        Some(class) => Err(format!("{class} cannot be loaded: the one extension here is {BASIC_AUTH}")),
+        None => Ok(()),
+    }
+}
+
 fn legal_listeners(raw: &str) -> Result<(), String> {
     items(raw).into_iter().try_for_each(|uri| super::Listener::parse(uri).map(|_| ()))
 }
@@ -503,13 +524,13 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_keys_without_effect_are_warned_about_without_their_values() {
-        let text = format!("{MINIMAL}foo=hunter2\nrest.extension.classes=a.B\nconsumer.max.poll.records=1\nclient.id=c\n");
+        let text = format!("{MINIMAL}foo=hunter2\nplugin.path=/p\nconsumer.max.poll.records=1\nclient.id=c\n");
         let config = read(&text).expect("valid");
         assert_eq!(
             config.warnings,
             [
                 "The configuration 'foo' was supplied but isn't a known config.",
-                "The configuration 'rest.extension.classes' has no effect: Java classes cannot be loaded",
+                "The configuration 'plugin.path' has no effect: plugins are built in",
             ]
         );
     }

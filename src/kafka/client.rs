@@ -19,7 +19,7 @@ use super::security;
 use crate::config::{check_bootstrap_server, nearest};
 
 pub use self::internal::{internal_consumer_properties, internal_producer_properties, is_internal};
-pub use self::producer::{dead_letter_admin_properties, producer_properties};
+pub use self::producer::{dead_letter_admin_properties, offsets_admin_properties, producer_properties};
 
 /// The records of one poll unless `max.poll.records` is given. Java's 500 is for loops that look at records one by one.
 const POLL_RECORDS: usize = 20_000;

@@ -3,6 +3,8 @@
 //! Keys of a protocol that is not chosen are ignored, as in Java. What is configured and cannot be done is a fault that names
 //! the key, so that nobody connects less safely than he asked for. No message holds a value of `sasl.jaas.config` or a password.
 
+use std::collections::BTreeMap;
+
 use super::client::{ConsumerSettings, Given};
 
 /// Whether `key` is one of `SecurityConfig`, `SslConfigs`, `SaslConfigs` or `security.protocol` (4.3.1).
@@ -147,27 +149,28 @@ fn sasl(given: &Given, to: &mut ConsumerSettings) {
         return to.faults.push("sasl.jaas.config", format!("sasl.jaas.config is missing, sasl.mechanism={mechanism} needs it"));
     };
     match jaas(config) {
-        Some(Login { class, username: Some(username), password: Some(password) }) if class.ends_with(module) => {
-            to.set("sasl.username", &username);
-            to.set("sasl.password", &password);
+        Some(Login { class, options })
+            if class.ends_with(module) && options.contains_key("username") && options.contains_key("password") =>
+        {
+            to.set("sasl.username", &options["username"]);
+            to.set("sasl.password", &options["password"]);
         }
         _ => to.faults.push(written, format!("{written}: expected {module} required username=\"...\" password=\"...\";")),
     }
 }
 
-/// A login module with its options.
-struct Login {
-    class: String,
-    username: Option<String>,
-    password: Option<String>,
+/// A login module with its options, secrets among them.
+pub(super) struct Login {
+    pub(super) class: String,
+    pub(super) options: BTreeMap<String, String>,
 }
 
 /// Reads `class flag option=value option="value" …;`, the form of `sasl.jaas.config`.
-fn jaas(config: &str) -> Option<Login> {
+pub(super) fn jaas(config: &str) -> Option<Login> {
     let body = config.trim().strip_suffix(';')?;
     let (class, rest) = body.split_once(char::is_whitespace)?;
-    let (_flag, mut rest) = rest.trim_start().split_once(char::is_whitespace)?;
-    let mut login = Login { class: class.to_owned(), username: None, password: None };
+    let (_flag, mut rest) = rest.trim_start().split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let mut login = Login { class: class.to_owned(), options: BTreeMap::new() };
     loop {
         rest = rest.trim_start();
         if rest.is_empty() {
@@ -175,11 +178,7 @@ fn jaas(config: &str) -> Option<Login> {
         }
         let (name, after) = rest.split_once('=')?;
         let (value, after) = value(after.trim_start())?;
-        match name.trim_end() {
-            "username" => login.username = Some(value),
-            "password" => login.password = Some(value),
-            _ => {}
-        }
+        login.options.insert(name.trim_end().to_owned(), value);
         rest = after;
     }
 }

@@ -79,10 +79,15 @@ pub struct TaskSpec {
     pub metrics: Arc<TaskMetrics>,
     /// Called from the task's thread at each change.
     pub report: Report,
+    /// Called from the task's thread with the topic of each batch of records that could be converted; None if nobody wants to know.
+    pub used: Option<Used>,
 }
 
 /// Takes what tasks report.
 pub type Report = Arc<dyn Fn(&TaskId, TaskEvent) + Send + Sync>;
+
+/// Takes the topics that tasks have records of.
+pub type Used = Arc<dyn Fn(&TaskId, &str) + Send + Sync>;
 
 /// A running task. Dropped, it is asked to stop.
 #[derive(Debug)]

@@ -446,6 +446,9 @@ impl Runner {
             }
         };
         partition.attempts = None;
+        if let (Some(used), false) = (&self.spec.used, batches.is_empty()) {
+            used(&self.spec.id, &raw.origin.topic);
+        }
         let batches = batches.into_iter().flat_map(|batch| self.chain.apply(batch, &mut refused)).collect();
         refused.sort_by_key(|refused| refused.offset);
         Ok(Some(Converted { batches, refused }))

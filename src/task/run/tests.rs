@@ -93,6 +93,7 @@ fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, K
         memory: landfall_api::Memory::new(64 << 20),
         queue: 16 << 20,
         metrics: metrics.clone(),
+        used: None,
         report: Arc::new(|_, _| ()),
     };
     let (control, keeper) = (Control::new(false), Keeper::default());
@@ -175,6 +176,7 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
         memory: landfall_api::Memory::new(64 << 20),
         queue: 16 << 20,
         metrics: Arc::new(TaskMetrics::default()),
+        used: None,
         report: Arc::new(|_, _| ()),
     };
     let control = Control::new(false);
@@ -230,6 +232,7 @@ fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
         memory: landfall_api::Memory::new(64 << 20),
         queue: 16 << 20,
         metrics: Arc::new(TaskMetrics::default()),
+        used: None,
         report: Arc::new(|_, _| ()),
     };
     let mut runner = Runner::new(spec, Provided::default(), &Control::new(false)).expect("a task");

@@ -1,0 +1,184 @@
+//! Logs in by SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER, by the keys of Java's `SaslConfigs` (4.3.1).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::error::ParseResponseErrorCode as _;
+use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
+use kafka_protocol::protocol::StrBytes;
+use landfall_api::config::Password;
+use landfall_api::{Faults, Properties, Value as _};
+use rsasl::callback::{Context, Request, SessionCallback, SessionData};
+use rsasl::config::SASLConfig;
+use rsasl::mechname::Mechname;
+use rsasl::prelude::{MessageSent, SASLClient, Session, SessionError, State};
+use rsasl::property::{AuthId, OAuthBearerKV, OAuthBearerToken, Password as PasswordOf};
+
+use super::WireError;
+use super::connection::Connection;
+use super::oauth::{KNOWN_TO_OAUTH, Token, Tokens};
+use super::settings::{refuse_others, text};
+use crate::kafka::security::{Login, jaas};
+
+/// Who the client is, and how it shows that.
+#[derive(Clone)]
+pub(super) struct Sasl {
+    mechanism: &'static str,
+    credentials: Credentials,
+}
+
+#[derive(Clone)]
+enum Credentials {
+    Password { username: String, password: Password },
+    Tokens(Arc<Tokens>),
+}
+
+impl fmt::Debug for Sasl {
+    /// Without credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sasl").field("mechanism", &self.mechanism).finish_non_exhaustive()
+    }
+}
+
+const BEARER: &str = "OAUTHBEARER";
+
+impl Sasl {
+    /// Reads the keys that begin with `sasl.`. No fault holds a value of `sasl.jaas.config`.
+    pub(super) fn read(given: &Properties, faults: &mut Faults) -> Option<Self> {
+        const JAAS: &str = "sasl.jaas.config";
+        let named = text(given, "sasl.mechanism").unwrap_or("GSSAPI");
+        let all = [
+            ("PLAIN", "PlainLoginModule"),
+            ("SCRAM-SHA-256", "ScramLoginModule"),
+            ("SCRAM-SHA-512", "ScramLoginModule"),
+            (BEARER, "OAuthBearerLoginModule"),
+        ];
+        let Some((mechanism, module)) = all.into_iter().find(|(name, _)| *name == named) else {
+            let known = all.map(|(name, _)| name).join(", ");
+            let text = format!("Invalid value {named} for configuration sasl.mechanism: the mechanisms here are {known}");
+            faults.push("sasl.mechanism", text);
+            return None;
+        };
+        refuse_others(given, "sasl.", &known(mechanism), faults);
+        let Some(config) = text(given, JAAS) else {
+            faults.push(JAAS, format!("{JAAS} is missing, sasl.mechanism={mechanism} needs it"));
+            return None;
+        };
+        let Some(Login { class, mut options }) = jaas(config).filter(|login| login.class.ends_with(module)) else {
+            faults.push(JAAS, format!("{JAAS}: expected {module} required option=\"...\" ...;"));
+            return None;
+        };
+        debug_assert!(class.ends_with(module));
+        if mechanism == BEARER {
+            let tokens = Tokens::read(given, &options, faults)?;
+            return Some(Self { mechanism, credentials: Credentials::Tokens(Arc::new(tokens)) });
+        }
+        if options.get("tokenauth").is_some_and(|on| on.eq_ignore_ascii_case("true")) {
+            faults.push(JAAS, format!("{JAAS}: delegation tokens (tokenauth) are not supported"));
+        }
+        let (username, password) = (options.remove("username"), options.remove("password"));
+        match (username, password.map(|password| Password::parse(&password))) {
+            (Some(username), Some(Ok(password))) if !username.is_empty() && !password.reveal().is_empty() => {
+                Some(Self { mechanism, credentials: Credentials::Password { username, password } })
+            }
+            _ => {
+                faults.push(JAAS, format!("{JAAS}: expected {module} required username=\"...\" password=\"...\";"));
+                None
+            }
+        }
+    }
+
+    /// Logs in over a connection whose versions are negotiated. How long the login lasts, if the broker says so (KIP-368).
+    pub(super) async fn login(&self, connection: &mut Connection) -> Result<Option<Duration>, WireError> {
+        let address = connection.address().clone();
+        let refused = |why: String| WireError::Login(address.clone(), format!("the login by {} failed: {why}", self.mechanism));
+        let mut session = self.session().await.map_err(refused)?;
+        let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(self.mechanism));
+        // Version 0 goes on without Kafka's headers; no broker since 1.0 needs it.
+        if connection.version::<SaslHandshakeRequest>()? < 1 {
+            return Err(WireError::Unsupported(address, "SaslAuthenticate"));
+        }
+        let answer = connection.exchange(&request, 1).await?;
+        if answer.error_code.is_err() {
+            let known = answer.mechanisms.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(refused(format!("the broker has only {known}")));
+        }
+        let version = connection.version::<SaslAuthenticateRequest>()?;
+        let mut challenge: Option<Bytes> = None;
+        let mut lifetime = 0;
+        loop {
+            let mut message = Vec::new();
+            let is_error = self.mechanism == BEARER && challenge.as_ref().is_some_and(|c| !c.is_empty());
+            let more = if is_error {
+                // What the broker has against the token comes with the answer to this (RFC 7628, 3.2.3).
+                message.push(1);
+                true
+            } else {
+                let state = session.step(challenge.as_deref(), &mut message);
+                match state.map_err(|error| refused(error.to_string()))? {
+                    State::Running => true,
+                    State::Finished(MessageSent::Yes) => false,
+                    State::Finished(MessageSent::No) => break,
+                }
+            };
+            let request = SaslAuthenticateRequest::default().with_auth_bytes(message.into());
+            let answer = connection.exchange(&request, version).await?;
+            if answer.error_code.is_err() {
+                let why = answer.error_message.map_or_else(|| "no reason is given".to_owned(), |why| why.to_string());
+                return Err(refused(why));
+            }
+            lifetime = answer.session_lifetime_ms;
+            if !more {
+                break;
+            }
+            challenge = Some(answer.auth_bytes);
+        }
+        Ok(u64::try_from(lifetime).ok().filter(|ms| *ms > 0).map(Duration::from_millis))
+    }
+
+    async fn session(&self) -> Result<Session, String> {
+        let answers = match &self.credentials {
+            Credentials::Password { username, password } => Answers::Password(username.clone(), password.clone()),
+            Credentials::Tokens(tokens) => Answers::Token(tokens.token().await?),
+        };
+        let config = SASLConfig::builder().with_defaults().with_callback(answers).map_err(|e| e.to_string())?;
+        let name = Mechname::parse(self.mechanism.as_bytes()).map_err(|e| e.to_string())?;
+        SASLClient::new(config).start_suggested(&[name]).map_err(|e| e.to_string())
+    }
+}
+
+/// What the mechanisms ask for.
+enum Answers {
+    Password(String, Password),
+    Token(Token),
+}
+
+impl SessionCallback for Answers {
+    fn callback(&self, _: &SessionData, _: &Context<'_>, request: &mut Request<'_>) -> Result<(), SessionError> {
+        match self {
+            Self::Password(username, password) => {
+                request.satisfy::<AuthId>(username)?.satisfy::<PasswordOf>(password.reveal().as_bytes())?;
+            }
+            Self::Token(token) => {
+                let extensions: Vec<_> = token.extensions.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+                request.satisfy::<OAuthBearerKV>(&extensions)?.satisfy::<OAuthBearerToken>(token.text.reveal())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The keys that are honoured, or that mean nothing to a client with this mechanism.
+fn known(mechanism: &str) -> Vec<&'static str> {
+    let all = crate::kafka::java::CONSUMER.iter().map(|key| key.name);
+    // Java's clients ignore the keys of mechanisms that are not theirs
+    let others: &[&str] = if mechanism == BEARER { KNOWN_TO_OAUTH } else { &["sasl.oauthbearer.", "sasl.login.refresh."] };
+    all.filter(|name| {
+        ["sasl.mechanism", "sasl.jaas.config"].contains(name)
+            || name.starts_with("sasl.kerberos.")
+            || others.iter().any(|prefix| name.starts_with(prefix))
+    })
+    .collect()
+}
