@@ -22,6 +22,7 @@ mod fuzz_corpus;
 mod group;
 mod harness;
 mod idle;
+mod internal_topics;
 mod json_schema;
 mod landing;
 mod loggers;
