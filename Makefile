@@ -5,9 +5,11 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Java's transforms, to run over files of cases. JARS="…:…" has more jars than those of Kafka and Debezium.
 CACHE = $(or $(LANDFALL_TEST_CACHE),$(HOME)/.cache/landfall)
 TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/*:$(JARS)" tests/support/transforms/TransformHarness.java
+# Java's assignors, over clusters made up by chance.
+ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden bench bench-commit bench-convert release
+.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -25,7 +27,9 @@ test-long: setup
 	set -e; cases=$$(mktemp -d); trap 'rm -rf "$$cases"' EXIT; \
 	python3 tests/support/transforms/generate.py "$$cases" $(or $(RECORDS),10000) $(SEED); \
 	$(TRANSFORM_HARNESS) "$$cases"/*.json; \
-	LANDFALL_TRANSFORM_CASES=$$cases cargo test --lib transform::golden::transforms_make
+	LANDFALL_TRANSFORM_CASES=$$cases cargo test --lib transform::golden::transforms_make; \
+	$(ASSIGN_HARNESS) $(or $(SEED),$$(date +%s)) $(or $(SCENARIOS),30000) > "$$cases"/assign.txt; \
+	LANDFALL_ASSIGN_CASES=$$cases/assign.txt cargo test --lib herder::assign::tests::answers_as_java_does
 
 # The commit protocol's model within larger bounds than those of `make test`: a table of what holds, or the shortest way to what does not.
 model:
@@ -51,6 +55,11 @@ reference:
 # What Kafka's own converters make of the records in tests/data/converters, anew.
 converters-golden: setup
 	UPDATE=1 cargo test --test it converters_make
+
+# What Java's worker answers to the requests in tests/rest/scenarios, anew.
+rest-golden: setup
+	mvn -q -B -f tests/support/rest_cases/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CARGO_TARGET_DIR)/rest-golden
+	UPDATE=1 REST_JARS=$(CARGO_TARGET_DIR)/rest-golden cargo test --test it rest_cases::
 
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup
@@ -82,3 +91,8 @@ avro-golden: setup
 	-UPDATE=1 cargo test --lib avro::tests::java
 	cache=$${LANDFALL_TEST_CACHE:-$$HOME/.cache/landfall}; java -cp "$$cache/java-worker/*:$(CARGO_TARGET_DIR)/avro-golden/*" tests/support/avro/AvroHarness.java tests/data/avro/cases.jsonl tests/data/avro/java.jsonl
 	cargo test --lib avro::tests::java
+
+# What Java's assignors answer in the clusters of tests/data/assign anew.
+assign-golden: setup
+	$(ASSIGN_HARNESS) 1 600 > tests/data/assign/java.txt
+	cargo test --lib herder::assign

@@ -7,8 +7,10 @@
 //! - [`task`] runs the loop that hands them to a sink and commits,
 //! - [`plugins`] lists the sinks,
 //! - [`config`] reads the worker's properties,
+//! - [`state`] is what a cluster of workers keeps in its internal topics,
 //! - [`herder`] keeps connectors and their tasks,
 //! - [`rest`] is how users talk to it,
+//! - [`log_levels`] says what it logs,
 //! - [`metrics`] is how dashboards do,
 //! - [`worker`] is all of this together,
 //! - [`broker`] is a Kafka for those who have none,
@@ -22,9 +24,11 @@ pub mod convert;
 pub mod demo;
 pub mod herder;
 pub mod kafka;
+pub mod log_levels;
 pub mod metrics;
 pub mod plugins;
 pub mod rest;
+pub mod state;
 pub mod task;
 pub mod transform;
 pub mod worker;

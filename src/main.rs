@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use landfall::admin;
-use landfall::config::{DEMO_LOG, LOG_VARIABLE, WORKER_LOG, WorkerConfig, check_log_level, log_level};
+use landfall::config::{DEMO_LOG, LOG_VARIABLE, Mode, WORKER_LOG, WorkerConfig, check_log_level, log_level};
 use landfall::demo;
 use landfall::herder::Herder;
 use landfall::herder::connector_config::{converter_faults, converter_warnings};
 use landfall::herder::connector_file::ConnectorFile;
 use landfall::kafka::consumer_faults;
+use landfall::log_levels;
 use landfall::plugins::Plugins;
 use landfall::rest::Sockets;
 use landfall::worker::Worker;
@@ -46,6 +47,12 @@ enum Command {
         #[arg(value_name = "CONNECTOR")]
         connectors: Vec<PathBuf>,
     },
+    /// Run a worker of a cluster of workers, of this kind or Java's.
+    Distributed {
+        /// The worker's properties, as for connect-distributed.
+        #[arg(value_name = "WORKER.PROPERTIES")]
+        worker: PathBuf,
+    },
     /// See it work without Kafka and Azure: land change events of a small bank in a directory, until Ctrl-C.
     Demo(demo::Options),
     #[command(flatten)]
@@ -62,7 +69,10 @@ fn main() -> ExitCode {
     let _points = fail::FailScenario::setup();
     let Arguments { command, log_level: level } = Arguments::parse();
     let is_demo = matches!(command, Command::Demo(_));
-    let level = log_level(level, if matches!(command, Command::Standalone { .. }) { WORKER_LOG } else { DEMO_LOG });
+    let level = log_level(
+        level,
+        if matches!(command, Command::Standalone { .. } | Command::Distributed { .. }) { WORKER_LOG } else { DEMO_LOG },
+    );
     // The demo's progress may stand where the log is about to write.
     let clear = is_demo && stdout().is_terminal() && stderr().is_terminal();
     let log = move || {
@@ -72,11 +82,20 @@ fn main() -> ExitCode {
         stderr()
     };
     match check_log_level(&level).and_then(|()| EnvFilter::try_new(&level).map_err(|e| e.to_string())) {
-        Ok(filter) => tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).init(),
+        Ok(filter) => {
+            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).with_filter_reloading();
+            let reload = subscriber.reload_handle();
+            log_levels::install(&level, move |directives| {
+                let filter = EnvFilter::try_new(directives).map_err(|e| e.to_string())?;
+                reload.reload(filter).map_err(|e| e.to_string())
+            });
+            subscriber.init();
+        }
         Err(e) => return tell(End(2, format!("not a log level in --log-level or {LOG_VARIABLE}: {level}: {e}"))),
     }
     let result = match command {
-        Command::Standalone { worker, connectors } => standalone(&worker, &connectors),
+        Command::Standalone { worker, connectors } => start(Mode::Standalone, &worker, &connectors),
+        Command::Distributed { worker } => start(Mode::Distributed, &worker, &[]),
         Command::Demo(options) => {
             block_on(|interrupted| async { demo::run(options, stdout(), interrupted).await.map_err(|e| End(1, e)) })
         }
@@ -107,21 +126,21 @@ async fn administer(command: admin::Command, interrupted: oneshot::Receiver<()>)
     if outcome.wrong { Err(End(3, String::new())) } else { Ok(()) }
 }
 
-fn standalone(worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
+fn start(mode: Mode, worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
     let plugins = Plugins::BUILT_IN;
     let others = |given: &Properties| {
         let mut faults = converter_faults(&plugins, given, &Properties::new());
         faults.0.extend(consumer_faults(given).0);
         faults
     };
-    let mut config = WorkerConfig::read(worker, others).map_err(|e| End(1, e))?;
+    let mut config = WorkerConfig::read(worker, mode, others).map_err(|e| End(1, e))?;
     config.warnings.extend(converter_warnings(&plugins, &config.given));
     let connectors = connectors.iter().map(|path| ConnectorFile::read(path).map_err(|e| End(3, e)));
     let connectors = connectors.collect::<Result<Vec<_>, _>>()?;
     for warning in config.warnings.iter().chain(connectors.iter().flat_map(|c| &c.warnings)) {
         tracing::warn!("{warning}");
     }
-    block_on(|interrupted| run(plugins, config, connectors, interrupted))
+    block_on(|interrupted| run(mode, plugins, config, connectors, interrupted))
 }
 
 /// Runs `work` with a future that ends with the first SIGTERM or SIGINT. A second one ends the program at once, as does the first
@@ -146,19 +165,23 @@ fn block_on<W: Future<Output = Result<(), End>>>(work: impl FnOnce(oneshot::Rece
 }
 
 async fn run(
+    mode: Mode,
     plugins: Plugins,
     config: WorkerConfig,
     connectors: Vec<ConnectorFile>,
     mut interrupted: oneshot::Receiver<()>,
 ) -> Result<(), End> {
-    let sockets = Sockets::bind(&config.keys.listeners).await;
-    let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in listeners")))?;
+    let sockets = Sockets::bind(&config.keys.listeners, config.keys.admin_listeners.as_deref()).await;
+    let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in listeners or admin.listeners")))?;
     let mut worker = Worker::start(plugins, config, sockets).map_err(|e| End(1, e))?;
     let herder = worker.herder().clone();
     let result = tokio::select! {
         result = create(&herder, connectors) => match result {
             Ok(()) => {
-                herder.set_ready();
+                // One of a cluster is ready when it has joined.
+                if mode == Mode::Standalone {
+                    herder.set_ready();
+                }
                 tracing::info!("landfall {} started as {}", env!("CARGO_PKG_VERSION"), herder.worker_id());
                 tokio::select! {
                     _ = &mut interrupted => Ok(()),

@@ -106,7 +106,7 @@ const ENDED: &[Ended] = &[
 #[must_use]
 pub fn render(herder: &Herder) -> String {
     let mut text = Text::default();
-    let (connectors, tasks) = (herder.names(), herder.counts());
+    let (connectors, tasks) = (herder.local_names(), herder.counts());
 
     text.family("landfall_build_info", "gauge", "The worker's version.");
     text.sample("landfall_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -147,7 +147,7 @@ pub fn render(herder: &Herder) -> String {
     let status = "kafka_connect_connector_metrics_status_info";
     text.family(status, "gauge", "What the connector is doing.");
     for connector in connectors.iter().filter_map(|name| herder.status(name).ok()) {
-        let state = connector.state.to_string().to_lowercase();
+        let state = connector.connector.state.to_string().to_lowercase();
         text.sample(status, &[("connector", &connector.name), ("status", &state)], 1);
     }
     let status = "kafka_connect_connector_task_metrics_status_info";

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use landfall::config::WorkerKeys;
+use landfall::config::{DistributedKeys, StandaloneKeys, WorkerKeys};
 use landfall::convert;
 use landfall::herder::connector_config::ConnectorKeys;
 use landfall::kafka::{self, java};
@@ -74,9 +74,12 @@ fn worker() -> String {
     let about = "The worker's properties file, given to `landfall standalone`, takes the keys of Kafka Connect's standalone worker, and \
                  some of its own that begin with `landfall.`. All faults in it are reported at once, each with its line; a key that nobody knows is \
                  warned about. Keys that begin with `consumer.` configure the consumers of all connectors, those with `admin.` and \
-                 the client keys without a prefix the worker's own client: see [the Kafka consumer](kafka-client.md).";
+                 the client keys without a prefix the worker's own client: see [the Kafka consumer](kafka-client.md). \
+                 The keys of the groups Group, Storage and Signatures are for `landfall distributed`; there, other keys that begin with \
+                 `config.storage.`, `offset.storage.` and `status.storage.` are settings that the topics are made with, as \
+                 `config.storage.min.insync.replicas`.";
     let mut text = title("Worker properties", about);
-    keys(&mut text, WorkerKeys::KEYS);
+    keys(&mut text, &[WorkerKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat());
     text
 }
 

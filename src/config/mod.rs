@@ -1,12 +1,15 @@
 //! The worker's properties, by their Java names. Only this module reads files of properties and the environment.
 
+mod distributed;
 mod nearest;
 mod properties;
+pub mod provider;
 mod worker;
 
+pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
-pub use worker::{WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
+pub use worker::{Mode, ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.
 pub const LOG_VARIABLE: &str = "LANDFALL_LOG";
@@ -16,6 +19,17 @@ pub const WORKER_LOG: &str = "info,typespec_client_core=warn,azure_core=warn";
 
 /// What the demo logs unless the user says it: what it shows is its progress.
 pub const DEMO_LOG: &str = "warn";
+
+/// The value of `-D<name>=…` in the environment variable `KAFKA_OPTS`, by which Java's worker gets system properties.
+#[must_use]
+pub fn java_property(name: &str) -> Option<String> {
+    java_property_in(&std::env::var("KAFKA_OPTS").ok()?, name)
+}
+
+fn java_property_in(options: &str, name: &str) -> Option<String> {
+    let value = |option: &str| Some(option.strip_prefix("-D")?.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+    options.split_whitespace().filter_map(value).next_back()
+}
 
 /// What to log: the argument if there is one, else the environment, else `default`.
 #[must_use]
@@ -151,6 +165,13 @@ impl OverridePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_of_a_java_property_counts() {
+        let options = "-Xmx1g -Da.b=1 -Da=2  -Da.b=x=y";
+        assert_eq!(java_property_in(options, "a.b"), Some("x=y".into()));
+        assert_eq!((java_property_in(options, "a"), java_property_in(options, "b")), (Some("2".into()), None));
+    }
 
     #[test]
     fn listeners_are_uris_with_a_port() {

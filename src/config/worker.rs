@@ -1,14 +1,17 @@
-//! The keys of the standalone worker (`WorkerConfig`, `RestServerConfig` and `StandaloneConfig` of Kafka 4.3.1) and our own.
+//! The keys of a worker (`WorkerConfig` and `RestServerConfig` of Kafka 4.3.1), of one in standalone mode, and our own.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_api::config::Class;
-use landfall_api::{Effect, Faults, Properties, Width, config};
+use landfall_api::{Effect, Faults, Key, Properties, Width, config};
 
 use super::properties::PropertiesFile;
-use super::{hint_missing, unknown_key};
+use super::provider::{Provided, Providers, Resolved};
+use super::{DistributedKeys, hint_missing, topic_warnings, unknown_key};
+use crate::kafka::client::is_internal;
+use crate::rest::{BASIC_AUTH, headers};
 
 config! {
     /// What the worker reads from its properties file.
@@ -63,8 +66,10 @@ config! {
         };
         /// The version of the header converter.
         header_converter_version: Option<String> = "header.converter.plugin.version" { importance: Low, group: "Converters", width: Width::Short, display: "Header Converter Version", effect: Nothing("there is one version of each converter") };
-        /// Names of the providers that replace `${provider:path:key}` in values.
-        config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, group: "Plugins", width: Width::Medium, display: "Config Providers", valid: By(no_providers), effect: Refused };
+        /// Names, separated by commas, of the providers that replace `${provider:path:key}` and `${provider:key}` in the values of this
+        /// file and of connectors. `config.providers.<name>.class` is the class of each, `config.providers.<name>.param.` begins its
+        /// parameters.
+        config_providers: Vec<String> = "config.providers" { default: Some(""), importance: Low, group: "Plugins", width: Width::Medium, display: "Config Providers", valid: By(distinct) };
         /// Which client properties a connector may override by `consumer.override.`: All, None, Principal (`security.protocol`,
         /// `sasl.mechanism`, `sasl.jaas.config`) or Allowlist; or the Java class of that name.
         connector_client_policy: String = "connector.client.config.override.policy" { default: Some("All"), group: "Connectors", width: Width::Medium, display: "Client Override Policy", valid: By(known_policy) };
@@ -72,10 +77,10 @@ config! {
         connector_client_allowlist: Vec<String> = "connector.client.config.override.allowlist" { default: Some(""), importance: Low, group: "Connectors", width: Width::Long, display: "Client Override Allowlist" };
         /// Whether topics of source connectors are created.
         topic_creation_enable: bool = "topic.creation.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Creation", effect: Nothing("there are no source connectors") };
-        /// Whether the topics that a connector uses are tracked.
-        topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking", effect: Nothing("topics are not tracked") };
-        /// Whether users may reset the tracked topics of a connector.
-        topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking Reset", effect: Nothing("topics are not tracked") };
+        /// Whether the topics that the tasks of a connector have had records of are kept, for `GET /connectors/<name>/topics`.
+        topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking" };
+        /// Whether users may reset them, by `PUT /connectors/<name>/topics/reset`.
+        topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking Reset" };
         /// URIs on which the REST API listens, separated by commas: `http://host:port`. An empty host or 0.0.0.0 means all interfaces, port
         /// 0 one that is free.
         listeners: Vec<String> = "listeners" { default: Some("http://:8083"), importance: Low, group: "REST", width: Width::Long, display: "Listeners", valid: By(legal_listeners) };
@@ -85,27 +90,40 @@ config! {
         rest_advertised_port: Option<i32> = "rest.advertised.port" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Port", valid: Between(0, 65535) };
         /// The protocol of the listener that other workers are told, http or https.
         rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Listener", effect: Nothing("there are no other workers") };
-        /// The header Access-Control-Allow-Origin of answers.
-        access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Origin", effect: Nothing("not supported yet") };
-        /// The header Access-Control-Allow-Methods of answers.
-        access_control_allow_methods: String = "access.control.allow.methods" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Methods", effect: Nothing("not supported yet") };
-        /// Rules for other headers of answers.
-        response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Response Headers", effect: Nothing("not supported yet") };
+        /// Origins of web pages that browsers may let use the API, separated by commas: `*` for all, or regular expressions in Java's
+        /// syntax, such as `https://console\.example\.com`. Empty: those of the API itself.
+        access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Origin", valid: By(headers::check_origins) };
+        /// Methods that such pages may use, separated by commas. Empty: GET, POST and HEAD.
+        access_control_allow_methods: String = "access.control.allow.methods" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Methods", valid: By(headers::check_methods) };
+        /// Rules for headers of answers, separated by commas: `[action] [header name]:[header value]`, in double quotes if it has a comma.
+        /// Actions are set (unless the answer has the header), add, setDate and addDate (the date so many milliseconds from now).
+        response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Response Headers", valid: By(headers::check_rules) };
         /// Whether clients of a https listener show a certificate: required, requested or none.
         ssl_client_auth: String = "ssl.client.auth" {
             default: Some("none"), importance: Low, group: "REST", width: Width::Short, display: "Client Authentication", valid: OneOf(&["required", "requested", "none"]),
             effect: Nothing("https listeners are not supported yet")
         };
-        /// Java classes that extend the REST API.
-        rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "REST Extensions", valid: By(distinct), effect: Nothing("Java classes cannot be loaded") };
-        /// URIs on which the admin API listens.
-        admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", effect: Nothing("there is no admin API yet") };
-        /// The file to which Java writes the offsets of source connectors. Required as in Java.
-        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
+        /// Java classes that extend the REST API. There is one, by which users of the API need a password:
+        /// `org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension`.
+        rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "REST Extensions", valid: By(known_extensions) };
+        /// URIs on which the admin API listens, separated by commas. Empty: there is none. Default: it is on the listeners of the REST API.
+        /// On listeners of its own it is open to everybody who reaches them, as in Java.
+        admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", valid: By(legal_admin_listeners) };
+        /// The file of the users whom `BasicAuthSecurityRestExtension` lets in, a line each: `name=password`. It is read once. Default: the
+        /// file that the JAAS configuration names, which `-Djava.security.auth.login.config=` in the environment variable `KAFKA_OPTS` names.
+        basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty };
         /// Bytes that the open files and fetch queues of all tasks may hold, at least 16777216. Default: half of the memory limit of the
         /// control group, else 512 MiB. When they are spent, the largest files go to the store in parts, and where many small ones have
         /// spent them, those end that had no record for longest. A record of more than a quarter of them is refused.
         memory_bytes: Option<i64> = "landfall.memory.bytes" { importance: Medium, group: "Memory and state", width: Width::Medium, display: "Memory (bytes)", valid: AtLeast(16 << 20) };
+    }
+}
+
+config! {
+    /// What a worker in standalone mode reads from its properties file, besides what every worker does (`StandaloneConfig`).
+    pub struct StandaloneKeys {
+        /// The file to which Java writes the offsets of source connectors. Required as in Java.
+        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
         /// The file in which connectors that were made or changed by REST survive a restart of the worker. Without it they do not, as in
         /// Java.
         state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty };
@@ -143,13 +161,77 @@ const PASSED_ON: &[&str] = &[
     "send.buffer.bytes",
 ];
 
+/// How a worker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By itself.
+    Standalone,
+    /// As a member of a cluster.
+    Distributed,
+}
+
+/// What only one mode has.
+#[derive(Clone, Debug)]
+pub enum ModeKeys {
+    /// The keys of a worker by itself.
+    Standalone(StandaloneKeys),
+    /// The keys of a member of a cluster.
+    Distributed(DistributedKeys),
+}
+
+impl Mode {
+    fn keys(self) -> &'static [Key] {
+        match self {
+            Self::Standalone => StandaloneKeys::KEYS,
+            Self::Distributed => DistributedKeys::KEYS,
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Standalone => Self::Distributed,
+            Self::Distributed => Self::Standalone,
+        }
+    }
+
+    /// All keys that a worker in this mode has.
+    fn declared(self) -> impl Iterator<Item = &'static Key> {
+        WorkerKeys::KEYS.iter().chain(self.keys())
+    }
+
+    /// Whether other parts read `key`: clients, converters, topics.
+    fn passes_on(self, key: &str) -> bool {
+        let passes = |part: &&str| if part.ends_with('.') { key.starts_with(*part) } else { key == *part };
+        let of_topic = || STORAGES.iter().any(|storage| key.starts_with(storage)) && key != OFFSET_FILE;
+        PASSED_ON.iter().any(passes) || self == Self::Distributed && (of_topic() || is_internal(key))
+    }
+
+    fn read(self, given: &Properties, faults: &mut Faults) -> Option<ModeKeys> {
+        Some(match self {
+            Self::Standalone => ModeKeys::Standalone(StandaloneKeys::parse(given, faults)?),
+            Self::Distributed => ModeKeys::Distributed(DistributedKeys::read(given, faults)?),
+        })
+    }
+}
+
+/// A key of workers in standalone mode that looks like a setting of a topic.
+pub(super) const OFFSET_FILE: &str = "offset.storage.file.filename";
+/// What begins the keys of the internal topics, of which those that the worker does not have itself are settings of the topics.
+const STORAGES: [&str; 3] = ["config.storage.", "offset.storage.", "status.storage."];
+
 /// The worker's properties: what the user wrote and what it means.
 #[derive(Clone, Debug)]
 pub struct WorkerConfig {
     /// The parsed keys.
     pub keys: WorkerKeys,
-    /// As the user wrote them.
+    /// Those that only its mode has.
+    pub mode: ModeKeys,
+    /// As the user wrote them, with what config providers gave in its place: it may hold secrets under any key.
     pub given: Arc<Properties>,
+    /// Resolves what properties name.
+    pub providers: Arc<Providers>,
+    /// What of them is in [`given`](Self::given).
+    pub provided: Provided,
     /// What the user should know and is no error.
     pub warnings: Vec<String>,
 }
@@ -159,29 +241,44 @@ impl WorkerConfig {
     ///
     /// # Errors
     /// A text for the user: each fault on a line of its own, with file, line and key.
-    pub fn read(path: &Path, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
+    pub fn read(path: &Path, mode: Mode, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
         let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
-        let parsed = Self::parse(&file.properties);
+        let given = Given::new(&file.properties);
+        let parsed = given.parse(mode);
         let mut faults = parsed.as_ref().err().cloned().unwrap_or_default();
         // A key that is missing or malformed is no further said to be unknown to the plugins.
-        let more = plugins(&file.properties).0.into_iter().filter(|fault| faults.0.iter().all(|other| other.key != fault.key));
-        let more: Vec<_> = more.collect();
-        faults.0.extend(more);
+        let mut more = plugins(&given.resolved.properties);
+        given.resolved.provided.hide_in(&mut more);
+        more.0.retain(|fault| faults.0.iter().all(|other| other.key != fault.key));
+        faults.0.extend(more.0);
         let mut config = faults.or(parsed.ok()).map_err(|faults| file.locate(&faults))?;
         config.warnings.splice(0..0, file.warnings);
         Ok(config)
     }
 
-    /// Takes properties as they are.
+    /// Takes the properties of a worker in standalone mode, and resolves what they name.
     ///
     /// # Errors
     /// All faults in them.
     pub fn parse(given: &Properties) -> Result<Self, Faults> {
-        let mut faults = Faults::default();
-        let keys = WorkerKeys::parse(given, &mut faults);
-        hint_missing(&mut faults, &unknown(given));
-        let keys = faults.or(keys)?;
-        Ok(Self { keys, given: Arc::new(given.clone()), warnings: warnings(given) })
+        Self::parse_as(Mode::Standalone, given)
+    }
+
+    /// Takes the properties of a worker, and resolves what they name.
+    ///
+    /// # Errors
+    /// All faults in them.
+    pub fn parse_as(mode: Mode, given: &Properties) -> Result<Self, Faults> {
+        Given::new(given).parse(mode)
+    }
+
+    /// The keys of a member of a cluster, if it is one.
+    #[must_use]
+    pub const fn distributed(&self) -> Option<&DistributedKeys> {
+        match &self.mode {
+            ModeKeys::Distributed(keys) => Some(keys),
+            ModeKeys::Standalone(_) => None,
+        }
     }
 
     /// Bytes that all tasks together may hold.
@@ -191,10 +288,13 @@ impl WorkerConfig {
         given.unwrap_or_else(|| cgroup_limit().map_or(512 << 20, |limit| limit / 2))
     }
 
-    /// The file that connectors survive a restart in.
+    /// The file that connectors of a worker in standalone mode survive a restart in.
     #[must_use]
     pub fn state_file(&self) -> Option<PathBuf> {
-        self.keys.state_file.as_ref().map(PathBuf::from)
+        match &self.mode {
+            ModeKeys::Standalone(keys) => keys.state_file.as_ref().map(PathBuf::from),
+            ModeKeys::Distributed(_) => None,
+        }
     }
 
     /// `host:port` by which the worker is known, as statuses name it; `port` is the one that it listens on.
@@ -208,17 +308,58 @@ impl WorkerConfig {
     }
 }
 
+/// A worker's properties that are resolved and not looked at yet.
+struct Given {
+    providers: Arc<Providers>,
+    resolved: Resolved,
+    faults: Faults,
+    warnings: Vec<String>,
+}
+
+impl Given {
+    fn new(given: &Properties) -> Self {
+        let (mut faults, mut warnings) = (Faults::default(), Vec::new());
+        let providers = Providers::configure(given, &mut faults, &mut warnings);
+        let (resolved, unresolved) = providers.look_up(given);
+        faults.0.extend(unresolved.0);
+        warnings.extend(resolved.warnings.iter().cloned());
+        Self { providers: Arc::new(providers), resolved, faults, warnings }
+    }
+
+    fn parse(&self, mode: Mode) -> Result<WorkerConfig, Faults> {
+        let given = &self.resolved.properties;
+        let mut faults = Faults::default();
+        let keys = WorkerKeys::parse(given, &mut faults).zip(mode.read(given, &mut faults));
+        hint_missing(&mut faults, &unknown(given, mode));
+        self.resolved.provided.hide_in(&mut faults);
+        // What could not be resolved is no further said to be malformed.
+        faults.0.retain(|fault| self.faults.0.iter().all(|other| other.key != fault.key));
+        faults.0.extend(self.faults.0.iter().cloned());
+        let (keys, of_mode) = faults.or(keys)?;
+        let warnings = [warnings(given, mode), self.warnings.clone()].concat();
+        let (providers, provided) = (self.providers.clone(), self.resolved.provided.clone());
+        Ok(WorkerConfig { keys, mode: of_mode, given: Arc::new(given.clone()), providers, provided, warnings })
+    }
+}
+
 /// The keys that nobody reads.
-fn unknown(given: &Properties) -> Vec<&str> {
-    let passed_on = |key: &str| PASSED_ON.iter().any(|p| if p.ends_with('.') { key.starts_with(p) } else { key == *p });
-    let known = |key: &str| passed_on(key) || WorkerKeys::KEYS.iter().any(|known| known.name == key);
+fn unknown(given: &Properties, mode: Mode) -> Vec<&str> {
+    let known = |key: &str| mode.passes_on(key) || mode.declared().any(|known| known.name == key);
     given.keys().map(String::as_str).filter(|key| !known(key)).collect()
 }
 
-fn warnings(given: &Properties) -> Vec<String> {
-    let known = || WorkerKeys::KEYS.iter().map(|key| key.name);
-    let mut warnings: Vec<_> = unknown(given).into_iter().map(|key| unknown_key(key, known())).collect();
-    for key in WorkerKeys::KEYS {
+fn warnings(given: &Properties, mode: Mode) -> Vec<String> {
+    let known = || mode.declared().map(|key| key.name);
+    let warning = |key: &str| match (mode, mode.other().keys().iter().any(|other| other.name == key)) {
+        (_, false) => unknown_key(key, known()),
+        (Mode::Standalone, true) => format!("The configuration '{key}' has no effect: it is for workers in distributed mode"),
+        (Mode::Distributed, true) => format!("The configuration '{key}' has no effect: it is for workers in standalone mode"),
+    };
+    let mut warnings: Vec<_> = unknown(given, mode).into_iter().map(warning).collect();
+    if mode == Mode::Distributed {
+        warnings.extend(topic_warnings(given));
+    }
+    for key in mode.declared() {
         let value = given.get(key.name).map(|value| value.trim()).filter(|value| !value.is_empty());
         // What Java requires, or what says no more than the default, is no reason to warn.
         if let (Effect::Nothing(why), Some(value)) = (key.effect, value)
@@ -255,12 +396,21 @@ fn servers(raw: &str) -> Result<(), String> {
     items(raw).into_iter().try_for_each(super::check_bootstrap_server)
 }
 
-fn no_providers(raw: &str) -> Result<(), String> {
-    if raw.trim().is_empty() { Ok(()) } else { Err("config providers are not supported yet".into()) }
-}
-
 fn known_policy(raw: &str) -> Result<(), String> {
     super::OverridePolicy::parse(raw.trim(), &[]).map(|_| ())
+}
+
+fn legal_admin_listeners(raw: &str) -> Result<(), String> {
+    if raw.trim().is_empty() { Ok(()) } else { distinct_and_not_empty(raw).and_then(|()| legal_listeners(raw)) }
+}
+
+fn known_extensions(raw: &str) -> Result<(), String> {
+    distinct(raw)?;
+    let known = |class: &str| class.is_empty() || class == BASIC_AUTH || Some(class) == BASIC_AUTH.rsplit('.').next();
+    match items(raw).into_iter().find(|class| !known(class)) {
+        Some(class) => Err(format!("{class} cannot be loaded: the one extension here is {BASIC_AUTH}")),
+        None => Ok(()),
+    }
 }
 
 fn legal_listeners(raw: &str) -> Result<(), String> {
@@ -328,7 +478,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("worker.properties");
         std::fs::write(&path, text).expect("written");
-        WorkerConfig::read(&path, plugins).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
+        WorkerConfig::read(&path, Mode::Standalone, plugins).map_err(|e| e.replace(&format!("{}/", dir.path().display()), ""))
     }
 
     #[test]
@@ -350,8 +500,8 @@ mod tests {
             [
                 "worker.properties: key.converter: Missing required configuration \"key.converter\" which has no default value.",
                 "worker.properties:4: offset.flush.interval.ms: Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
-                "worker.properties:6: config.providers: Invalid value file for configuration config.providers: config providers are not supported yet",
                 "worker.properties:5: listeners: Invalid value https://:8443 for configuration listeners: https is not supported yet: https://:8443",
+                "worker.properties: config.providers.file.class: Missing required configuration \"config.providers.file.class\" which has no default value.",
             ]
         );
     }
@@ -374,15 +524,76 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_keys_without_effect_are_warned_about_without_their_values() {
-        let text = format!("{MINIMAL}foo=hunter2\nrest.extension.classes=a.B\nconsumer.max.poll.records=1\nclient.id=c\n");
+        let text = format!("{MINIMAL}foo=hunter2\nplugin.path=/p\nconsumer.max.poll.records=1\nclient.id=c\n");
         let config = read(&text).expect("valid");
         assert_eq!(
             config.warnings,
             [
                 "The configuration 'foo' was supplied but isn't a known config.",
-                "The configuration 'rest.extension.classes' has no effect: Java classes cannot be loaded",
+                "The configuration 'plugin.path' has no effect: plugins are built in",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_named_is_resolved_and_never_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secrets = folder.path().join("secrets");
+        std::fs::write(&secrets, "ms=5\nsoon=soonish\npw=pssst\n").expect("written");
+        let secrets = secrets.display();
+        let providers = "config.providers=f\nconfig.providers.f.class=FileConfigProvider\n";
+        let text = format!(
+            "{MINIMAL}{providers}offset.flush.interval.ms=${{f:{secrets}:ms}}000\nconsumer.ssl.key.password=${{f:{secrets}:pw}}\n"
+        );
+        let config = read(&text).expect("valid");
+        assert_eq!(config.keys.offset_flush_interval_ms, 5_000);
+        assert_eq!(config.given["consumer.ssl.key.password"], "pssst");
+        assert!(config.warnings.is_empty() && config.provided.has("consumer.ssl.key.password"), "{:?}", config.warnings);
+
+        let text = format!(
+            "{MINIMAL}{providers}offset.flush.interval.ms=${{f:{secrets}:soon}}\noffset.flush.timeout.ms=${{f:/no/such:x}}\n"
+        );
+        let error = read_with(&text, |given| {
+            let mut faults = Faults::default();
+            faults.push("value.converter", format!("not {}", given["offset.flush.interval.ms"]));
+            faults
+        });
+        let error = error.expect_err("three faults");
+        for part in [
+            "worker.properties:7: offset.flush.interval.ms: Invalid value [hidden] for configuration offset.flush.interval.ms: Not a number",
+            "worker.properties:8: offset.flush.timeout.ms: Could not resolve ${f:/no/such:x} for configuration offset.flush.timeout.ms: ",
+            "worker.properties:3: value.converter: not [hidden]",
+        ] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+        assert_eq!(error.lines().count(), 3, "{error}");
+    }
+
+    #[test]
+    fn each_mode_has_its_keys() {
+        let given = |text: &str| -> Properties {
+            let pairs = text.lines().filter_map(|line| line.split_once('='));
+            pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        };
+        let distributed = "bootstrap.servers=k:9092\nkey.converter=K\nvalue.converter=V\ngroup.id=g\nconfig.storage.topic=c\n\
+            offset.storage.topic=o\nstatus.storage.topic=s\nlinger.ms=1\nstatus.storage.segment.bytes=1048576\n";
+        let config = WorkerConfig::parse_as(Mode::Distributed, &given(distributed)).expect("valid");
+        assert!(config.warnings.is_empty() && config.state_file().is_none(), "{:?}", config.warnings);
+        assert_eq!(config.distributed().map(|keys| keys.group_id.as_str()), Some("g"));
+        let more = format!("{distributed}{OFFSET_FILE}=/f\nlandfall.state.file=/s\nconfig.storage.cleanup.policy=delete\n");
+        let config = WorkerConfig::parse_as(Mode::Distributed, &given(&more)).expect("valid");
+        assert_eq!(
+            config.warnings,
+            [
+                "The configuration 'landfall.state.file' has no effect: it is for workers in standalone mode",
+                "The configuration 'offset.storage.file.filename' has no effect: it is for workers in standalone mode",
+                "Ignoring 'config.storage.cleanup.policy=delete' setting, since compaction is always used",
+            ]
+        );
+        assert!(WorkerConfig::parse_as(Mode::Distributed, &given(MINIMAL)).is_err());
+        let config = read(&format!("{MINIMAL}group.id=g\nlandfall.state.file=/s\n")).expect("valid");
+        assert_eq!(config.warnings, ["The configuration 'group.id' has no effect: it is for workers in distributed mode"]);
+        assert!(config.distributed().is_none() && config.state_file().is_some());
     }
 
     #[test]

@@ -126,11 +126,11 @@ fn listener(port: u16) -> String {
 
 /// The sockets of the REST API, and whether they are elsewhere than usual.
 async fn listen(port: Option<u16>) -> Result<(Sockets, bool), String> {
-    let bound = Sockets::bind(&[listener(port.unwrap_or(PORT))]).await;
+    let bound = Sockets::bind(&[listener(port.unwrap_or(PORT))], None).await;
     match (bound, port) {
         (Ok(sockets), _) => Ok((sockets, false)),
         (Err(why), Some(_)) => Err(format!("{why}; give another --port, or 0 for any that is free")),
-        (Err(_), None) => Sockets::bind(&[listener(0)]).await.map(|sockets| (sockets, true)),
+        (Err(_), None) => Sockets::bind(&[listener(0)], None).await.map(|sockets| (sockets, true)),
     }
 }
 
@@ -271,7 +271,7 @@ impl Demo {
     /// Starts the connectors that the user has paused or stopped, so that they can land the rest.
     async fn resume(&mut self) {
         for connector in CONNECTORS {
-            let is_idle = self.herder.status(connector.name).is_ok_and(|status| status.state != State::Running);
+            let is_idle = self.herder.status(connector.name).is_ok_and(|status| status.connector.state != State::Running);
             if is_idle {
                 let _ = self.progress.say(&format!("{} is resumed, to land what is left", connector.name));
                 let _ = self.herder.set_target(connector.name, TargetState::Started).await;
@@ -328,8 +328,8 @@ impl Demo {
             let name = connector.name;
             match self.herder.status(name) {
                 Err(_) => format!("{name} is gone"),
-                Ok(status) if status.tasks.iter().any(|task| task.state == State::Failed) => format!("{name} has FAILED"),
-                Ok(status) if status.state != State::Running => format!("{name} is {}", status.state),
+                Ok(status) if status.tasks.iter().any(|(_, task)| task.state == State::Failed) => format!("{name} has FAILED"),
+                Ok(status) if status.connector.state != State::Running => format!("{name} is {}", status.connector.state),
                 Ok(_) => String::new(),
             }
         });
@@ -345,7 +345,8 @@ impl Demo {
         let failures = CONNECTORS.iter().flat_map(|connector| {
             let name = connector.name;
             let Ok(status) = self.herder.status(name) else { return vec![format!("{name} was deleted")] };
-            let traces = status.tasks.into_iter().filter(|task| task.state == State::Failed).filter_map(|task| task.trace);
+            let traces =
+                status.tasks.into_iter().filter(|(_, task)| task.state == State::Failed).filter_map(|(_, task)| task.trace);
             traces.map(|trace| format!("{name} has failed: {trace}")).collect()
         });
         failures.collect()

@@ -6,11 +6,12 @@ use landfall_api::config::{Class, with_prefix};
 use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Valid, Width, config};
 
 use super::Error;
+use crate::config::provider::{Resolved, is_variable};
 use crate::config::{OverridePolicy, WorkerConfig, hint_missing, nearest, shows_secret, sounds_secret, unknown_key};
 use crate::convert;
 use crate::kafka;
 use crate::kafka::pattern::Pattern;
-use crate::plugins::{Plugins, simple_name};
+use crate::plugins::{Plugins, is_no_plugin, simple_name};
 use crate::transform::{self, Chain, TransformKeys};
 
 /// A configuration as a request brings it: JSON knows null values.
@@ -30,6 +31,15 @@ pub fn text_of(value: serde_json::Value) -> Result<Option<String>, serde_json::V
         nested => Err(nested),
     }
 }
+
+/// `text` without what Java's `String.trim` takes off its ends: blanks and control characters.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
+}
+
+/// The key by which a connector says its consumer group.
+pub const CONSUMER_GROUP: &str = "consumer.override.group.id";
 
 /// What a secret is shown as; submitted again, it means the value that is stored.
 pub const HIDDEN: &str = "[hidden]";
@@ -89,10 +99,11 @@ config! {
             default: Some(""), importance: Low, group: "Predicates", width: Width::Long, display: "Predicates",
             order: Some(13)
         };
-        /// What happens when a value of a config provider changes: none, or restart of the connector.
+        /// What happens when the time to live of a config provider's values is over (`ttl.ms` of the provider) and they are other ones: none,
+        /// or restart of the tasks that got them. Java starts the connector again whether they are or not.
         config_action_reload: String = "config.action.reload" {
             default: Some("restart"), importance: Low, group: "Common", display: "Reload Action", valid: OneOf(&["none", "restart"]),
-            order: Some(14), effect: Nothing("there are no config providers yet")
+            order: Some(14)
         };
         /// Milliseconds for which the conversion of records is tried again when what it needs does not answer, as a schema registry;
         /// -1 for ever, 0 for not at all beyond what the registry's client does by itself. The partition waits meanwhile. When the time is
@@ -172,6 +183,8 @@ pub struct Checked {
     pub sink: &'static dyn SinkConnector,
     /// What it says.
     pub properties: Properties,
+    /// The same with what config providers give. Never shown.
+    pub resolved: Resolved,
     /// The keys that it gives null.
     pub nulls: BTreeSet<String>,
     /// All that is wrong with it, in the order of the keys.
@@ -188,26 +201,38 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let class = match submitted.get("connector.class") {
         Some(Some(class)) => class,
         _ => {
-            let meant = submitted.keys().find(|key| nearest(key, ["connector.class"]).is_some());
+            let other = |key: &&String| *key != "connector.class" && nearest(key, ["connector.class"]).is_some();
+            let meant = submitted.keys().find(other);
             let hint = meant.map(|given| format!(". Is '{given}' meant for connector.class?")).unwrap_or_default();
             let config = printed(submitted);
             return Err(Error::BadRequest(format!("Connector config {config} contains no connector type{hint}")));
         }
     };
-    let properties: Properties = submitted.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect();
-    let sink = plugins.sink_of(&properties).ok_or_else(|| Error::BadRequest(unknown_class(plugins, class)))?;
+    let given: Properties = submitted.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?))).collect();
+    let (resolved, unresolved) = worker.providers.look_up(&given);
+    let properties = resolved.properties.clone();
+    let sink = plugins.sink_of(&properties).ok_or_else(|| {
+        let unresolved = unresolved.0.iter().find(|fault| fault.key == "connector.class");
+        Error::BadRequest(unresolved.map_or_else(|| no_connector(plugins, class), |fault| fault.message.clone()))
+    })?;
+    if !unresolved.is_empty() {
+        // More could only be said of values that it will not have.
+        let nulls = null_keys(submitted);
+        return Ok(Checked { sink, properties: given, resolved, nulls, faults: unresolved, warnings: Vec::new() });
+    }
 
     let mut faults = Faults::default();
-    let mut trimmed = properties.clone();
-    if let Some(name) = trimmed.get_mut("name") {
-        *name = name.trim().to_owned();
+    let mut parsed = properties.clone();
+    if let Some(name) = parsed.get_mut("name") {
+        *name = trimmed(name).to_owned();
     }
-    ConnectorKeys::parse(&trimmed, &mut faults);
+    ConnectorKeys::parse(&parsed, &mut faults);
     topics(&properties, &mut faults);
     faults.0.extend(Chain::new(plugins, &properties).err().unwrap_or_default().0);
     dead_letter_topic(&properties, &mut faults);
     version(plugins, sink, &properties, &mut faults);
     overrides(worker, &properties, &mut faults);
+    group(worker, &properties, &mut faults);
     faults.0.extend(sink.validate(&properties).0);
     faults.0.extend(converter_faults(plugins, &worker.given, &properties).0);
     nulls(sink, submitted, &mut faults);
@@ -227,6 +252,9 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
         faults.0.iter_mut().for_each(|fault| fault.message = fault.message.replace(secret, HIDDEN));
     }
 
+    let provided = resolved.provided.and(&worker.provided);
+    provided.hide_in(&mut faults);
+
     let mut warnings = sink.warnings(&properties);
     warnings.extend(unknown(plugins, sink, &properties));
     for key in ConnectorKeys::KEYS {
@@ -239,8 +267,14 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let of_letters = |key: &&String| key.starts_with("producer.override.") || key.starts_with("admin.override.");
     let without_effect = properties.keys().filter(|key| !letters && of_letters(key));
     warnings.extend(without_effect.map(|key| format!("The configuration '{key}' has no effect: there is no dead letter queue")));
-    let nulls = submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect();
-    Ok(Checked { sink, properties, nulls, faults, warnings })
+    warnings.iter_mut().for_each(|warning| *warning = provided.hide(warning));
+    warnings.extend(resolved.warnings.iter().cloned());
+    Ok(Checked { sink, properties: given, resolved, nulls: null_keys(submitted), faults, warnings })
+}
+
+/// The keys that are given null.
+fn null_keys(submitted: &Submitted) -> BTreeSet<String> {
+    submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect()
 }
 
 /// Java's range validator complains of the null that a number which is none became.
@@ -365,6 +399,15 @@ fn printed(submitted: &Submitted) -> String {
         Some(_) => format!("{key}={HIDDEN}"),
     });
     format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+}
+
+fn no_connector(plugins: &Plugins, class: &str) -> String {
+    // Java makes an instance of what is a connector by its type, and looks for a plugin of any other name.
+    if class.ends_with(".SinkConnector") && is_no_plugin(class) {
+        "Instantiation error".into()
+    } else {
+        unknown_class(plugins, class)
+    }
 }
 
 fn unknown_class(plugins: &Plugins, class: &str) -> String {
@@ -508,6 +551,21 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
     }
 }
 
+/// In a cluster, the consumer group of a connector is not to be that of the workers.
+fn group(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults) {
+    let Some(of_workers) = worker.given.get("group.id") else { return };
+    if let Some(given) = properties.get(CONSUMER_GROUP) {
+        if given == of_workers {
+            faults.push(CONSUMER_GROUP, format!("Consumer group {given} conflicts with Connect worker group {of_workers}"));
+        }
+    } else if let Some(name) = properties.get("name").map(|name| trimmed(name))
+        && *of_workers == format!("connect-{name}")
+    {
+        let message = format!("Consumer group for sink connector named {name} conflicts with Connect worker group {of_workers}");
+        faults.push("name", message);
+    }
+}
+
 /// Whether dead letters of the connector are kept.
 fn has_dead_letters(properties: &Properties) -> bool {
     properties.get("errors.deadletterqueue.topic.name").is_some_and(|topic| !topic.trim().is_empty())
@@ -524,11 +582,17 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
             Err(why) => faults.push(key, why),
             Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
-                // Java's words name the converter's key only, which both converters may have.
-                faults.0.extend(own.0.into_iter().map(|Fault { key: own, message }| {
-                    let key = format!("{key}.{own}");
-                    Fault { message: format!("{message} ({key})"), key }
-                }));
+                faults
+                    .0
+                    .extend(own.0.into_iter().map(|Fault { key: own, message }| Fault { key: format!("{key}.{own}"), message }));
+                // The worker sets it, whatever is given.
+                let of_type = format!("{key}.{}", convert::TYPE.name);
+                if convert::keys(found).iter().any(|key| key.name == convert::TYPE.name)
+                    && let Some(Err(why)) = connector.get(&of_type).map(|given| convert::TYPE.check(given))
+                {
+                    let given = connector[&of_type].trim();
+                    faults.push(of_type, format!("Invalid value {given} for configuration {}: {why}", convert::TYPE.name));
+                }
             }
         }
     }
@@ -565,8 +629,8 @@ impl Secrets {
     /// `properties` as they may be shown.
     #[must_use]
     pub fn hide(&self, properties: &Properties) -> Properties {
-        let shown =
-            |key: &str, value: &str| if self.has(key) || shows_secret(value) { HIDDEN.to_owned() } else { value.to_owned() };
+        let secret = |key: &str, value: &str| (self.has(key) && !is_variable(value)) || shows_secret(value);
+        let shown = |key: &str, value: &str| if secret(key, value) { HIDDEN.to_owned() } else { value.to_owned() };
         properties.iter().map(|(key, value)| (key.clone(), shown(key, value))).collect()
     }
 

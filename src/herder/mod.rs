@@ -1,24 +1,48 @@
-//! Keeps the connectors and their tasks.
+//! Keeps the connectors and their tasks, alone or with the other workers of a cluster.
 //!
-//! [`Herder`] is the herder of a single worker. [`connector_config`] says what configurations it takes, a `Connector`
-//! runs the tasks of one, [`connector_file`] reads those that the command line names, [`state_file`] lets connectors survive a restart.
+//! What is to run is one state ([`crate::state::ConfigState`]), what is running another ([`crate::state::Statuses`]); the `store` keeps
+//! both, in the topics of a cluster or on a worker that is alone. `operations` are what users change. For each connector `plan` compares
+//! what is to run here with what does, and `running` makes it so. What is to run here is everything when alone; in a `cluster` it is
+//! what [`assign`] has decided and [`protocol`] has told. [`connector_config`] says what configurations are taken, [`connector_file`]
+//! reads those that the command line names, [`state_file`] lets connectors survive a worker that is alone.
 
-mod connector;
+pub mod assign;
+mod cluster;
 pub mod connector_config;
 pub mod connector_file;
-mod standalone;
+mod handle;
+mod loggers;
+pub mod offsets;
+mod operations;
+mod plan;
+pub mod protocol;
+mod running;
 pub mod state_file;
+mod store;
+pub mod topics;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connector::Connector;
 use landfall_api::{Fault, Faults, Properties, TaskMetrics};
 use serde::{Deserialize, Serialize};
-pub use standalone::{Herder, Restart};
 
+pub use cluster::{Joining, Places, peers, signature};
+pub use handle::{Herder, Starts};
+pub use operations::Restart;
+
+use crate::state::StatusRecord;
 use crate::task::{TaskHandle, TaskId, TaskSpec};
+
+/// Java's words where a request has to wait for a rebalance.
+const STALE: &str =
+    "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)";
+/// The same before the worker has joined.
+const STARTING: &str = "Cannot complete request momentarily: the worker is still joining the cluster";
+/// Java's words where nobody is known who could do what is asked.
+const NO_LEADER: &str =
+    "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway.";
 
 /// Why the herder does not do what it is asked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +62,12 @@ pub enum Error {
     /// The connector is there already.
     #[error("Connector {0} already exists")]
     Exists(String),
+    /// Who runs what is not known just now: later it will be.
+    #[error("{0}")]
+    Rebalance(String),
+    /// Another worker has to do it: the one at this URL, if one is known.
+    #[error("{}", super::herder::NO_LEADER)]
+    Forward(Option<String>),
     /// The worker cannot, through no fault of the request.
     #[error("{0}")]
     Internal(String),
@@ -112,20 +142,9 @@ pub struct Status {
     /// The connector's name.
     pub name: String,
     /// What the connector is doing.
-    pub state: State,
-    /// The class's version.
-    pub version: &'static str,
+    pub connector: StatusRecord,
     /// What its tasks are doing, by number.
-    pub tasks: Vec<TaskStatus>,
-}
-
-/// What a task is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskStatus {
-    /// What it is doing.
-    pub state: State,
-    /// Why it failed.
-    pub trace: Option<String>,
+    pub tasks: Vec<(usize, StatusRecord)>,
 }
 
 /// A task as metrics see it.

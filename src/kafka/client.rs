@@ -5,6 +5,7 @@
 //! Connect's own settings, the worker's `consumer.*`, the connector's `consumer.override.*`. Of the worker's other keys only
 //! `bootstrap.servers` reaches a connector's consumer.
 
+mod internal;
 mod producer;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,8 @@ use super::java::CONSUMER;
 use super::security;
 use crate::config::{check_bootstrap_server, nearest};
 
-pub use self::producer::{dead_letter_admin_properties, producer_properties};
+pub use self::internal::{internal_consumer_properties, internal_producer_properties, is_internal};
+pub use self::producer::{dead_letter_admin_properties, offsets_admin_properties, producer_properties};
 
 /// The records of one poll unless `max.poll.records` is given. Java's 500 is for loops that look at records one by one.
 const POLL_RECORDS: usize = 20_000;

@@ -4,7 +4,9 @@
 //! - [`java`] has what Java declares of it,
 //! - [`cluster`] asks which cluster it is,
 //! - [`fetch`] consumes in a group and gives columns,
+//! - [`groups`] changes the offsets of a group from outside,
 //! - [`produce`] sends records,
+//! - [`log`] follows a compacted topic and appends to it,
 //! - [`group`] is a member of a group of Connect workers,
 //! - [`topics`] looks again and again which topics a consumer is to have, by name or by a [`pattern`],
 //! - [`error`] names what can go wrong by what the caller does about it.
@@ -14,7 +16,9 @@ pub mod cluster;
 pub mod error;
 pub mod fetch;
 pub mod group;
+pub mod groups;
 pub mod java;
+pub mod log;
 pub mod pattern;
 pub mod produce;
 mod raw;
@@ -23,12 +27,15 @@ pub mod topics;
 mod wire;
 
 pub use client::{
-    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, producer_properties,
+    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, offsets_admin_properties,
+    producer_properties,
 };
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
 pub use group::{Group, GroupEvent, GroupSettings};
+pub use groups::GroupOffsets;
+pub use log::{Log, LogError, LogSettings};
 pub use produce::{Delivery, Producer, Record, create_topic};
 pub(crate) use raw::MockCluster;
 pub use topics::{Looked, Topics, Wanted};

@@ -3,6 +3,7 @@
 //! Nothing here waits on the calling thread: [`Producer::send`] takes what has room, [`Producer::deliveries`] gives what is known,
 //! and [`Producer::flush`] is a future.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -120,6 +121,11 @@ impl Producer {
         }
     }
 
+    /// For questions about topics, through the same connections.
+    pub(super) fn admin(&self) -> Arc<Admin> {
+        self.sender.admin()
+    }
+
     fn take_reports(&mut self) {
         if let Some(fault) = self.sender.reports(&mut self.deliveries) {
             self.fault = Some(fault);
@@ -145,7 +151,7 @@ pub fn create_topic(
     loop {
         let made = admin.has_topic(topic, ANSWER).and_then(|there| match there {
             true => Ok(false),
-            false => admin.create_topic(topic, 1, replication, ANSWER).map(|()| true),
+            false => admin.create_topic(topic, 1, replication, [], ANSWER),
         });
         match made {
             Err(error) if error.class == Class::Retriable && !given_up() => {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::model::{self, ConnectorInfo, ConnectorStateInfo, CreateConnectorRequest};
 use super::{Answer, QueryPairs, RestError, flag};
 use crate::herder::connector_config::Submitted;
+use crate::herder::peers::encoded;
 use crate::herder::{Herder, Info, Restart, TargetState};
 
 pub(super) async fn list(State(herder): State<Herder>, Query(query): Query<QueryPairs>) -> Result<Response, RestError> {
@@ -24,7 +25,7 @@ pub(super) async fn list(State(herder): State<Herder>, Query(query): Query<Query
         for expand in &expands {
             // A connector that is deleted meanwhile is left out.
             let value = match *expand {
-                "status" => herder.status(&name).map(|s| to_value(ConnectorStateInfo::new(s, herder.worker_id()))),
+                "status" => herder.status(&name).map(|s| to_value(ConnectorStateInfo::from(s))),
                 "info" => herder.info(&name).map(|info| to_value(ConnectorInfo::from(info))),
                 _ => continue,
             };
@@ -59,25 +60,15 @@ fn put_name(name: &str, config: &mut Submitted) -> Result<(), RestError> {
     }
 }
 
-fn created(headers: &HeaderMap, info: Info) -> Response {
+/// This worker's URL as the client of a request knows it, without a slash at its end.
+pub(super) fn base_of(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let base = host.map(|host| format!("http://{host}")).unwrap_or_default();
-    let location = format!("{base}/connectors/{}", encoded(&info.name));
-    (StatusCode::CREATED, [(header::LOCATION, location)], Json(ConnectorInfo::from(info))).into_response()
+    host.map(|host| format!("http://{host}")).unwrap_or_default()
 }
 
-/// A name as it stands in a path, encoded where Java encodes it.
-fn encoded(name: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+fn created(headers: &HeaderMap, info: Info) -> Response {
+    let location = format!("{}/connectors/{}", base_of(headers), encoded(&info.name));
+    (StatusCode::CREATED, [(header::LOCATION, location)], Json(ConnectorInfo::from(info))).into_response()
 }
 
 pub(super) async fn get(State(herder): State<Herder>, Path(name): Path<String>) -> Answer<ConnectorInfo> {
@@ -99,7 +90,7 @@ pub(super) async fn put_config(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, RestError> {
-    let mut config = model::config(&body)?.ok_or_else(|| model::no_config("java.util.Map.get(Object)", "connectorConfig"))?;
+    let mut config = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "connectorConfig"))?;
     let name = if name.trim().is_empty() { "" } else { &name };
     put_name(name, &mut config)?;
     match herder.put(name, config).await? {
@@ -111,7 +102,7 @@ pub(super) async fn put_config(
 pub(super) async fn patch_config(State(herder): State<Herder>, Path(name): Path<String>, body: Bytes) -> Answer<ConnectorInfo> {
     let patch = model::config(&body)?;
     herder.info(&name)?;
-    let mut patch = patch.ok_or_else(|| model::no_config("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
+    let mut patch = patch.ok_or_else(|| model::null("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
     if patch.get("name").is_some_and(Option::is_some) {
         put_name(&name, &mut patch)?;
     }
@@ -119,7 +110,7 @@ pub(super) async fn patch_config(State(herder): State<Herder>, Path(name): Path<
 }
 
 pub(super) async fn status(State(herder): State<Herder>, Path(name): Path<String>) -> Answer<ConnectorStateInfo> {
-    Ok(Json(ConnectorStateInfo::new(herder.status(&name)?, herder.worker_id())))
+    Ok(Json(herder.status(&name)?.into()))
 }
 
 pub(super) async fn pause(State(herder): State<Herder>, Path(name): Path<String>) -> Result<StatusCode, RestError> {
@@ -147,5 +138,5 @@ pub(super) async fn restart(
     if restart == Restart::default() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok((StatusCode::ACCEPTED, Json(ConnectorStateInfo::new(plan, herder.worker_id()))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(ConnectorStateInfo::from(plan))).into_response())
 }

@@ -2,26 +2,36 @@
 //!
 //! A password is shown as `[hidden]`, other than in Java; sent back in a configuration, `[hidden]` keeps what is stored.
 
+mod auth;
 mod connectors;
 mod error;
+mod forward;
+pub(crate) mod headers;
+mod internal;
+mod limits;
+mod loggers;
 pub mod model;
+mod offsets;
 mod plugins;
 mod root;
 mod tasks;
+mod topics;
 
 use std::net::SocketAddr;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn, map_request};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 use axum::{Json, Router};
 use tokio::net::TcpListener;
 
+pub use auth::{BASIC_AUTH, Guard};
 pub use error::{ErrorMessage, RestError};
 pub use root::KAFKA_VERSION;
 
+use self::headers::Headers;
 use crate::config::Listener;
 use crate::herder::Herder;
 
@@ -36,45 +46,85 @@ fn flag(query: &QueryPairs, name: &str) -> bool {
     query.iter().find(|(key, _)| key == name).is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
 }
 
-/// All resources.
-pub fn router(herder: Herder) -> Router {
+/// All resources, for those whom `guard` lets in; those of `/admin` unless they have listeners of their own (`admin.listeners`).
+pub fn router(herder: Herder, guard: Option<Guard>) -> Router {
     let connector = "/connectors/{name}";
     let under = |path: &str| format!("{connector}/{path}");
-    let resources = Router::new()
-        .route("/", get(root::server_info))
-        .route("/health", get(root::health))
-        .route("/connectors", get(connectors::list).post(connectors::create))
-        .route(connector, get(connectors::get).delete(connectors::delete))
-        .route(&under("config"), get(connectors::get_config).put(connectors::put_config).patch(connectors::patch_config))
-        .route(&under("status"), get(connectors::status))
-        .route(&under("pause"), put(connectors::pause))
-        .route(&under("resume"), put(connectors::resume))
-        .route(&under("stop"), put(connectors::stop))
-        .route(&under("restart"), post(connectors::restart))
-        .route(&under("tasks"), get(tasks::list))
-        .route(&under("tasks/{task}/status"), get(tasks::status))
-        .route(&under("tasks/{task}/restart"), post(tasks::restart))
-        .route("/connector-plugins", get(plugins::list))
-        .route("/connector-plugins/{class}/config", get(plugins::keys))
-        .route("/connector-plugins/{class}/config/validate", put(plugins::validate))
-        .route_layer(from_fn(negotiate))
-        .route("/metrics", get(root::metrics))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(herder);
-    // An outer router, because a path is taken before it is matched, and an answer after all of axum had its say.
-    Router::new().fallback_service(resources).layer(from_fn(as_java)).layer(map_request(normalize))
+    let resources = [
+        ("/".to_owned(), get(root::server_info)),
+        ("/health".to_owned(), get(root::health)),
+        ("/connectors".to_owned(), get(connectors::list).post(connectors::create)),
+        (connector.to_owned(), get(connectors::get).delete(connectors::delete)),
+        (under("config"), get(connectors::get_config).put(connectors::put_config).patch(connectors::patch_config)),
+        (under("status"), get(connectors::status)),
+        (under("pause"), put(connectors::pause)),
+        (under("resume"), put(connectors::resume)),
+        (under("stop"), put(connectors::stop)),
+        (under("restart"), post(connectors::restart)),
+        (under("offsets"), get(offsets::get).patch(offsets::alter).delete(offsets::reset)),
+        (under("topics"), get(topics::get)),
+        (under("topics/reset"), put(topics::reset)),
+        (under("tasks"), get(tasks::list).post(internal::put_tasks)),
+        (under("fence"), put(internal::fence)),
+        (under("tasks/{task}/status"), get(tasks::status)),
+        (under("tasks/{task}/restart"), post(tasks::restart)),
+        ("/connector-plugins".to_owned(), get(plugins::list)),
+        ("/connector-plugins/{class}/config".to_owned(), get(plugins::keys)),
+        ("/connector-plugins/{class}/config/validate".to_owned(), put(plugins::validate)),
+    ];
+    let admin = herder.keys().admin_listeners.is_none().then(admin_resources).into_iter().flatten();
+    // Inside of negotiation and of the search for a method, as in Java: who asks for nothing that there is need not be a user.
+    let guarded = |methods: MethodRouter<Herder>| match &guard {
+        Some(guard) => methods.route_layer(from_fn_with_state(guard.clone(), auth::check)),
+        None => methods,
+    };
+    let mut routes = Router::new();
+    for (path, methods) in resources.into_iter().chain(admin) {
+        routes = routes.route(&path, guarded(methods));
+    }
+    let routes = routes.route_layer(from_fn_with_state(herder.clone(), forward::forward));
+    let routes = routes.route_layer(from_fn(negotiate)).route("/metrics", guarded(get(root::metrics)));
+    let headers = Headers::of(herder.keys());
+    let router = outer(routes.with_state(herder), guard);
+    match headers {
+        Some(headers) => router.layer(from_fn_with_state(headers, headers::add)),
+        None => router,
+    }
+}
+
+/// The resources of the admin listeners. As in Java they are open to everybody who reaches them.
+pub fn admin_router(herder: Herder) -> Router {
+    let resources = admin_resources().into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
+    outer(resources.route_layer(from_fn(negotiate)).with_state(herder), None)
+}
+
+fn admin_resources() -> [(String, MethodRouter<Herder>); 2] {
+    [
+        ("/admin/loggers".to_owned(), get(loggers::list)),
+        ("/admin/loggers/{logger}".to_owned(), get(loggers::get).put(loggers::set)),
+    ]
+}
+
+/// An outer router, because a path is taken before it is matched, and an answer after all of axum had its say.
+fn outer(resources: Router, guard: Option<Guard>) -> Router {
+    let resources = resources.layer(DefaultBodyLimit::max(BODY_LIMIT));
+    let router = Router::new().fallback_service(resources);
+    let router = router.layer(from_fn(|request, next| limits::within(limits::REQUEST, request, next)));
+    router.layer(from_fn_with_state(guard, as_java)).layer(map_request(normalize))
 }
 
 /// Refuses media types other than JSON, as `@Produces` and `@Consumes` do in Java.
 async fn negotiate(request: Request, next: Next) -> Response {
-    if !accepts_json(request.headers()) {
-        return RestError::plain(StatusCode::NOT_ACCEPTABLE)
-            .because("the header Accept must take application/json")
-            .into_response();
-    }
     if !brings_json(request.headers()) {
-        let why = "the header Content-Type must be application/json";
-        return RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).because(why).into_response();
+        return if request.headers().contains_key(header::CONTENT_TYPE) {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response()
+        } else {
+            // Java finds a resource for it, which then cannot read it.
+            RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response()
+        };
+    }
+    if !accepts_json(request.headers()) {
+        return StatusCode::NOT_ACCEPTABLE.into_response();
     }
     next.run(request).await
 }
@@ -101,44 +151,35 @@ fn brings_json(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Gives answers that no handler made Java's shape: errors get a JSON body, OPTIONS says what a path allows.
-async fn as_java(request: Request, next: Next) -> Response {
+/// The order in which Java says what a path allows.
+const METHODS: [&str; 7] = ["HEAD", "POST", "DELETE", "GET", "OPTIONS", "PUT", "PATCH"];
+
+/// Gives answers that no handler made Java's shape: OPTIONS says what a path allows, errors get a body, and as in Java no headers.
+async fn as_java(State(guard): State<Option<Guard>>, request: Request, next: Next) -> Response {
     let options = request.method() == Method::OPTIONS;
-    let to_come = is_to_come(request.uri().path());
+    // Browsers ask without a password whether a page may ask with one. Java refuses that, so no page can use a guarded API.
+    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let admitted = match &guard {
+        Some(guard) if options && !is_preflight => guard.admit(request.headers()),
+        _ => Ok(()),
+    };
     let mut response = next.run(request).await;
     let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
     let status = response.status();
     if options && status == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or_default();
-        let mut allowed: Vec<_> = allowed.split(',').chain(["OPTIONS"]).collect();
-        allowed.sort_unstable();
-        let allowed = allowed.join(",");
-        response = ([(header::ALLOW, allowed.clone()), (header::CONTENT_TYPE, "text/plain".into())], allowed).into_response();
+        let allows = |method: &&str| *method == "OPTIONS" || allowed.split(',').any(|allowed| allowed == *method);
+        let allowed = METHODS.into_iter().filter(allows).collect::<Vec<_>>();
+        let text = HeaderValue::from_static("text/plain");
+        let told = ([(header::ALLOW, allowed.join(","))], [(header::CONTENT_TYPE, text)], allowed.join(", "));
+        response = admitted.err().unwrap_or_else(|| told.into_response());
     } else if (status.is_client_error() || status.is_server_error()) && !is_json && status != StatusCode::SERVICE_UNAVAILABLE {
-        let allow = response.headers_mut().remove(header::ALLOW);
-        let mut error = RestError::plain(status);
-        if let Some(allow) = allow.as_ref().and_then(|allow| allow.to_str().ok()) {
-            error = error.because(&format!("allowed are {allow}"));
-        } else if status == StatusCode::NOT_FOUND && to_come {
-            error = error.because("not supported yet");
-        }
-        response = error.into_response();
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+        response = RestError::plain(status).into_response();
+        response.headers_mut().remove(header::CONTENT_TYPE);
     }
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     response.headers_mut().insert("landfall-version", version);
     response
-}
-
-/// Whether a path is one of Java's that nobody answers here yet.
-fn is_to_come(path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    match (segments.next(), segments.nth(1)) {
-        (Some("connectors"), Some(resource)) => ["offsets", "topics"].contains(&resource),
-        (first, _) => first == Some("admin"),
-    }
 }
 
 /// Takes paths as Java does: a slash at the end and matrix parameters make no difference.
@@ -164,48 +205,64 @@ async fn normalize(mut request: Request) -> Request {
 
 /// The sockets on which the API listens.
 #[derive(Debug)]
-pub struct Sockets(Vec<TcpListener>);
+pub struct Sockets {
+    main: Vec<TcpListener>,
+    /// Those of the admin API alone.
+    admin: Vec<TcpListener>,
+}
 
 impl Sockets {
-    /// Binds `listeners`.
+    /// Binds `listeners`, and `admin` for the admin API if it has listeners of its own.
     ///
     /// # Errors
     /// An address cannot be bound; the text names it.
-    pub async fn bind(listeners: &[String]) -> Result<Self, String> {
-        let mut sockets = Vec::new();
-        for uri in listeners {
-            let listener = Listener::parse(uri)?;
-            let mut bound = TcpListener::bind(listener.address()).await;
-            if bound.is_err() && listener.host.is_empty() {
-                // A machine without IPv6.
-                bound = TcpListener::bind(("0.0.0.0", listener.port)).await;
-            }
-            let socket = bound.map_err(|e| format!("cannot listen on {uri}: {e}"))?;
-            let address = socket.local_addr().map_err(|e| format!("cannot listen on {uri}: {e}"))?;
-            tracing::info!("REST server listening at {}", url(&listener, address));
-            sockets.push(socket);
-        }
-        Ok(Self(sockets))
+    pub async fn bind(listeners: &[String], admin: Option<&[String]>) -> Result<Self, String> {
+        let main = bind(listeners, "REST server listening").await?;
+        Ok(Self { main, admin: bind(admin.unwrap_or_default(), "REST admin endpoints").await? })
     }
 
     /// The port of the first, the one that is advertised.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.0.first().and_then(|socket| socket.local_addr().ok()).map_or(0, |address| address.port())
+        self.main.first().and_then(|socket| socket.local_addr().ok()).map_or(0, |address| address.port())
     }
 
-    /// Serves `herder` until `end` resolves, and requests under way to their end.
+    /// Serves `herder` to those whom `guard` lets in until `end` resolves, and requests under way to their end.
     ///
     /// # Errors
     /// A socket fails.
-    pub async fn serve(self, herder: Herder, end: impl Future<Output = ()> + Clone + Send + 'static) -> std::io::Result<()> {
-        let router = router(herder);
-        let servers = self.0.into_iter().map(|socket| {
-            let (router, end) = (router.clone(), end.clone());
+    pub async fn serve(
+        self,
+        herder: Herder,
+        guard: Option<Guard>,
+        end: impl Future<Output = ()> + Clone + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (main, admin) = (router(herder.clone(), guard), admin_router(herder));
+        let sockets = self.main.into_iter().map(|socket| (socket, main.clone()));
+        let sockets = sockets.chain(self.admin.into_iter().map(|socket| (socket, admin.clone())));
+        let servers = sockets.map(|(socket, router)| {
+            let end = end.clone();
             async move { axum::serve(socket, router).with_graceful_shutdown(end).await }
         });
         futures::future::try_join_all(servers).await.map(|_| ())
     }
+}
+
+async fn bind(listeners: &[String], what: &str) -> Result<Vec<TcpListener>, String> {
+    let mut sockets = Vec::new();
+    for uri in listeners {
+        let listener = Listener::parse(uri)?;
+        let mut bound = TcpListener::bind(listener.address()).await;
+        if bound.is_err() && listener.host.is_empty() {
+            // A machine without IPv6.
+            bound = TcpListener::bind(("0.0.0.0", listener.port)).await;
+        }
+        let socket = bound.map_err(|e| format!("cannot listen on {uri}: {e}"))?;
+        let address = socket.local_addr().map_err(|e| format!("cannot listen on {uri}: {e}"))?;
+        tracing::info!("{what} at {}", url(&listener, address));
+        sockets.push(socket);
+    }
+    Ok(sockets)
 }
 
 fn url(listener: &Listener, address: SocketAddr) -> String {

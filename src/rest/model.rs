@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::RestError;
-use crate::herder::connector_config::{Submitted, text_of};
-use crate::herder::{Info, State, Status, TargetState, TaskStatus};
+use crate::herder::connector_config::{Submitted, text_of, trimmed};
+use crate::herder::{Info, State, Status, TargetState};
+use crate::state::StatusRecord;
 
 /// `ServerInfo`.
 #[derive(Debug, Serialize)]
@@ -23,7 +24,7 @@ pub struct ServerInfo {
 /// `WorkerStatus`.
 #[derive(Debug, Serialize)]
 pub struct WorkerStatus {
-    /// healthy or starting.
+    /// healthy, starting or unhealthy.
     pub status: &'static str,
     /// The same for people.
     pub message: &'static str,
@@ -70,16 +71,17 @@ pub struct TaskState {
     id: Option<usize>,
     state: State,
     worker_id: String,
-    version: &'static str,
+    version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
 }
 
 impl TaskState {
-    /// A task, as the worker `worker_id` shows it.
+    /// A task, or a connector, which has no number.
     #[must_use]
-    pub fn new(id: usize, status: TaskStatus, worker_id: &str, version: &'static str) -> Self {
-        Self { id: Some(id), state: status.state, worker_id: worker_id.to_owned(), version, trace: status.trace }
+    pub fn new(id: Option<usize>, status: StatusRecord) -> Self {
+        let StatusRecord { state, trace, worker_id, version, .. } = status;
+        Self { id, state, worker_id, version, trace }
     }
 }
 
@@ -92,14 +94,10 @@ pub struct ConnectorStateInfo {
     r#type: &'static str,
 }
 
-impl ConnectorStateInfo {
-    /// A connector, as the worker `worker_id` shows it.
-    #[must_use]
-    pub fn new(status: Status, worker_id: &str) -> Self {
-        let Status { name, state, version, tasks } = status;
-        let connector = TaskState { id: None, state, worker_id: worker_id.to_owned(), version, trace: None };
-        let tasks = tasks.into_iter().enumerate().map(|(id, task)| TaskState::new(id, task, worker_id, version)).collect();
-        Self { name, connector, tasks, r#type: "sink" }
+impl From<Status> for ConnectorStateInfo {
+    fn from(Status { name, connector, tasks }: Status) -> Self {
+        let tasks = tasks.into_iter().map(|(number, task)| TaskState::new(Some(number), task)).collect();
+        Self { name, connector: TaskState::new(None, connector), tasks, r#type: "sink" }
     }
 }
 
@@ -190,11 +188,7 @@ impl CreateConnectorRequest {
     pub fn parse(body: &[u8]) -> Result<Self, RestError> {
         let mut fields = match json(body)? {
             Value::Null => {
-                return Err(null(
-                    &format!("{REQUEST}.name()"),
-                    "createRequest",
-                    "the request has no body, it must be {\"name\": …, \"config\": {…}}",
-                ));
+                return Err(null(&format!("{REQUEST}.name()"), "createRequest"));
             }
             Value::Object(fields) => fields,
             other => return Err(cannot(REQUEST, &other)),
@@ -223,8 +217,8 @@ impl CreateConnectorRequest {
             },
         };
         let config = map(fields.remove("config").unwrap_or_default(), &format!("{}->", field("config")))?;
-        let config = config.ok_or_else(|| null("java.util.Map.get(Object)", "connectorConfig", "the request has no config"))?;
-        Ok(Self { name: name.trim().to_owned(), config, initial_state })
+        let config = config.ok_or_else(|| null("java.util.Map.get(Object)", "connectorConfig"))?;
+        Ok(Self { name: trimmed(&name).to_owned(), config, initial_state })
     }
 }
 
@@ -241,22 +235,17 @@ pub fn config(body: &[u8]) -> Result<Option<Submitted>, RestError> {
     })
 }
 
-/// The error of a request without a body that must be a configuration, where Java's method `called` is called on `variable`.
+/// The error of a request without what it must have: Java calls the method `called` on `variable` there.
 #[must_use]
-pub fn no_config(called: &str, variable: &str) -> RestError {
-    null(called, variable, "the request has no body, it must be a configuration, {\"key\": \"value\", …}")
+pub fn null(called: &str, variable: &str) -> RestError {
+    internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null"))
 }
 
-/// Java's words, and what it means.
-fn null(called: &str, variable: &str, why: &str) -> RestError {
-    internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null: {why}"))
-}
-
-fn internal(message: impl Into<String>) -> RestError {
+pub(super) fn internal(message: impl Into<String>) -> RestError {
     RestError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
 }
 
-fn json(body: &[u8]) -> Result<Value, RestError> {
+pub(super) fn json(body: &[u8]) -> Result<Value, RestError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.trim_ascii().is_empty() {
         return Ok(Value::Null);
@@ -280,12 +269,12 @@ fn map(value: Value, chain: &str) -> Result<Option<Submitted>, RestError> {
 
 fn scalar(value: Value, chain: &str) -> Result<Option<String>, RestError> {
     text_of(value).map_err(|nested| {
-        let RestError { status, message } = cannot("java.lang.String", &nested);
+        let RestError { status, message, .. } = cannot("java.lang.String", &nested);
         RestError::new(status, format!("{message} (through reference chain: {chain})"))
     })
 }
 
-fn cannot(wanted: &str, got: &Value) -> RestError {
+pub(super) fn cannot(wanted: &str, got: &Value) -> RestError {
     let (kind, token) = match got {
         Value::Array(_) => ("Array", "JsonToken.START_ARRAY"),
         Value::Object(_) => ("Object", "JsonToken.START_OBJECT"),

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
+use super::limits;
 use super::model::{ServerInfo, WorkerStatus};
 use crate::herder::Herder;
 use crate::metrics;
@@ -21,12 +22,17 @@ pub(super) async fn server_info(State(herder): State<Herder>) -> Json<ServerInfo
 }
 
 pub(super) async fn health(State(herder): State<Herder>) -> (StatusCode, Json<WorkerStatus>) {
-    if herder.is_ready() {
-        let message = "Worker has completed startup and is ready to handle requests.";
-        (StatusCode::OK, Json(WorkerStatus { status: "healthy", message }))
-    } else {
-        let message = "Worker is still starting up.";
-        (StatusCode::SERVICE_UNAVAILABLE, Json(WorkerStatus { status: "starting", message }))
+    let answer = |code, status, message| (code, Json(WorkerStatus { status, message }));
+    if !herder.is_ready() {
+        return answer(StatusCode::SERVICE_UNAVAILABLE, "starting", "Worker is still starting up.");
+    }
+    match tokio::time::timeout(limits::HEALTH, herder.health_check()).await {
+        Ok(()) => answer(StatusCode::OK, "healthy", "Worker has completed startup and is ready to handle requests."),
+        Err(_) => answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unhealthy",
+            "Worker was unable to handle this request and may be unable to handle other requests.",
+        ),
     }
 }
 

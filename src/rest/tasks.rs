@@ -22,9 +22,7 @@ fn number(task: &str) -> Result<i32, RestError> {
 pub(super) async fn status(State(herder): State<Herder>, Path((name, task)): Path<(String, String)>) -> Answer<TaskState> {
     let task = number(&task)?;
     let status = herder.task_status(&name, task)?;
-    let version = herder.status(&name)?.version;
-    let id = usize::try_from(task).unwrap_or_default();
-    Ok(Json(TaskState::new(id, status, herder.worker_id(), version)))
+    Ok(Json(TaskState::new(usize::try_from(task).ok(), status)))
 }
 
 pub(super) async fn restart(

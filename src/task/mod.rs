@@ -1,6 +1,7 @@
 //! Runs a sink task: fetches, converts, puts, commits.
 
 mod dead_letter;
+mod provision;
 mod run;
 mod tolerance;
 
@@ -13,9 +14,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use landfall_api::{Memory, Properties, SinkConnector, TaskMetrics};
+pub use provision::Provision;
+use provision::Watched;
 use tokio::runtime::Handle;
 
 use crate::kafka::Waker;
+
+/// What Java calls a provider's failure.
+const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
 
 /// A task's name: its connector and its number. Prints as Java's `ConnectorTaskId`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,12 +59,14 @@ pub struct TaskSpec {
     pub id: TaskId,
     /// Its connector's class.
     pub sink: &'static dyn SinkConnector,
-    /// The worker's properties, as the user wrote them.
+    /// The worker's properties.
     pub worker: Arc<Properties>,
     /// The worker's id.
     pub worker_id: String,
-    /// The task's properties: the connector's, as `task_configs` gave them.
+    /// The task's properties: the connector's, as `task_configs` gave them. Their variables are resolved when the task starts.
     pub properties: Properties,
+    /// Resolves them.
+    pub provision: Arc<Provision>,
     /// Whether it starts paused.
     pub paused: bool,
     /// For all that waits.
@@ -71,15 +79,21 @@ pub struct TaskSpec {
     pub metrics: Arc<TaskMetrics>,
     /// Called from the task's thread at each change.
     pub report: Report,
+    /// Called from the task's thread with the topic of each batch of records that could be converted; None if nobody wants to know.
+    pub used: Option<Used>,
 }
 
 /// Takes what tasks report.
 pub type Report = Arc<dyn Fn(&TaskId, TaskEvent) + Send + Sync>;
 
+/// Takes the topics that tasks have records of.
+pub type Used = Arc<dyn Fn(&TaskId, &str) + Send + Sync>;
+
 /// A running task. Dropped, it is asked to stop.
 #[derive(Debug)]
 pub struct TaskHandle {
     control: Arc<Control>,
+    _watched: Option<Arc<Watched>>,
     ended: mpsc::Receiver<()>,
 }
 
@@ -92,16 +106,30 @@ impl TaskHandle {
         let of_thread = control.clone();
         let name = format!("task-{}", spec.id);
         let (id, report) = (spec.id.clone(), spec.report.clone());
+        let watched = spec.provision.watch(&spec.id, &spec.properties);
+        let seen = watched.clone();
         let thread = thread::Builder::new().name(name).spawn(move || {
             let (id, report) = (spec.id.clone(), spec.report.clone());
-            let ended = panic::catch_unwind(AssertUnwindSafe(|| run::run(spec, &of_thread)));
-            report(&id, ended.unwrap_or_else(|panic| TaskEvent::Failed(panicked(&*panic))));
+            let ended = match spec.provision.resolve(&id, &spec.properties, seen.as_deref()) {
+                Ok((properties, provided)) => {
+                    drop(seen);
+                    let hidden = provided.clone();
+                    let spec = TaskSpec { properties, ..spec };
+                    let ended = panic::catch_unwind(AssertUnwindSafe(|| run::run(spec, provided, &of_thread)));
+                    match ended.unwrap_or_else(|panic| TaskEvent::Failed(panicked(&*panic))) {
+                        TaskEvent::Failed(trace) => TaskEvent::Failed(hidden.hide(&trace)),
+                        other => other,
+                    }
+                }
+                Err(why) => TaskEvent::Failed(format!("{CONFIG_EXCEPTION}: {why}")),
+            };
+            report(&id, ended);
             drop(running);
         });
         if let Err(error) = thread {
             report(&id, TaskEvent::Failed(format!("no thread for the task: {error}")));
         }
-        Self { control, ended }
+        Self { control, _watched: watched, ended }
     }
 
     /// Consumes nothing from now on, keeping the partitions.

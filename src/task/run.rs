@@ -17,6 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::tolerance::{Attempts, Tolerance};
 use super::{Control, TaskEvent, TaskSpec};
 use crate::config::WorkerKeys;
+use crate::config::provider::Provided;
 use crate::convert::{self, Converted, Converters};
 use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Topics, Wanted, consumer_properties};
@@ -45,10 +46,10 @@ const LEAVING: u32 = 70;
 /// What Java calls the class that refused a record in a sink, whatever sink it is.
 const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 
-/// Runs the task until it is stopped or fails; what it reports at the end.
-pub(super) fn run(spec: TaskSpec, control: &Control) -> TaskEvent {
+/// Runs the task until it is stopped or fails; what it reports at the end. What config providers gave of its properties is `provided`.
+pub(super) fn run(spec: TaskSpec, provided: Provided, control: &Control) -> TaskEvent {
     let id = spec.id.clone();
-    let mut runner = match Runner::new(spec, control) {
+    let mut runner = match Runner::new(spec, provided, control) {
         Ok(runner) => runner,
         Err(error) => return TaskEvent::Failed(error.to_string()),
     };
@@ -138,7 +139,7 @@ enum Door {
 }
 
 impl Runner {
-    fn new(spec: TaskSpec, control: &Control) -> Result<Self, TaskError> {
+    fn new(spec: TaskSpec, provided: Provided, control: &Control) -> Result<Self, TaskError> {
         let fatal = |e: String| TaskError::Fatal(e);
         let properties = &spec.properties;
         let wanted = Wanted::of(properties).map_err(fatal)?;
@@ -149,7 +150,7 @@ impl Runner {
         }
         let converters = convert::converters(&spec.worker, properties).map_err(fatal)?;
         let chain = Chain::new(&Plugins::BUILT_IN, properties).map_err(|faults| fatal(faults.to_string()))?;
-        let tolerance = Tolerance::new(&spec)?;
+        let tolerance = Tolerance::new(&spec, provided)?;
         let consumer = Consumer::new(&settings).map_err(|e| fatal(e.to_string()))?;
         let waker = consumer.waker();
         let _ = control.waker.set(waker.clone());
@@ -304,6 +305,7 @@ impl Runner {
             Err(TaskError::Retriable(error)) => {
                 self.metrics.retries.add(1);
                 self.unanswering = Some(Instant::now() + REOPEN);
+                let error = self.tolerance.provided.hide(&error.to_string());
                 tracing::warn!("{origin} cannot be opened: {error}; trying again in {} s", REOPEN.as_secs());
                 Ok(self.try_again(origin, REOPEN))
             }
@@ -437,12 +439,16 @@ impl Runner {
             Ok(converted) => converted,
             Err(Unavailable(why)) => {
                 let delay = self.tolerance.put_off(&mut partition.attempts, &why)?;
+                let why = self.tolerance.provided.hide(&why);
                 tracing::warn!("{} from offset {first} on: {why}; trying again in {} ms", raw.origin, delay.as_millis());
                 (partition.retry, self.waits) = (Some(Instant::now() + delay), true);
                 return Ok(None);
             }
         };
         partition.attempts = None;
+        if let (Some(used), false) = (&self.spec.used, batches.is_empty()) {
+            used(&self.spec.id, &raw.origin.topic);
+        }
         let batches = batches.into_iter().flat_map(|batch| self.chain.apply(batch, &mut refused)).collect();
         refused.sort_by_key(|refused| refused.offset);
         Ok(Some(Converted { batches, refused }))

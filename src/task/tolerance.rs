@@ -14,6 +14,7 @@ use landfall_api::{Faults, Offset, Properties, RawBatch, Refused, Stage, TaskErr
 
 use super::dead_letter::DeadLetters;
 use super::{TaskId, TaskSpec};
+use crate::config::provider::Provided;
 use crate::herder::connector_config::ConnectorKeys;
 
 /// The wait before the first try after one that failed (`RETRIES_DELAY_MIN_MS`); it doubles with each.
@@ -23,6 +24,8 @@ const FIRST_DELAY: Duration = Duration::from_millis(300);
 pub(super) struct Tolerance {
     id: TaskId,
     metrics: Arc<TaskMetrics>,
+    /// What config providers gave.
+    pub(super) provided: Provided,
     /// Whether errors are tolerated (`errors.tolerance=all`).
     pub(super) all: bool,
     retry: Retry,
@@ -73,7 +76,7 @@ pub(super) struct Attempts {
 }
 
 impl Tolerance {
-    pub(super) fn new(spec: &TaskSpec) -> Result<Self, TaskError> {
+    pub(super) fn new(spec: &TaskSpec, provided: Provided) -> Result<Self, TaskError> {
         let of = &spec.properties;
         let timeout: i64 = value("errors.retry.timeout", of)?;
         let most_delay: i64 = value("errors.retry.delay.max.ms", of)?;
@@ -89,6 +92,7 @@ impl Tolerance {
         };
         Ok(Self {
             id: spec.id.clone(),
+            provided,
             metrics: spec.metrics.clone(),
             all: tolerance == "all",
             retry: Retry {
@@ -118,13 +122,15 @@ impl Tolerance {
             if refused.stage != Stage::TaskPut && self.all {
                 self.metrics.records_skipped.add(1);
             }
+            let mut refused = refused.clone();
+            refused.error.message = self.provided.hide(&refused.error.message);
             if self.log {
-                let text = told(&self.id, refused, self.log_records.then_some(raw));
+                let text = told(&self.id, &refused, self.log_records.then_some(raw));
                 tracing::error!("{text}\n{}", refused.error);
                 self.metrics.errors_logged.add(1);
             }
             if let Some(letters) = &mut self.letters {
-                letters.add(raw, refused.clone());
+                letters.add(raw, refused);
             }
         }
         self.letters.as_mut().map_or(Ok(()), DeadLetters::turn)

@@ -281,6 +281,17 @@ impl Broker {
         wait_until("a commit", PATIENCE, || consumer.commit(&given, CommitMode::Sync).ok());
     }
 
+    /// A member of `group` that has partitions of `topic`, until it is dropped.
+    pub(crate) fn join(&self, group: &str, topic: &str) -> BaseConsumer {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
+        consumer.subscribe(&[topic]).expect("subscribed");
+        wait_until("partitions", PATIENCE, || {
+            consumer.poll(Duration::from_millis(50));
+            consumer.assignment().is_ok_and(|assigned| assigned.count() > 0).then_some(())
+        });
+        consumer
+    }
+
     /// Forgets a group that has no members just now, and with it what it has committed.
     pub(crate) fn delete_group(&self, group: &str) {
         wait_until("a group to be deleted", PATIENCE, || {

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_api::{
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+};
 use landfall_lake::config::{LakeConfig, no_effect};
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
 use landfall_lake::encode::{Compression, Format, avro, csv, json};
@@ -122,6 +124,10 @@ impl SinkConnector for AivenAzureBlobSink {
         ];
         let shared = LakeConfig::warnings(declared, &engine).into_iter();
         shared.chain(no_effect(NoEffect::KEYS, properties)).chain(landing::idle(idle, properties)).collect()
+    }
+
+    fn alter_offsets(&self, properties: &Properties, offsets: &NewOffsets) -> Result<AlteredOffsets, String> {
+        landing::alter_offsets(properties, offsets)
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {

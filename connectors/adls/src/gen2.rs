@@ -3,7 +3,9 @@
 use std::convert::identity;
 
 use landfall_api::config::Class;
-use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_api::{
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+};
 use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 use landfall_lake::encode::keys::FormatKeys;
 
@@ -82,6 +84,10 @@ impl SinkConnector for AzureDataLakeGen2Sink {
         let given = cloud::GEN2.self_managed(properties, &mut Faults::default());
         let shared = LakeConfig::warnings(identity, &given).into_iter();
         shared.chain(no_effect(NoEffect::KEYS, properties)).chain(cloud::warnings(properties)).collect()
+    }
+
+    fn alter_offsets(&self, properties: &Properties, offsets: &NewOffsets) -> Result<AlteredOffsets, String> {
+        landing::alter_offsets(properties, offsets)
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {

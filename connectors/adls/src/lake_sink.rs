@@ -1,7 +1,9 @@
 //! `io.landfall.azure.AzureDataLakeSink`, our own class: a container of any account by whatever lets one in, or a directory.
 
 use landfall_api::config::Class;
-use landfall_api::{Faults, Key, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_api::{
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+};
 use landfall_lake::config::{LakeConfig, check_folder};
 use landfall_lake::encode::keys::FormatKeys;
 
@@ -59,6 +61,10 @@ impl SinkConnector for AzureDataLakeSink {
 
     fn warnings(&self, properties: &Properties) -> Vec<String> {
         LakeConfig::warnings(declared, properties)
+    }
+
+    fn alter_offsets(&self, properties: &Properties, offsets: &NewOffsets) -> Result<AlteredOffsets, String> {
+        landing::alter_offsets(properties, offsets)
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {

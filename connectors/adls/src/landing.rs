@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use azure_core::http::Url;
 use landfall_api::config::Class;
-use landfall_api::{Batch, Faults, Key, Properties, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_api::{AlteredOffsets, Batch, Faults, Key, NewOffsets, Properties, SinkTask, TaskContext, TaskError, Width, config};
 use landfall_lake::columns::Refusals;
+use landfall_lake::commit::keys::CommitKeys;
+use landfall_lake::commit::start::ExternalReset;
 use landfall_lake::config::{LakeConfig, class_not_found, refuse, refuse_changed};
 use landfall_lake::encode::Format;
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
@@ -50,6 +52,28 @@ pub(crate) fn state(place: Option<&Place>, properties: &Properties, faults: &mut
             url.path_segments_mut().ok()?.pop().push(&name);
             Some(url)
         }
+    }
+}
+
+/// What the engine does about offsets that a user gives the connector's group.
+pub(crate) fn alter_offsets(properties: &Properties, offsets: &NewOffsets) -> Result<AlteredOffsets, String> {
+    let keys = CommitKeys::parse(properties, &mut Faults::default());
+    let given = offsets.values().any(Option::is_some);
+    match keys.and_then(|keys| keys.rules().ok()).unwrap_or_default().reset {
+        ExternalReset::Obey if given && offsets.values().all(Option::is_some) => Ok(AlteredOffsets::Obeyed),
+        ExternalReset::Obey => Ok(AlteredOffsets::OfGroup(
+            "Partitions without an offset go on behind what has landed, as their commit pointers say. To land records again, alter the \
+             offset of a partition to that of the first of them: they land in files of another incarnation.",
+        )),
+        ExternalReset::Ignore => Ok(AlteredOffsets::OfGroup(
+            "With landfall.external.reset=ignore partitions go on behind what has landed, as their commit pointers say.",
+        )),
+        ExternalReset::Fail if given => {
+            Err("landfall.external.reset=fail lets nobody set offsets, its tasks would fail; set it to obey before".to_owned())
+        }
+        ExternalReset::Fail => Ok(AlteredOffsets::OfGroup(
+            "Partitions without an offset go on behind what has landed, as their commit pointers say.",
+        )),
     }
 }
 

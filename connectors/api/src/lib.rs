@@ -20,5 +20,7 @@ pub use convert::{Converter, ConverterClass, Records, Role, Run, Unavailable};
 pub use error::{RecordError, Refused, Stage, TaskError};
 pub use memory::{Holder, Memory, Reserved, Share, Taken};
 pub use metrics::{Calls, Counter, FilesEnded, TaskMetrics};
-pub use sink::{Committed, Offset, Opened, Opening, Refuse, SinkConnector, SinkTask, TaskContext, Wake};
+pub use sink::{
+    AlteredOffsets, Committed, NewOffsets, Offset, Opened, Opening, Refuse, SinkConnector, SinkTask, TaskContext, Wake,
+};
 pub use transform::{Output, Predicate, PredicateClass, Transform, TransformClass};

@@ -177,6 +177,19 @@ pub trait SinkTask: Send + fmt::Debug {
     ) -> Result<BTreeMap<TopicPartition, Offset>, TaskError>;
 }
 
+/// Offsets that partitions are to have in a group, none for those that are to have none.
+pub type NewOffsets = BTreeMap<TopicPartition, Option<i64>>;
+
+/// What a connector does about offsets that a user gives its group while it is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlteredOffsets {
+    /// It goes on by them (`true` of Java's method).
+    Obeyed,
+    /// They are those of its group alone, and it may keep others (`false` of Java's method); what the user can do about those, if
+    /// that is known.
+    OfGroup(&'static str),
+}
+
 /// A sink connector class, listed in the worker's `plugins`.
 pub trait SinkConnector: Sync {
     /// The Java class name.
@@ -197,6 +210,16 @@ pub trait SinkConnector: Sync {
     fn warnings(&self, properties: &Properties) -> Vec<String> {
         let _ = properties;
         Vec::new()
+    }
+
+    /// Takes note that the group of a stopped connector is to have these offsets, and none for partitions without one
+    /// (`SinkConnector.alterOffsets` of Kafka 4.3.1). Does no I/O.
+    ///
+    /// # Errors
+    /// Why the connector does not go on if that is done, and what to do instead.
+    fn alter_offsets(&self, properties: &Properties, offsets: &NewOffsets) -> Result<AlteredOffsets, String> {
+        let _ = (properties, offsets);
+        Ok(AlteredOffsets::OfGroup(""))
     }
 
     /// A task. Called on the task's own thread; waits for nothing: a storage is first asked when a partition opens.

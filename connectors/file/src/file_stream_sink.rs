@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Batch, Faults, Key, Offset, Opened, Opening, Properties, RecordError, Refuse, SinkConnector, SinkTask, TaskContext,
-    TaskError, TopicPartition, Width, config,
+    AlteredOffsets, Batch, Faults, Key, NewOffsets, Offset, Opened, Opening, Properties, RecordError, Refuse, SinkConnector,
+    SinkTask, TaskContext, TaskError, TopicPartition, Width, config,
 };
 
 use crate::java_text::Printer;
@@ -54,6 +54,11 @@ impl SinkConnector for FileStreamSink {
         let mut faults = Faults::default();
         FileStreamConfig::parse(properties, &mut faults);
         faults
+    }
+
+    /// What the file has may be in it again, as with Kafka's.
+    fn alter_offsets(&self, _: &Properties, _: &NewOffsets) -> Result<AlteredOffsets, String> {
+        Ok(AlteredOffsets::Obeyed)
     }
 
     fn task(&self, properties: &Properties, context: TaskContext) -> Result<Box<dyn SinkTask>, TaskError> {

@@ -232,3 +232,52 @@ fn what_a_client_refuses_is_found_before_a_task_fails() {
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains("Invalid value many for configuration consumer.override.max.poll.records: Not a number of type INT"));
 }
+
+#[test]
+fn what_providers_give_is_looked_at_and_never_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.properties");
+    std::fs::write(&file, "topic=orders\ntasks=two-secret\ntransforms=a\n").expect("written");
+    let worker = worker(&[("config.providers", "f"), ("config.providers.f.class", "FileConfigProvider")]);
+    let variable = |key: &str| format!("${{f:{}:{key}}}", file.display());
+    let submitted = |key: &str, value: &str| -> Submitted {
+        let base = [("name", "c"), ("connector.class", "FakeSink"), ("topics", "t"), ("path", "/p"), (key, value)];
+        base.map(|(k, v)| (k.to_owned(), Some(v.to_owned()))).into()
+    };
+    let checked = |key: &str, value: &str| check(&FAKE, &worker, &submitted(key, value)).expect("a known class");
+
+    let good = checked("topics", &variable("topic"));
+    assert!(good.faults.is_empty() && good.warnings.is_empty(), "{:?} {:?}", good.faults, good.warnings);
+    assert_eq!((&good.properties["topics"], good.resolved.properties["topics"].as_str()), (&variable("topic"), "orders"));
+
+    let bad = checked("tasks.max", &variable("tasks"));
+    let text = bad.faults.to_string();
+    assert!(
+        text.contains("Invalid value [hidden] for configuration tasks.max: Not a number") && !text.contains("two-secret"),
+        "{text}"
+    );
+
+    let enriched = checked("transforms", &variable("transforms")).faults.to_string();
+    assert!(enriched.contains("transforms.a.type"), "{enriched}");
+
+    let none = checked("path", &variable("none"));
+    let warning = format!("The configuration 'path' keeps {} as it is: the config provider has no such value", variable("none"));
+    assert!(none.faults.is_empty() && none.warnings == [warning], "{:?} {:?}", none.faults, none.warnings);
+
+    let lost = checked("path", "${f:/no/such:x}").faults;
+    assert_eq!(lost.0.len(), 1);
+    let message = "Could not resolve ${f:/no/such:x} for configuration path: Could not read properties from file /no/such: ";
+    assert!(lost.0[0].key == "path" && lost.0[0].message.starts_with(message), "{lost}");
+    let class = check(&FAKE, &worker, &submitted("connector.class", "${f:/no/such:x}")).expect_err("no class").to_string();
+    assert!(class.starts_with("Could not resolve ${f:/no/such:x} for configuration connector.class"), "{class}");
+}
+
+#[test]
+fn a_secret_that_is_only_named_is_shown() {
+    let secrets = Secrets::of(&FAKE, &Properties::new());
+    let shown = |value: &str| secrets.hide(&Properties::from([("a.password".into(), value.into())])).remove("a.password");
+    assert_eq!(shown("${file:/run/x:pw}").as_deref(), Some("${file:/run/x:pw}"));
+    for secret in ["pw", "${file:/run/x:pw}2", "a${file:/run/x:pw}"] {
+        assert_eq!(shown(secret).as_deref(), Some(HIDDEN), "{secret}");
+    }
+}

@@ -47,11 +47,21 @@ pub fn dead_letter_admin_properties(
     connector_name: &str,
     task: usize,
 ) -> ConsumerSettings {
+    connector_admin_properties(worker, connector, &format!("connector-dlq-adminclient-{connector_name}-{task}"))
+}
+
+/// The settings of the client that reads and changes the offsets of a connector's group for the REST API, as above.
+#[must_use]
+pub fn offsets_admin_properties(worker: &Properties, connector: &Properties, connector_name: &str) -> ConsumerSettings {
+    connector_admin_properties(worker, connector, &format!("connector-worker-adminclient-{connector_name}"))
+}
+
+fn connector_admin_properties(worker: &Properties, connector: &Properties, client_id: &str) -> ConsumerSettings {
     let overrides = part(connector, "admin.override.");
     let unknown: Vec<_> = overrides.iter().map(|(java, (written, _))| (java.clone(), written.clone())).collect();
     let given = Given(admin_given(worker).0.into_iter().chain(overrides).collect::<BTreeMap<_, _>>());
     let mut to = ConsumerSettings::default();
-    to.set("client.id", &format!("connector-dlq-adminclient-{connector_name}-{task}"));
+    to.set("client.id", client_id);
     for key in admin_keys() {
         key.apply_given(&given, &mut to);
     }
@@ -107,6 +117,11 @@ const COMMON: &[&str] = &[
 
 fn common() -> impl Iterator<Item = &'static Key> {
     CONSUMER_KEYS.iter().filter(|key| COMMON.contains(&key.java))
+}
+
+/// Every key of a producer.
+pub(super) fn all_keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(common())
 }
 
 const BYTES: &str = "records are sent as they came";

@@ -12,6 +12,9 @@ use rdkafka_sys as rd;
 use super::{Alive, check, error, milliseconds, owned, text, timed_out};
 use crate::kafka::error::KafkaError;
 
+/// UNKNOWN_TOPIC_OR_PARTITION.
+const UNKNOWN: i32 = 3;
+
 /// A consumer's brokers, asked about their topics. Its calls wait for the answer: they are for threads that may.
 #[derive(Clone)]
 pub(in crate::kafka) struct Directory(Arc<Alive>);
@@ -26,25 +29,13 @@ impl Directory {
         topics(self.0.rk, timeout)
     }
 
-    /// The number of a broker that answers.
-    fn broker(&self, timeout: Duration) -> Result<i32, KafkaError> {
-        let mut metadata = ptr::null();
-        // SAFETY: the metadata is ours when there is no error.
-        unsafe {
-            check(rd::rd_kafka_metadata(self.0.rk.as_ptr(), 0, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
-            let broker = (*metadata).orig_broker_id;
-            rd::rd_kafka_metadata_destroy(metadata);
-            Ok(broker)
-        }
-    }
-
     /// The ids of those of `topics` that exist and whose broker gives ids.
     pub(in crate::kafka) fn ids(&self, topics: &[&str], timeout: Duration) -> Result<Vec<(String, TopicId)>, KafkaError> {
         if topics.is_empty() {
             return Ok(Vec::new());
         }
         let begun = Instant::now();
-        let broker = self.broker(timeout)?;
+        let broker = broker(self.0.rk, timeout)?;
         let timeout = timeout.saturating_sub(begun.elapsed());
         let names: Vec<CString> = topics.iter().filter_map(|topic| CString::new(*topic).ok()).collect();
         let mut names: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
@@ -74,6 +65,18 @@ impl Directory {
     }
 }
 
+/// The number of a broker that answers.
+pub(super) fn broker(rk: NonNull<rd::rd_kafka_t>, timeout: Duration) -> Result<i32, KafkaError> {
+    let mut metadata = ptr::null();
+    // SAFETY: the metadata is ours when there is no error.
+    unsafe {
+        check(rd::rd_kafka_metadata(rk.as_ptr(), 0, ptr::null_mut(), &raw mut metadata, milliseconds(timeout)))?;
+        let broker = (*metadata).orig_broker_id;
+        rd::rd_kafka_metadata_destroy(metadata);
+        Ok(broker)
+    }
+}
+
 /// Every topic that the client `rk` may see, each with its error code.
 pub(super) fn topics(rk: NonNull<rd::rd_kafka_t>, timeout: Duration) -> Result<Vec<(String, i32)>, KafkaError> {
     let mut metadata = ptr::null();
@@ -84,6 +87,35 @@ pub(super) fn topics(rk: NonNull<rd::rd_kafka_t>, timeout: Duration) -> Result<V
         let topics = topics.iter().map(|t| (owned(text(t.topic)), (&raw const t.err).cast::<i32>().read())).collect();
         rd::rd_kafka_metadata_destroy(metadata);
         Ok(topics)
+    }
+}
+
+/// The numbers of the partitions of `topic`, in order, as the client `rk` may see them; none if there is no such topic. Brokers that
+/// make topics by themselves may make it then.
+pub(super) fn partitions(rk: NonNull<rd::rd_kafka_t>, topic: &str, timeout: Duration) -> Result<Vec<i32>, KafkaError> {
+    let name = CString::new(topic).map_err(|_| KafkaError::configuration(format!("{topic:?} cannot be a topic")))?;
+    let mut metadata = ptr::null();
+    // SAFETY: the name is copied, and the topic is ours; so is the metadata when there is no error. It has topic_cnt topics, each with
+    // partition_cnt partitions. Codes are read as numbers, see `read`.
+    unsafe {
+        let rkt = rd::rd_kafka_topic_new(rk.as_ptr(), name.as_ptr(), ptr::null_mut());
+        if rkt.is_null() {
+            return Err(error(rd::rd_kafka_last_error() as i32));
+        }
+        let answer = check(rd::rd_kafka_metadata(rk.as_ptr(), 0, rkt, &raw mut metadata, milliseconds(timeout)));
+        rd::rd_kafka_topic_destroy(rkt);
+        answer?;
+        let topics = slice::from_raw_parts((*metadata).topics, (*metadata).topic_cnt as usize);
+        let code = topics.iter().map(|topic| (&raw const topic.err).cast::<i32>().read()).find(|code| *code != 0);
+        let partitions = topics.iter().flat_map(|topic| slice::from_raw_parts(topic.partitions, topic.partition_cnt as usize));
+        let mut partitions: Vec<_> = partitions.map(|partition| partition.id).collect();
+        rd::rd_kafka_metadata_destroy(metadata);
+        partitions.sort_unstable();
+        match code {
+            None => Ok(partitions),
+            Some(UNKNOWN) => Ok(Vec::new()),
+            Some(code) => Err(error(code)),
+        }
     }
 }
 

@@ -17,18 +17,32 @@ pub(super) struct Events {
 
 // SAFETY: the pointers are to objects that librdkafka locks inside.
 unsafe impl Send for Events {}
+// SAFETY: as above.
+unsafe impl Sync for Events {}
 
 impl Events {
     /// A client with `settings`, which are named in errors without their values. Of the events besides errors and lines of the log it
     /// leaves those of `kinds`.
     pub(super) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>, kinds: c_int) -> Result<Self, KafkaError> {
+        // of the two kinds of client the one that looks for no group
+        Self::of_kind(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, kinds)
+    }
+
+    /// A consumer with `settings`, which name no group: it is told what to read.
+    pub(super) fn consumer<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
+        Self::of_kind(rd::rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, 0)
+    }
+
+    fn of_kind<'a>(
+        kind: rd::rd_kafka_type_t,
+        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+        kinds: c_int,
+    ) -> Result<Self, KafkaError> {
         let conf = Conf::new(settings)?;
         let mut reason = [0 as c_char; 512];
-        // SAFETY: rd_kafka_new takes conf over only when it succeeds. A producer always has a main queue.
+        // SAFETY: rd_kafka_new takes conf over only when it succeeds. A client always has a main queue.
         unsafe {
             rd::rd_kafka_conf_set_events(conf.0.as_ptr(), rd::RD_KAFKA_EVENT_ERROR | rd::RD_KAFKA_EVENT_LOG | kinds);
-            // of the two kinds of client the one that looks for no group
-            let kind = rd::rd_kafka_type_t::RD_KAFKA_PRODUCER;
             let rk = rd::rd_kafka_new(kind, conf.0.as_ptr(), reason.as_mut_ptr(), reason.len());
             let Some(rk) = NonNull::new(rk) else {
                 return Err(KafkaError::configuration(owned(text(reason.as_ptr()))));

@@ -26,24 +26,24 @@ pub(in crate::kafka) unsafe fn read(list: *const rd::rd_kafka_topic_partition_li
     if list.is_null() {
         return Vec::new();
     }
-    // SAFETY: elems has cnt elements. Codes are read as numbers: a newer broker's are not in the enum.
+    // SAFETY: elems has cnt elements.
+    unsafe { (0..(*list).cnt as usize).map(|i| entry((*list).elems.add(i))).collect() }
+}
+
+/// What is in an element of a list.
+///
+/// # Safety
+/// `e` is a valid element.
+pub(super) unsafe fn entry(e: *const rd::rd_kafka_topic_partition_t) -> Entry {
+    // SAFETY: as the caller promises. Codes are read as numbers: a newer broker's are not in the enum.
     unsafe {
-        (0..(*list).cnt as usize)
-            .map(|i| {
-                let e = (*list).elems.add(i);
-                let metadata = (*e).metadata.cast::<u8>();
-                Entry {
-                    partition: TopicPartition::new(owned(text((*e).topic)), (*e).partition),
-                    offset: (*e).offset,
-                    metadata: if metadata.is_null() {
-                        Vec::new()
-                    } else {
-                        slice::from_raw_parts(metadata, (*e).metadata_size).to_vec()
-                    },
-                    code: (&raw const (*e).err).cast::<i32>().read(),
-                }
-            })
-            .collect()
+        let metadata = (*e).metadata.cast::<u8>();
+        Entry {
+            partition: TopicPartition::new(owned(text((*e).topic)), (*e).partition),
+            offset: (*e).offset,
+            metadata: if metadata.is_null() { Vec::new() } else { slice::from_raw_parts(metadata, (*e).metadata_size).to_vec() },
+            code: (&raw const (*e).err).cast::<i32>().read(),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! The only module with unsafe code, its parts included: librdkafka's consumer, drained by `rd_kafka_consume_batch_queue`, its
-//! producer and its mock cluster.
+//! producer, its clients without a group and its mock cluster.
 //!
 //! What everything here relies on:
 //! - librdkafka's functions may be called from any thread; only batch calls on one client must not run at the same time.
@@ -12,6 +12,8 @@ mod admin;
 mod cluster;
 mod directory;
 mod events;
+mod follower;
+mod groups;
 mod list;
 mod message;
 mod mock;
@@ -34,6 +36,8 @@ use crate::kafka::error::{KafkaError, class_of};
 pub(super) use self::admin::Admin;
 pub(super) use self::cluster::Inquiry;
 pub(super) use self::directory::Directory;
+pub(super) use self::follower::Follower;
+pub(super) use self::groups::Groups;
 pub(super) use self::list::Entry;
 pub(super) use self::message::Message;
 pub(crate) use self::mock::MockCluster;

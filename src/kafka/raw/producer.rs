@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
+use std::sync::Arc;
 
 use rdkafka_sys as rd;
 
+use super::admin::Admin;
 use super::events::Events;
 use super::{check_object, error};
 use crate::kafka::error::KafkaError;
@@ -16,7 +18,7 @@ const ANY_PARTITION: i32 = -1;
 
 /// A producer of librdkafka.
 pub(in crate::kafka) struct Sender {
-    client: Events,
+    client: Arc<Admin>,
     /// Names of topics as librdkafka takes them.
     topics: HashMap<String, CString>,
     /// Records whose delivery was not reported yet.
@@ -26,8 +28,13 @@ pub(in crate::kafka) struct Sender {
 impl Sender {
     /// A producer with `settings`, which are named in errors without their values. Connects in the background.
     pub(in crate::kafka) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
-        let client = Events::new(settings, rd::RD_KAFKA_EVENT_DR)?;
+        let client = Arc::new(Admin(Events::new(settings, rd::RD_KAFKA_EVENT_DR)?));
         Ok(Self { client, topics: HashMap::new(), outstanding: 0 })
+    }
+
+    /// For questions about topics, through the same connections.
+    pub(in crate::kafka) fn admin(&self) -> Arc<Admin> {
+        self.client.clone()
     }
 
     /// Copies `record` into the queue, to be reported under `id`; false if there is no room. Does not wait.
@@ -71,7 +78,7 @@ impl Sender {
         }));
         // SAFETY: each entry has the member of the union that its type wants; all that they point to lives beyond the call, which
         // copies it. The error object is ours.
-        let sent = unsafe { check_object(rd::rd_kafka_produceva(self.client.rk.as_ptr(), entries.as_ptr(), entries.len())) };
+        let sent = unsafe { check_object(rd::rd_kafka_produceva(self.client.0.rk.as_ptr(), entries.as_ptr(), entries.len())) };
         match sent {
             Ok(()) => {
                 self.outstanding += 1;
@@ -90,7 +97,7 @@ impl Sender {
     /// Adds what was reported since the last call to `deliveries`; gives the last thing that went wrong with the client. Does not wait.
     pub(in crate::kafka) fn reports(&mut self, deliveries: &mut Vec<Delivery>) -> Option<KafkaError> {
         let Self { client, outstanding, .. } = self;
-        let errors = client.take(|event| {
+        let errors = client.0.take(|event| {
             // SAFETY: the event is valid, and its messages live as long.
             while let Some(message) = unsafe { rd::rd_kafka_event_message_next(event).as_ref() } {
                 *outstanding = outstanding.saturating_sub(1);

@@ -87,15 +87,17 @@ fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, K
         worker: Arc::new(properties(&[("bootstrap.servers", &bootstrap)])),
         worker_id: "localhost:8083".into(),
         properties: properties(&[&own[..], more].concat()),
+        provision: Arc::default(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
         queue: 16 << 20,
         metrics: metrics.clone(),
+        used: None,
         report: Arc::new(|_, _| ()),
     };
     let (control, keeper) = (Control::new(false), Keeper::default());
-    let mut runner = Runner::new(spec, &control).expect("a task");
+    let mut runner = Runner::new(spec, Provided::default(), &control).expect("a task");
     runner.sink = Box::new(keeper.clone());
     let value = &mut runner.converters.value;
     let inner = std::mem::replace(&mut value.converter, Box::new(Waiting { times, bytes: Box::new(Nothing) }));
@@ -168,15 +170,17 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
             ("errors.deadletterqueue.topic.name", "dlq"),
         ]),
         worker_id: "localhost:8083".into(),
+        provision: Arc::default(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
         queue: 16 << 20,
         metrics: Arc::new(TaskMetrics::default()),
+        used: None,
         report: Arc::new(|_, _| ()),
     };
     let control = Control::new(false);
-    let mut runner = Runner::new(spec, &control).expect("a task");
+    let mut runner = Runner::new(spec, Provided::default(), &control).expect("a task");
     let (tp, other) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
     let raw = Arc::new(RawBatch {
         origin: tp.clone(),
@@ -222,14 +226,16 @@ fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
             ("errors.deadletterqueue.topic.name", "dlq"),
         ]),
         worker_id: "localhost:8083".into(),
+        provision: Arc::default(),
         paused: false,
         runtime: runtime.handle().clone(),
         memory: landfall_api::Memory::new(64 << 20),
         queue: 16 << 20,
         metrics: Arc::new(TaskMetrics::default()),
+        used: None,
         report: Arc::new(|_, _| ()),
     };
-    let mut runner = Runner::new(spec, &Control::new(false)).expect("a task");
+    let mut runner = Runner::new(spec, Provided::default(), &Control::new(false)).expect("a task");
     let keeper = Keeper::default();
     runner.sink = Box::new(keeper.clone());
     let tp = TopicPartition::new("t", 0);

@@ -162,12 +162,12 @@ impl Storage for LocalStorage {
     }
 
     async fn put(&self, path: &str, content: Bytes, expected: Option<&Version>) -> Result<Written, StorageError> {
-        let (root, file, expected) = (Arc::clone(&self.root), self.root.join(object_path(path)?), expected.cloned());
+        let (root, file, expected) = (Arc::clone(&self.root), self.root.join(hidden_path(path)?), expected.cloned());
         blocking(move || object::put(&root, &file, &content, expected.as_ref())).await
     }
 
     async fn remove(&self, path: &str, expected: &Version) -> Result<bool, StorageError> {
-        let (file, expected) = (self.root.join(object_path(path)?), expected.clone());
+        let (file, expected) = (self.root.join(hidden_path(path)?), expected.clone());
         blocking(move || object::remove(&file, &expected)).await
     }
 
@@ -176,7 +176,9 @@ impl Storage for LocalStorage {
             hidden_path(prefix)?;
         }
         let objects = self.walked(prefix, "").await?;
-        Ok(objects.into_iter().map(|(path, _)| path).filter(|path| !object::is_beside(path)).collect())
+        let mut names: Vec<_> = objects.iter().filter_map(|(file, _)| object::object_of(file)).collect();
+        names.dedup();
+        Ok(names.into_iter().map(str::to_owned).collect())
     }
 
     async fn examine(&self) -> Result<Examination, StorageError> {
@@ -203,16 +205,6 @@ impl LocalStorage {
         })
         .await
     }
-}
-
-/// The path of a small object that may be written.
-fn object_path(path: &str) -> Result<&str, StorageError> {
-    if object::is_beside(path) {
-        return Err(StorageError::Fatal(format!(
-            "the path {path:?} cannot be used: its ending is that of a lock or of an unfinished write"
-        )));
-    }
-    hidden_path(path)
 }
 
 /// Adds the files of `folder`, whose path below the root is `path`, that begin with `prefix`.

@@ -1,12 +1,12 @@
 //! What `landfall storage check` finds out about a directory.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use rustix::fs::{StatVfs, statfs, statvfs};
 
-use super::{LocalStorage, attributes, blocking, failed, make_folders, nonce, object, rename_new, sync_folder};
+use super::{LocalStorage, attributes, blocking, failed, make_folders, nonce, rename_new, sync_folder};
 use crate::storage::examine::{Answer, Examination, conditional_writes, scratch};
 use crate::storage::{Metadata, StorageError};
 
@@ -92,20 +92,6 @@ fn files(storage: &LocalStorage, folder: &Path, found: &mut Examination) -> io::
             found.add("A2", "files keep attributes", Answer::Warning, "there are none", follows);
         }
     }
-
-    let pointer = folder.join("pointer.json");
-    let seen = match (object::lock(&pointer), File::open(folder.join("pointer.json.lock")).map(|again| again.try_lock())) {
-        (Ok(_lock), Ok(Err(TryLockError::WouldBlock))) => Ok("a second one waits".to_owned()),
-        (Ok(_), Ok(Ok(()))) => Err("two have one lock".to_owned()),
-        (Err(e), _) => Err(e.to_string()),
-        (_, Ok(Err(TryLockError::Error(e))) | Err(e)) => Err(e.to_string()),
-    };
-    found.needs(
-        "A1",
-        "a lock is one worker's",
-        seen,
-        "two workers can both believe that they own a partition: use a local file system",
-    );
     Ok(())
 }
 

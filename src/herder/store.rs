@@ -1,0 +1,218 @@
+//! Where what is to run and what is running is kept: in a cluster's topics, or on this worker alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+use super::state_file::{StateFile, Stored};
+use crate::kafka::log::Log;
+use crate::state::{Change, ConfigState, Record, Statuses};
+
+/// How long a change may take until it is in the topic and read back (`KafkaConfigBackingStore.READ_WRITE_TOTAL_TIMEOUT_MS`).
+const WRITE: Duration = Duration::from_secs(30);
+
+/// What is to run.
+pub(super) struct Configs {
+    state: Arc<RwLock<ConfigState>>,
+    keeper: Keeper,
+}
+
+enum Keeper {
+    Alone { file: Option<StateFile>, kept: Mutex<BTreeSet<String>> },
+    Topic(OnceLock<Log>),
+}
+
+impl Configs {
+    /// Kept by this worker, in `file` if there is one, which holds `stored`.
+    pub(super) fn alone(file: Option<StateFile>, stored: BTreeMap<String, Stored>) -> Self {
+        let mut state = ConfigState::default();
+        for (name, Stored { config, target_state }) in &stored {
+            let config = config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+            let records = crate::state::config::records::target(name, *target_state);
+            apply(&mut state, records.into_iter().chain(crate::state::config::records::connector(name, &config)));
+        }
+        let kept = Mutex::new(stored.into_keys().collect());
+        Self { state: Arc::new(RwLock::new(state)), keeper: Keeper::Alone { file, kept } }
+    }
+
+    /// Kept by a topic; see [`Self::follow`].
+    pub(super) fn in_topic() -> Self {
+        Self { state: Arc::default(), keeper: Keeper::Topic(OnceLock::new()) }
+    }
+
+    /// Takes up the records of the topic; what they change is given to `changed`.
+    pub(super) fn follower(
+        &self,
+        changed: mpsc::UnboundedSender<Change>,
+    ) -> impl FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>) + Send + 'static {
+        let state = self.state.clone();
+        move |_, offset, key, value| {
+            let Some(key) = key.and_then(|key| std::str::from_utf8(key).ok()) else { return };
+            let change = state.write().unwrap_or_else(PoisonError::into_inner).apply(offset, key, value);
+            if let Some(change) = change {
+                let _ = changed.send(change);
+            }
+        }
+    }
+
+    /// From now on changes go to `log`.
+    pub(super) fn follow(&self, log: Log) {
+        if let Keeper::Topic(topic) = &self.keeper {
+            let _ = topic.set(log);
+        }
+    }
+
+    /// What is to run, as far as it is known now.
+    pub(super) fn now(&self) -> ConfigState {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at what is to run.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&ConfigState) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes `records`; when this is through they count here. Without a topic, connectors of which `keep` is said survive the worker.
+    pub(super) async fn append(&self, records: Vec<Record>, keep: Option<&str>) -> Result<(), Error> {
+        match &self.keeper {
+            Keeper::Alone { file, kept } => {
+                apply(&mut self.state.write().unwrap_or_else(PoisonError::into_inner), records.into_iter());
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(keep.map(str::to_owned));
+                let Some(file) = file else { return Ok(()) };
+                let state = self.now();
+                kept.retain(|name| state.contains(name));
+                let stored = |name: &String| {
+                    let config = state.config(name)?.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+                    Some((name.clone(), Stored { config: config.collect(), target_state: state.target(name)? }))
+                };
+                let written = file.write(|| kept.iter().filter_map(stored).collect());
+                written.map_err(|e| Error::Internal(format!("the change is made and not remembered: {e}")))
+            }
+            Keeper::Topic(log) => {
+                let log = log.get().ok_or(Error::Rebalance(super::STARTING.into()))?;
+                let written = log.append(records, WRITE).await;
+                written.map_err(|e| Error::Internal(format!("Error writing to the config topic: {e}")))?;
+                log.read_to_end(WRITE).await.map_err(|e| Error::Internal(format!("Error reading the config topic back: {e}")))
+            }
+        }
+    }
+
+    /// Waits until all that is in the topic counts here; whether it does in time.
+    pub(super) async fn read_to_end(&self, timeout: Duration) -> bool {
+        match &self.keeper {
+            Keeper::Topic(log) => match log.get() {
+                Some(log) => {
+                    let read = log.read_to_end(timeout).await;
+                    read.inspect_err(|e| tracing::warn!("the config topic cannot be read to its end: {e}")).is_ok()
+                }
+                None => false,
+            },
+            Keeper::Alone { .. } => true,
+        }
+    }
+}
+
+fn apply(state: &mut ConfigState, records: impl Iterator<Item = Record>) {
+    for (key, value) in records {
+        state.apply(state.offset().max(0), &key, value.as_deref());
+    }
+}
+
+/// What is running.
+pub(super) struct StatusBoard {
+    state: Arc<RwLock<Statuses>>,
+    topic: Option<mpsc::UnboundedSender<Write>>,
+}
+
+#[derive(Debug)]
+enum Write {
+    Records(Vec<Record>),
+    Flush(oneshot::Sender<()>),
+}
+
+impl StatusBoard {
+    /// Kept by this worker alone.
+    pub(super) fn alone() -> Self {
+        Self { state: Arc::default(), topic: None }
+    }
+
+    /// Kept by a topic. What [`Self::put`] writes goes to the log that [`StatusWriter::follow`] is given.
+    pub(super) fn in_topic() -> (Self, StatusWriter) {
+        let (topic, writes) = mpsc::unbounded_channel();
+        (Self { state: Arc::default(), topic: Some(topic) }, StatusWriter(writes))
+    }
+
+    /// Takes up the records of the topic.
+    pub(super) fn follower(&self) -> impl FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>) + Send + 'static {
+        let state = self.state.clone();
+        move |_, _, key, value| {
+            if let Some(key) = key.and_then(|key| std::str::from_utf8(key).ok()) {
+                state.write().unwrap_or_else(PoisonError::into_inner).apply(key, value);
+            }
+        }
+    }
+
+    /// Looks at what is running.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Statuses) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Writes `records` without waiting: with a topic they count when they are read back.
+    pub(super) fn put(&self, records: Vec<Record>) {
+        match &self.topic {
+            None => {
+                let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+                records.iter().for_each(|(key, value)| state.apply(key, value.as_deref()));
+            }
+            Some(topic) => {
+                let _ = topic.send(Write::Records(records));
+            }
+        }
+    }
+
+    /// Waits until what was put before is written.
+    pub(super) async fn flush(&self) {
+        let Some(topic) = &self.topic else { return };
+        let (done, wait) = oneshot::channel();
+        if topic.send(Write::Flush(done)).is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+/// Writes what is put on a [`StatusBoard`] to its topic.
+#[derive(Debug)]
+pub(super) struct StatusWriter(mpsc::UnboundedReceiver<Write>);
+
+impl StatusWriter {
+    /// Writes to `log` for as long as the board is there. A status that cannot be written is tried again: a newer one is no use without it.
+    pub(super) async fn follow(mut self, log: Log) {
+        let mut batch = Vec::new();
+        while self.0.recv_many(&mut batch, 1000).await > 0 {
+            let (mut records, mut flushes) = (Vec::new(), Vec::new());
+            for write in batch.drain(..) {
+                match write {
+                    Write::Records(more) => records.extend(more),
+                    Write::Flush(done) => flushes.push(done),
+                }
+            }
+            while !records.is_empty() {
+                match log.append(records.clone(), WRITE).await {
+                    Ok(()) => break,
+                    Err(e) => {
+                        tracing::warn!("statuses cannot be written: {e}; trying again");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            }
+            for done in flushes {
+                let _ = done.send(());
+            }
+        }
+        log.stop().await;
+    }
+}
