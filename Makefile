@@ -9,7 +9,7 @@ TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/
 ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden rest-golden assign-golden bench bench-commit bench-convert release
+.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release
 
 # Everything that building and testing need.
 setup:

@@ -3,10 +3,10 @@
 mod avro;
 mod bad_input;
 mod classes;
+mod cluster;
 mod config_providers;
 mod converters;
 mod crash;
-#[cfg(feature = "failpoints")]
 mod crash_points;
 mod debezium;
 mod demo;
@@ -22,13 +22,18 @@ mod harness;
 mod idle;
 mod json_schema;
 mod landing;
+mod loggers;
+mod membership;
 mod memory;
+mod migrate;
+mod offsets_api;
 mod offsets_reset;
 mod operators;
 mod options;
 mod outage;
 mod readers;
 mod reference;
+mod rest_auth;
 mod rest_cases;
 mod rotation;
 mod soak;
@@ -38,6 +43,8 @@ mod topics;
 mod types;
 mod validation;
 mod zombies;
+#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
+#[cfg(feature = "failpoints")]
 
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
@@ -57,4 +64,14 @@ fn a_record_that_memory_does_not_do_for_is_refused() {
 #[test]
 fn converters_make_what_kafkas_make() {
     converters::checked_in();
+}
+
+#[test]
+fn a_cluster_is_replaced_worker_by_worker() {
+    cluster::roll("roll", &[]);
+}
+
+#[test]
+fn a_lake_is_filled_by_a_cluster_whose_workers_leave() {
+    cluster::lake("lake-roll");
 }

@@ -68,7 +68,11 @@ fn answers<'a>(program: fn(&Path) -> Command, steps: &'a [Step]) -> Vec<(&'a Ste
     worker.start_again();
     wait_until("the worker to be healthy", secs(60), || (worker.get("/health").0 == 200).then_some(()));
     let folder = TempDir::with_prefix("landfall-rest-").expect("a folder");
-    let asked = Asked { base: worker.url(""), file: folder.path().join("sink.txt"), patience: secs(std::env::var("REST_PATIENCE").map_or(30, |s| s.parse().expect("s"))) };
+    let asked = Asked {
+        base: worker.url(""),
+        file: folder.path().join("sink.txt"),
+        patience: secs(std::env::var("REST_PATIENCE").map_or(30, |s| s.parse().expect("s"))),
+    };
     steps.iter().map(|step| (step, asked.ask(step))).collect()
 }
 

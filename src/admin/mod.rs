@@ -6,6 +6,7 @@
 //! - [`pointers`] shows what is kept of each partition,
 //! - [`adopt`] gives partitions to another connector, group or cluster, or sets where they go on,
 //! - [`gc`] removes what is kept of connectors that are no more,
+//! - [`migrate`] moves connectors from one Connect cluster to another,
 //! - [`verify`] reads landed files again and compares,
 //! - [`storage_check`] asks whether a store does what exactly-once rests on.
 
@@ -13,6 +14,7 @@ pub mod adopt;
 mod brokers;
 mod files;
 pub mod gc;
+pub mod migrate;
 pub mod pointers;
 mod root;
 pub mod storage_check;
@@ -34,6 +36,8 @@ pub enum Command {
     Adopt(adopt::Options),
     /// Remove what is kept of partitions for connectors that are no more. Files stay.
     Gc(gc::Options),
+    /// Move connectors from one Connect cluster to another, by the REST API of both. They go on where their consumer group is.
+    Migrate(migrate::Options),
     /// Read landed files again, and compare them with what is kept of their partitions and with Kafka.
     Verify(verify::Options),
     /// Ask what a store does.
@@ -89,6 +93,7 @@ pub async fn run(command: Command) -> Result<Outcome, String> {
         Command::Pointers(command) => pointers::run(command).await,
         Command::Adopt(options) => adopt::run(options).await,
         Command::Gc(options) => gc::run(options).await,
+        Command::Migrate(options) => migrate::run(options).await,
         Command::Verify(options) => verify::run(options).await,
         Command::Storage(command) => storage_check::run(command).await,
     }

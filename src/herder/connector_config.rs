@@ -403,7 +403,11 @@ fn printed(submitted: &Submitted) -> String {
 
 fn no_connector(plugins: &Plugins, class: &str) -> String {
     // Java makes an instance of what is a connector by its type, and looks for a plugin of any other name.
-    if class.ends_with(".SinkConnector") && is_no_plugin(class) { "Instantiation error".into() } else { unknown_class(plugins, class) }
+    if class.ends_with(".SinkConnector") && is_no_plugin(class) {
+        "Instantiation error".into()
+    } else {
+        unknown_class(plugins, class)
+    }
 }
 
 fn unknown_class(plugins: &Plugins, class: &str) -> String {
@@ -557,8 +561,7 @@ fn group(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults) {
     } else if let Some(name) = properties.get("name").map(|name| trimmed(name))
         && *of_workers == format!("connect-{name}")
     {
-        let message =
-            format!("Consumer group for sink connector named {name} conflicts with Connect worker group {of_workers}");
+        let message = format!("Consumer group for sink connector named {name} conflicts with Connect worker group {of_workers}");
         faults.push("name", message);
     }
 }
@@ -579,7 +582,9 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
             Err(why) => faults.push(key, why),
             Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
-                faults.0.extend(own.0.into_iter().map(|Fault { key: own, message }| Fault { key: format!("{key}.{own}"), message }));
+                faults
+                    .0
+                    .extend(own.0.into_iter().map(|Fault { key: own, message }| Fault { key: format!("{key}.{own}"), message }));
                 // The worker sets it, whatever is given.
                 let of_type = format!("{key}.{}", convert::TYPE.name);
                 if convert::keys(found).iter().any(|key| key.name == convert::TYPE.name)

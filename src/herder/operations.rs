@@ -224,8 +224,9 @@ impl Herder {
         let Some(config) = configs.config(name) else { return Ok(()) };
         let Ok(sink) = self.shared.sink_of(config) else { return Ok(()) };
         let config = given(config);
-        let tasks_max = self.shared.provision.value(&config, "tasks.max");
-        let count = tasks_max.and_then(|n| n.trim().parse().ok()).unwrap_or(1);
+        // A config provider that cannot say its values fails the connector, and leaves its tasks as they are.
+        let Ok(resolved) = self.shared.provision.connector(&config) else { return Ok(()) };
+        let count = resolved.get("tasks.max").and_then(|n| n.trim().parse().ok()).unwrap_or(1);
         let tasks = task_configs(sink.class(), config, count);
         if !configs.is_inconsistent(name) && configs.tasks(name).map(|(_, task)| task).eq(&tasks) {
             return Ok(());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use landfall_api::{Properties, TaskMetrics};
 
 use super::connector_config::Submitted;
-use super::handle::Shared;
+use super::handle::{Shared, given};
 use super::plan::{Plan, Runs, Wanted};
 use super::topics;
 use super::{Running, State, TargetState, TaskCounts};
@@ -91,7 +91,7 @@ impl Local {
     /// Starts the connector itself, again if it runs, and says how it is.
     pub(super) fn start_connector(&self, shared: &Shared, config: &Submitted, target: TargetState) {
         shared.starts.connectors.add(1);
-        let class = shared.sink_of(config);
+        let class = shared.provision.connector(&given(config)).and_then(|_| shared.sink_of(config));
         let failed = class.as_ref().err().cloned();
         if let Some(why) = &failed {
             shared.starts.connector_failures.add(1);

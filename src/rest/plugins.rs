@@ -54,14 +54,10 @@ pub(super) async fn keys(State(herder): State<Herder>, Path(class): Path<String>
     let converter = plugins.converter(&class).map(|class| infos(&convert::keys(class)));
     let transform = || plugins.transform(&class).ok().map(|class| infos(class.keys()));
     let predicate = || plugins.predicate(&class).ok().map(|class| infos(class.keys()));
-    converter
-        .or_else(transform)
-        .or_else(predicate)
-        .map(Json)
-        .ok_or_else(|| match is_no_plugin(&class) {
-            true => RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "Instantiation error"),
-            false => RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")),
-        })
+    converter.or_else(transform).or_else(predicate).map(Json).ok_or_else(|| match is_no_plugin(&class) {
+        true => RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "Instantiation error"),
+        false => RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")),
+    })
 }
 
 pub(super) async fn validate(State(herder): State<Herder>, Path(class): Path<String>, body: Bytes) -> Answer<ConfigInfos> {

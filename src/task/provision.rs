@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use landfall_api::Properties;
 
-use super::TaskId;
+use super::{CONFIG_EXCEPTION, TaskId};
 use crate::config::WorkerConfig;
 use crate::config::provider::{Provided, Providers, Resolved};
 
@@ -53,6 +53,15 @@ impl Provision {
         let one = Properties::from([(key.to_owned(), given.clone())]);
         let resolved = self.providers.resolve(&one).map(|resolved| resolved.properties).unwrap_or(one);
         resolved.into_values().next()
+    }
+
+    /// What a connector is configured with. Blocks.
+    ///
+    /// # Errors
+    /// The trace with which it fails.
+    pub fn connector(&self, properties: &Properties) -> Result<Properties, String> {
+        let resolved = self.providers.resolve(properties).map_err(|why| format!("{CONFIG_EXCEPTION}: {why}"))?;
+        Ok(resolved.properties)
     }
 
     /// `properties`, resolved; as they are if they cannot be. Blocks.

@@ -57,7 +57,12 @@ impl Asked {
     }
 
     fn send(&self, step: &Step) -> Reply {
-        Connection::to(&self.base).send(&step.method, &step.path, &step.headers, step.body.as_ref().map(|b| self.body(b)).as_deref())
+        Connection::to(&self.base).send(
+            &step.method,
+            &step.path,
+            &step.headers,
+            step.body.as_ref().map(|b| self.body(b)).as_deref(),
+        )
     }
 
     fn body(&self, body: &[u8]) -> Vec<u8> {

@@ -54,7 +54,7 @@ value.converter.schemas.enable=false
 offset.flush.interval.ms=1000
 "
         );
-        // A member of a cluster keeps them in a topic.
+        // A member of a cluster would take it for a setting of its topic.
         if properties.iter().all(|(key, _)| *key != "group.id") {
             let offsets = folder.path().join("connect.offsets");
             writeln!(text, "offset.storage.file.filename={}", offsets.display()).expect("a string takes it");

@@ -79,6 +79,11 @@ fn variables(value: &str) -> (Vec<(&str, Variable<'_>)>, &str) {
     (found, rest)
 }
 
+/// The variables in a value, as they stand there.
+pub fn variables_of(value: &str) -> impl Iterator<Item = &str> {
+    variables(value).0.into_iter().map(|(_, variable)| variable.text)
+}
+
 /// Whether a value is nothing but the name of another: no secret, whatever its key.
 #[must_use]
 pub fn is_variable(value: &str) -> bool {

@@ -92,7 +92,14 @@ fn in_order(path: &str, body: &mut Value) {
 
 /// The name of a key that belongs to a converter or a client.
 fn part(name: &str) -> Option<String> {
-    let parts = ["key.converter.", "value.converter.", "header.converter.", "consumer.override.", "producer.override.", "admin.override."];
+    let parts = [
+        "key.converter.",
+        "value.converter.",
+        "header.converter.",
+        "consumer.override.",
+        "producer.override.",
+        "admin.override.",
+    ];
     let of_part = parts.iter().any(|part| name.starts_with(part)) && !name.ends_with("converter.plugin.version");
     of_part.then(|| name.to_owned())
 }
@@ -110,7 +117,13 @@ fn steady(body: Value, name: &str) -> Value {
             let by_name: BTreeMap<_, _> = members.into_iter().collect();
             // Their words are their own.
             let members = by_name.into_iter().filter(|(name, _)| name != "documentation");
-            members.map(|(name, value)| { let value = steady(value, &name); (name, value) }).collect::<Map<_, _>>().into()
+            members
+                .map(|(name, value)| {
+                    let value = steady(value, &name);
+                    (name, value)
+                })
+                .collect::<Map<_, _>>()
+                .into()
         }
         Value::Array(all) => all.into_iter().map(|value| steady(value, name)).collect(),
         Value::String(text) => match name {
@@ -149,7 +162,8 @@ fn differences(path: &str, ours: &Value, java: &Value, all: &mut Vec<(String, Va
 pub(crate) fn read() -> BTreeMap<String, Answer> {
     let mut all = BTreeMap::new();
     for file in files() {
-        let text = fs::read_to_string(folder().join(format!("answers/{file}.jsonl"))).expect("a file of answers: make rest-golden");
+        let text =
+            fs::read_to_string(folder().join(format!("answers/{file}.jsonl"))).expect("a file of answers: make rest-golden");
         for line in text.lines() {
             let mut answer: Map<String, Value> = serde_json::from_str(line).expect("a line of JSON");
             let id = answer.remove("id").and_then(|id| id.as_str().map(str::to_owned)).expect("an id");

@@ -166,7 +166,8 @@ fn step(file: &str, line: Line, bodies: &Map<String, Value>) -> Step {
     let Line { id, request, mut headers, body, text, bytes, tags, then } = line;
     let (method, path) = request.split_once(' ').expect("a method and a path");
     let body = body.map(|body| whole(body, bodies).to_string().into_bytes());
-    let body = body.or(text.map(String::into_bytes)).or(bytes.map(|b| b.chars().map(|c| u8::try_from(c).expect("a byte")).collect()));
+    let body =
+        body.or(text.map(String::into_bytes)).or(bytes.map(|b| b.chars().map(|c| u8::try_from(c).expect("a byte")).collect()));
     if body.is_some() {
         headers.entry("Content-Type".into()).or_insert_with(|| Some("application/json".into()));
     }
