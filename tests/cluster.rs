@@ -208,7 +208,6 @@ impl Flow {
         assert!(missing.is_empty(), "{} of {count} records are lost: {missing:?}", missing.len());
         let again = found.values().map(|times| times - 1).sum::<usize>();
         assert!(again <= twice, "{again} of {count} records were written again");
-        println!("{count} records, {again} of them again, {} members", cluster.members.len());
     }
 }
 

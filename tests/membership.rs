@@ -367,13 +367,13 @@ fn members_log_in_and_encrypt() {
     ];
     let sasl = |mechanism, jaas| [("sasl.mechanism", mechanism), ("sasl.jaas.config", jaas)];
 
-    let joins: [(&str, &str, Vec<(&str, &str)>); 4] = [
+    let joins = [
         ("BEARER", "SASL_PLAINTEXT", sasl("OAUTHBEARER", bearer.as_str()).to_vec()),
         ("TLS", "SSL", [inline.as_slice(), &shown].concat()),
         ("SAFE", "SASL_SSL", [trust.as_slice(), &[unnamed], &sasl("SCRAM-SHA-256", bob.as_str())].concat()),
         ("SAFE", "SASL_SSL", [inline.as_slice(), &[unnamed], &sasl("SCRAM-SHA-512", carol.as_str())].concat()),
     ];
-    let refused: [(&str, &str, Vec<(&str, &str)>, &str); 6] = [
+    let refused = [
         ("PLAIN", "SASL_PLAINTEXT", sasl("PLAIN", mallory.as_str()).to_vec(), "the login by PLAIN failed"),
         ("PLAIN", "SASL_PLAINTEXT", sasl("SCRAM-SHA-256", bob.as_str()).to_vec(), "the broker has only PLAIN"),
         ("BEARER", "SASL_PLAINTEXT", sasl("OAUTHBEARER", expired.as_str()).to_vec(), "the login by OAUTHBEARER failed"),

@@ -145,9 +145,9 @@ impl Local {
             });
             let Some(handle) = handle else { continue };
             if paused {
-                handle.pause()
+                handle.pause();
             } else {
-                handle.resume()
+                handle.resume();
             }
             if let Some(slot) = self.inner().tasks.get_mut(number) {
                 slot.handle = Some(handle);
