@@ -248,8 +248,8 @@ mod tests {
         Asked { partition: part("partition"), offset: part("offset") }
     }
 
-    fn read(value: Value) -> Result<(TopicPartition, Option<i64>), String> {
-        let offsets = parse(&[asked(&value)]).map_err(|e| e.to_string())?;
+    fn read(value: &Value) -> Result<(TopicPartition, Option<i64>), String> {
+        let offsets = parse(&[asked(value)]).map_err(|e| e.to_string())?;
         Ok(offsets.into_iter().next().expect("one offset"))
     }
 
@@ -257,12 +257,12 @@ mod tests {
     fn numbers_and_their_texts_are_offsets() {
         let with = |partition: Value, offset: Value| json!({"partition": {"kafka_topic": "t", "kafka_partition": partition, "x": 1}, "offset": {"kafka_offset": offset, "x": 1}});
         for (partition, offset) in [(json!(3), json!(7)), (json!("3"), json!("7"))] {
-            assert_eq!(read(with(partition, offset)), Ok((TopicPartition::new("t", 3), Some(7))));
+            assert_eq!(read(&with(partition, offset)), Ok((TopicPartition::new("t", 3), Some(7))));
         }
-        assert_eq!(read(with(json!(0), json!(-1))), Ok((TopicPartition::new("t", 0), Some(-1))));
+        assert_eq!(read(&with(json!(0), json!(-1))), Ok((TopicPartition::new("t", 0), Some(-1))));
         let none = json!({"partition": {"kafka_topic": 5, "kafka_partition": 0}, "offset": null});
-        assert_eq!(read(none), Ok((TopicPartition::new("5", 0), None)));
-        let twice = [with(json!(0), json!(4)), with(json!("0"), json!(5))].each_ref().map(asked);
+        assert_eq!(read(&none), Ok((TopicPartition::new("5", 0), None)));
+        let twice = [with(json!(0), json!(4)), with(json!("0"), json!(5))].map(|one| asked(&one));
         assert_eq!(parse(&twice), Ok(NewOffsets::from([(TopicPartition::new("t", 0), Some(5))])));
     }
 
@@ -292,7 +292,7 @@ mod tests {
             (to(json!({"kafka_offset": "abc"})), offset("abc")),
             (to(json!({"kafka_offset": 1.5})), offset("1.5")),
         ] {
-            assert_eq!(read(request.clone()), Err(expected), "{request}");
+            assert_eq!(read(&request), Err(expected), "{request}");
         }
     }
 
