@@ -105,7 +105,7 @@ pub(crate) fn unequal(id: &str) {
     let mut config = ours(&store, id, 100);
     with(&mut config, &json!({"tasks.max": TASKS.to_string()}));
     let (status, body) =
-        cluster.members[1].ask("create", |worker| worker.post("/connectors", &json!({"name": id, "config": config})));
+        cluster.members[0].ask("create", |worker| worker.post("/connectors", &json!({"name": id, "config": config})));
     assert_eq!(status, 201, "{body}");
     wait_until(&format!("the tasks to run on Landfall; {}", cluster.logs()), secs(30), || {
         (cluster.kinds(id) == [Landfall; TASKS]).then_some(())
