@@ -9,7 +9,7 @@ TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/
 ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden assign-golden bench bench-commit bench-convert release
+.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release
 
 # Everything that building and testing need.
 setup:
@@ -55,6 +55,11 @@ reference:
 # What Kafka's own converters make of the records in tests/data/converters, anew.
 converters-golden: setup
 	UPDATE=1 cargo test --test it converters_make
+
+# What Java's worker answers to the requests in tests/rest/scenarios, anew.
+rest-golden: setup
+	mvn -q -B -f tests/support/rest_cases/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CARGO_TARGET_DIR)/rest-golden
+	UPDATE=1 REST_JARS=$(CARGO_TARGET_DIR)/rest-golden cargo test --test it rest_cases::
 
 # Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
 bench: setup

@@ -90,14 +90,14 @@ impl Plugins {
     pub fn converter_for(&self, role: Role, name: &str) -> Result<&'static dyn ConverterClass, String> {
         let key = convert::key(role);
         let Some(found) = self.converter(name) else {
+            let interface = if role == Role::Header { "HeaderConverter" } else { "Converter" };
+            if let Some(why) = no_plugin(name, interface) {
+                return Err(why);
+            }
             let able = self.converters.iter().filter(|converter| converter.roles().contains(&role));
-            let mut able: Vec<_> = able.map(|converter| simple_name(converter.class())).collect();
-            able.dedup();
-            let hint = match nearest(simple_name(name), able.iter().copied()) {
-                Some(meant) => format!("Did you mean {meant}?"),
-                None => format!("There are {}", able.join(", ")),
-            };
-            return Err(format!("Invalid value {name} for configuration {key}: Class {name} could not be found. {hint}"));
+            let meant = nearest(simple_name(name), able.map(|converter| simple_name(converter.class())));
+            let hint = meant.map(|meant| format!(" Did you mean {meant}?")).unwrap_or_default();
+            return Err(format!("Invalid value {name} for configuration {key}: Class {name} could not be found.{hint}"));
         };
         if !found.roles().contains(&role) {
             let interface = if role == Role::Header { "HeaderConverter" } else { "Converter" };
@@ -153,9 +153,38 @@ fn class_of(
     if let Some(other) = others.into_iter().find(|other| name == *other) {
         return Err(NoClass::Other(format!("Class class {other} does not implement the {interface} interface")));
     }
+    if let Some(why) = no_plugin(name, interface) {
+        return Err(NoClass::Other(why));
+    }
     let meant = nearest(simple_name(name), classes.iter().map(|class| simple_name(class)));
     let hint = meant.map(|meant| format!(" Did you mean {meant}?")).unwrap_or_default();
     Err(NoClass::Unknown { name: name.to_owned(), hint })
+}
+
+/// The interfaces of plugins, which every Java worker has too.
+const INTERFACES: [&str; 6] = [
+    "org.apache.kafka.connect.sink.SinkConnector",
+    "org.apache.kafka.connect.source.SourceConnector",
+    "org.apache.kafka.connect.storage.Converter",
+    "org.apache.kafka.connect.storage.HeaderConverter",
+    "org.apache.kafka.connect.transforms.Transformation",
+    "org.apache.kafka.connect.transforms.predicates.Predicate",
+];
+
+/// Whether `name` is that of a class which is there in Java and is no plugin.
+#[must_use]
+pub fn is_no_plugin(name: &str) -> bool {
+    INTERFACES.contains(&name) || name.starts_with("java.lang.")
+}
+
+/// Java's words for such a class where one that implements `interface` is wanted.
+fn no_plugin(name: &str, interface: &str) -> Option<String> {
+    let why = if INTERFACES.contains(&name) {
+        "This class is abstract and cannot be created.".to_owned()
+    } else {
+        format!("Class class {name} does not implement the {interface} interface")
+    };
+    is_no_plugin(name).then_some(why)
 }
 
 /// A class's name without its package.
@@ -267,7 +296,8 @@ pub(crate) mod tests {
                 let free =
                     whose.ends_with(".FileStreamSinkConnector") || whose.contains(".transforms.") || whose.starts_with("io.");
                 must(!key.display.is_empty() || free, "a name to display");
-                must(!key.group.is_empty() || free, "a group");
+                let alone = ["converter.type", "converter.encoding"].contains(&key.name);
+                must(!key.group.is_empty() || alone || free, "a group");
                 must(!doc.to_lowercase().contains("not supported yet"), "its effect says what is not supported yet");
                 for value in key.default.iter().chain(key.recommended) {
                     must(key.check(value).is_ok(), &format!("{value:?} is a default or recommended, and not valid"));

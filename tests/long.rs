@@ -1,5 +1,7 @@
 //! Tests that take too long for every change: `make test-long`.
 
+#[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
+mod cluster;
 #[expect(dead_code, reason = "shared with the tests of every change, which replay a file")]
 mod converters;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
@@ -34,6 +36,23 @@ fn a_file_of_2_gb_is_written_within_300_mb_of_memory() {
 #[test]
 fn ten_thousand_open_files_are_written_within_1_gib_of_memory() {
     println!("{}", memory::many_files(1000, 2_000_000, 512, 1024.0));
+}
+
+#[test]
+fn a_cluster_is_replaced_worker_by_worker_in_other_protocols() {
+    cluster::roll("roll-compatible", &[("connect.protocol", "compatible"), ("scheduled.rebalance.max.delay.ms", "2000")]);
+    cluster::roll("roll-eager", &[("connect.protocol", "eager")]);
+}
+
+#[test]
+fn a_cluster_survives_its_workers() {
+    cluster::failures("failures", &[]);
+    cluster::failures("failures-delayed", &[("scheduled.rebalance.max.delay.ms", "2000")]);
+}
+
+#[test]
+fn a_leader_gives_work_to_those_who_can() {
+    cluster::unequal("unequal");
 }
 
 #[test]

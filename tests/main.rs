@@ -3,6 +3,8 @@
 mod avro;
 mod bad_input;
 mod classes;
+#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
+mod cluster;
 mod config_providers;
 mod converters;
 mod crash;
@@ -20,16 +22,22 @@ mod fuzz_corpus;
 mod group;
 mod harness;
 mod idle;
+mod internal_topics;
 mod json_schema;
 mod landing;
+mod loggers;
+mod membership;
 mod memory;
 mod migrate;
+mod offsets_api;
 mod offsets_reset;
 mod operators;
 mod options;
 mod outage;
 mod readers;
 mod reference;
+mod rest_auth;
+mod rest_cases;
 mod rotation;
 mod soak;
 mod storage;
@@ -57,4 +65,14 @@ fn a_record_that_memory_does_not_do_for_is_refused() {
 #[test]
 fn converters_make_what_kafkas_make() {
     converters::checked_in();
+}
+
+#[test]
+fn a_cluster_is_replaced_worker_by_worker() {
+    cluster::roll("roll", &[]);
+}
+
+#[test]
+fn a_lake_is_filled_by_a_cluster_whose_workers_leave() {
+    cluster::lake("lake-roll");
 }

@@ -93,7 +93,6 @@ pub const TYPE: Key = Key {
     name: "converter.type",
     required: true,
     importance: Importance::Low,
-    group: "Role",
     width: Width::None,
     display: "converter.type",
     doc: "The role of the converter: key, value or header. The worker sets it.",
@@ -105,7 +104,7 @@ pub const TYPE: Key = Key {
 #[must_use]
 pub fn keys(class: &dyn ConverterClass) -> Vec<Key> {
     let untyped = class.roles() == [Role::Header];
-    class.keys().iter().copied().chain((!untyped).then_some(TYPE)).collect()
+    (!untyped).then_some(TYPE).into_iter().chain(class.keys().iter().copied()).collect()
 }
 
 /// The version of a converter class: Kafka's for those that are a part of Kafka, as configurations mean it.
@@ -174,8 +173,8 @@ mod tests {
     #[test]
     fn an_unknown_class_and_a_wrong_role_are_named() {
         let faults = build("com.example.MyConverter", &Properties::new(), Role::Value).expect_err("refused");
-        let message = "Invalid value com.example.MyConverter for configuration value.converter: Class com.example.MyConverter could not be found. There are JsonConverter, StringConverter, ByteArrayConverter, ";
-        assert!(faults.to_string().starts_with(message), "{faults}");
+        let message = "Invalid value com.example.MyConverter for configuration value.converter: Class com.example.MyConverter could not be found.";
+        assert_eq!(faults.0[0].message, message);
         let faults = build("org.example.JsonConvertor", &Properties::new(), Role::Value).expect_err("refused");
         assert!(faults.to_string().ends_with("could not be found. Did you mean JsonConverter?"), "{faults}");
         let faults = build("SimpleHeaderConverter", &Properties::new(), Role::Key).expect_err("refused");

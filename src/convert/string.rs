@@ -12,7 +12,7 @@ config! {
     pub struct StringConverterConfig {
         /// The character set of the bytes: UTF-8, US-ASCII or ISO-8859-1, by any of Java's names for them. What it has no character for
         /// becomes U+FFFD.
-        encoding: String = "converter.encoding" { default: Some("UTF-8"), importance: High, group: "Encoding", display: "Encoding", valid: By(|name| {
+        encoding: String = "converter.encoding" { default: Some("UTF-8"), importance: High, display: "Encoding", valid: By(|name| {
             Encoding::named(name).map(drop).ok_or_else(|| "Encoding must be one of: UTF-8, US-ASCII, ISO-8859-1".to_owned())
         }) };
     }

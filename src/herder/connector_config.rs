@@ -11,7 +11,7 @@ use crate::config::{OverridePolicy, WorkerConfig, hint_missing, nearest, shows_s
 use crate::convert;
 use crate::kafka;
 use crate::kafka::pattern::Pattern;
-use crate::plugins::{Plugins, simple_name};
+use crate::plugins::{Plugins, is_no_plugin, simple_name};
 use crate::transform::{self, Chain, TransformKeys};
 
 /// A configuration as a request brings it: JSON knows null values.
@@ -31,6 +31,15 @@ pub fn text_of(value: serde_json::Value) -> Result<Option<String>, serde_json::V
         nested => Err(nested),
     }
 }
+
+/// `text` without what Java's `String.trim` takes off its ends: blanks and control characters.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
+}
+
+/// The key by which a connector says its consumer group.
+pub const CONSUMER_GROUP: &str = "consumer.override.group.id";
 
 /// What a secret is shown as; submitted again, it means the value that is stored.
 pub const HIDDEN: &str = "[hidden]";
@@ -192,7 +201,8 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let class = match submitted.get("connector.class") {
         Some(Some(class)) => class,
         _ => {
-            let meant = submitted.keys().find(|key| nearest(key, ["connector.class"]).is_some());
+            let other = |key: &&String| *key != "connector.class" && nearest(key, ["connector.class"]).is_some();
+            let meant = submitted.keys().find(other);
             let hint = meant.map(|given| format!(". Is '{given}' meant for connector.class?")).unwrap_or_default();
             let config = printed(submitted);
             return Err(Error::BadRequest(format!("Connector config {config} contains no connector type{hint}")));
@@ -203,7 +213,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     let properties = resolved.properties.clone();
     let sink = plugins.sink_of(&properties).ok_or_else(|| {
         let unresolved = unresolved.0.iter().find(|fault| fault.key == "connector.class");
-        Error::BadRequest(unresolved.map_or_else(|| unknown_class(plugins, class), |fault| fault.message.clone()))
+        Error::BadRequest(unresolved.map_or_else(|| no_connector(plugins, class), |fault| fault.message.clone()))
     })?;
     if !unresolved.is_empty() {
         // More could only be said of values that it will not have.
@@ -212,16 +222,17 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     }
 
     let mut faults = Faults::default();
-    let mut trimmed = properties.clone();
-    if let Some(name) = trimmed.get_mut("name") {
-        *name = name.trim().to_owned();
+    let mut parsed = properties.clone();
+    if let Some(name) = parsed.get_mut("name") {
+        *name = trimmed(name).to_owned();
     }
-    ConnectorKeys::parse(&trimmed, &mut faults);
+    ConnectorKeys::parse(&parsed, &mut faults);
     topics(&properties, &mut faults);
     faults.0.extend(Chain::new(plugins, &properties).err().unwrap_or_default().0);
     dead_letter_topic(&properties, &mut faults);
     version(plugins, sink, &properties, &mut faults);
     overrides(worker, &properties, &mut faults);
+    group(worker, &properties, &mut faults);
     faults.0.extend(sink.validate(&properties).0);
     faults.0.extend(converter_faults(plugins, &worker.given, &properties).0);
     nulls(sink, submitted, &mut faults);
@@ -390,6 +401,15 @@ fn printed(submitted: &Submitted) -> String {
     format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
 }
 
+fn no_connector(plugins: &Plugins, class: &str) -> String {
+    // Java makes an instance of what is a connector by its type, and looks for a plugin of any other name.
+    if class.ends_with(".SinkConnector") && is_no_plugin(class) {
+        "Instantiation error".into()
+    } else {
+        unknown_class(plugins, class)
+    }
+}
+
 fn unknown_class(plugins: &Plugins, class: &str) -> String {
     let described = plugins.sinks.iter().map(|sink| {
         let (class, version) = (sink.class(), sink.version());
@@ -531,6 +551,21 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
     }
 }
 
+/// In a cluster, the consumer group of a connector is not to be that of the workers.
+fn group(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults) {
+    let Some(of_workers) = worker.given.get("group.id") else { return };
+    if let Some(given) = properties.get(CONSUMER_GROUP) {
+        if given == of_workers {
+            faults.push(CONSUMER_GROUP, format!("Consumer group {given} conflicts with Connect worker group {of_workers}"));
+        }
+    } else if let Some(name) = properties.get("name").map(|name| trimmed(name))
+        && *of_workers == format!("connect-{name}")
+    {
+        let message = format!("Consumer group for sink connector named {name} conflicts with Connect worker group {of_workers}");
+        faults.push("name", message);
+    }
+}
+
 /// Whether dead letters of the connector are kept.
 fn has_dead_letters(properties: &Properties) -> bool {
     properties.get("errors.deadletterqueue.topic.name").is_some_and(|topic| !topic.trim().is_empty())
@@ -547,11 +582,17 @@ pub fn converter_faults(plugins: &Plugins, worker: &Properties, connector: &Prop
             Err(why) => faults.push(key, why),
             Ok(found) => {
                 let own = found.build(&properties, role).err().unwrap_or_default();
-                // Java's words name the converter's key only, which both converters may have.
-                faults.0.extend(own.0.into_iter().map(|Fault { key: own, message }| {
-                    let key = format!("{key}.{own}");
-                    Fault { message: format!("{message} ({key})"), key }
-                }));
+                faults
+                    .0
+                    .extend(own.0.into_iter().map(|Fault { key: own, message }| Fault { key: format!("{key}.{own}"), message }));
+                // The worker sets it, whatever is given.
+                let of_type = format!("{key}.{}", convert::TYPE.name);
+                if convert::keys(found).iter().any(|key| key.name == convert::TYPE.name)
+                    && let Some(Err(why)) = connector.get(&of_type).map(|given| convert::TYPE.check(given))
+                {
+                    let given = connector[&of_type].trim();
+                    faults.push(of_type, format!("Invalid value {given} for configuration {}: {why}", convert::TYPE.name));
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::plugins::tests::FAKE;
 use crate::task::{TaskEvent, TaskSpec};
 
 /// A task that runs at once. With `test.fail` in its properties it fails with that trace, with `test.slow` it ends after as
-/// many milliseconds.
+/// many milliseconds, with `test.used` it has had records of these topics.
 struct FakeTask(TaskSpec);
 
 impl FakeTask {
@@ -42,6 +42,9 @@ impl Running for FakeTask {
 fn starter() -> Starter {
     Arc::new(|spec: TaskSpec| {
         let task = FakeTask(spec);
+        if let (Some(used), Some(topics)) = (&task.0.used, task.0.properties.get("test.used")) {
+            topics.split(',').for_each(|topic| used(&task.0.id, topic));
+        }
         match task.0.properties.get("test.fail") {
             Some(trace) => task.report(TaskEvent::Failed(trace.clone())),
             None if task.0.paused => task.report(TaskEvent::Paused),

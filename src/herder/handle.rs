@@ -10,7 +10,7 @@ use futures::future::join_all;
 use landfall_api::metrics::Counter;
 use landfall_api::{Memory, Properties, SinkConnector};
 use tokio::runtime::Handle;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::cluster::Cluster;
 use super::cluster::peers::Peers;
@@ -78,6 +78,8 @@ pub(super) struct Shared {
     locals: RwLock<BTreeMap<String, Arc<Local>>>,
     cluster_id: OnceLock<String>,
     ready: AtomicBool,
+    /// Whether what is to run is known.
+    started: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -91,8 +93,10 @@ impl Shared {
     ) -> Arc<Self> {
         let memory = Memory::new(worker.memory());
         let provision = Arc::new(Provision::of(&worker));
+        let started = watch::Sender::new(cluster.is_none());
         Arc::new(Self {
             provision,
+            started,
             plugins,
             worker,
             worker_id,
@@ -217,6 +221,16 @@ impl Herder {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.shared.ready.load(Ordering::Acquire)
+    }
+
+    /// Says that what is to run is known.
+    pub(super) fn set_started(&self) {
+        self.shared.started.send_replace(true);
+    }
+
+    /// Waits until what is to run is known: a worker of a cluster reads it first.
+    pub async fn started(&self) {
+        let _ = self.shared.started.subscribe().wait_for(|started| *started).await;
     }
 
     /// Resolves once the herder can do what it is asked to.

@@ -15,6 +15,9 @@ use crate::kafka::{GroupOffsets, KafkaError, consumer_properties, offsets_admin_
 /// How long the brokers may take for a request: less than the client waits, so that it is told what was waited for.
 const TIMEOUT: Duration = Duration::from_secs(80);
 
+/// How long it may take to read what others have changed (`worker.sync.timeout.ms`).
+const READ: Duration = Duration::from_secs(3);
+
 /// A partition and its new offset, as a request has them: objects, or nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
@@ -147,6 +150,11 @@ impl Herder {
         self.up_to_date()?;
         self.lead()?;
         self.run(name, move |herder, name| async move {
+            // Others may have resumed it.
+            if !herder.shared.configs.read_to_end(READ).await {
+                let text = "Failed to read to end of config topic before modifying connector offsets";
+                return Err(Error::Internal(text.to_owned()));
+            }
             let connector = herder.connector(&name)?;
             let configs = herder.shared.configs.now();
             if configs.target(&name) != Some(TargetState::Stopped) || configs.task_count(&name) > 0 {
@@ -163,8 +171,7 @@ impl Herder {
 
     fn connector(&self, name: &str) -> Result<Connector, Error> {
         let config = self.shared.configs.look(|configs| configs.config(name).cloned()).ok_or_else(|| unknown(name))?;
-        let failed = |why| Error::Internal(format!("Failed to modify offsets for sink connector {name}: {why}"));
-        let sink = self.shared.sink_of(&config).map_err(failed)?;
+        let sink = self.shared.sink_of(&config).map_err(Error::Internal)?;
         Ok(Connector { name: name.to_owned(), sink, config: self.shared.provision.all(given(&config)) })
     }
 

@@ -96,7 +96,8 @@ impl Group {
         (Self { rejoin, leave, task }, receiver)
     }
 
-    /// Asks for a rebalance, for this reason. One that has not asked for the member's metadata yet is rebalance enough.
+    /// Asks for a rebalance, for this reason: after the one that is under way, if there is one. The coordinator answers a follower that
+    /// says what it has said before with the generation that there is.
     pub fn rejoin(&self, reason: &str) {
         tracing::info!("request joining group due to: {reason}");
         self.rejoin.send_replace(reason.to_owned());
@@ -111,3 +112,6 @@ impl Group {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use super::client::ConsumerSettings;
 use super::error::{Class, KafkaError};
 use super::produce::{Producer, Record};
 use super::raw::{Admin, Follower, Message, Waker};
+use super::topics::UNKNOWN_TOPIC;
 
 /// How long brokers may take to answer a question, and the wait before the next one if they do not.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// librdkafka's code for the end of a partition.
 const END_OF_PARTITION: i32 = -191;
-/// Kafka's codes for what a later try may mend: INVALID_REPLICATION_FACTOR, while brokers start.
+/// Kafka's code for what a later try may mend: INVALID_REPLICATION_FACTOR, while brokers start.
 const TOO_FEW_BROKERS: i32 = 38;
 /// Kafka's codes for what this client may not do, or these brokers cannot: TOPIC_ and CLUSTER_AUTHORIZATION_FAILED,
 /// UNSUPPORTED_VERSION; and librdkafka's _UNSUPPORTED_FEATURE.
@@ -152,7 +153,9 @@ impl Log {
         let admin = producer.admin();
         let (orders, inbox) = channel();
         let (started, starting) = oneshot::channel();
-        let body = move || run(&settings, &admin, apply, inbox, started);
+        // It says what it has to say to whom its caller does.
+        let logging = tracing::dispatcher::get_default(Clone::clone);
+        let body = move || tracing::dispatcher::with_default(&logging, || run(&settings, &admin, apply, &inbox, started));
         let thread = thread::Builder::new().name(format!("log-{topic}")).spawn(body);
         let thread = thread.map_err(|e| failed(&topic, KafkaError::configuration(format!("no thread: {e}"))))?;
         let waker = starting.await.unwrap_or_else(|_| Err(LogError::Stopped(topic.clone())))?;
@@ -331,7 +334,7 @@ fn run(
     settings: &LogSettings,
     admin: &Admin,
     apply: impl FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>),
-    inbox: Receiver<Order>,
+    inbox: &Receiver<Order>,
     started: oneshot::Sender<Result<Waker, LogError>>,
 ) {
     let begun = Instant::now();
@@ -354,7 +357,7 @@ fn run(
     if reader.to_end(|| started.is_closed()) {
         tracing::debug!("read topic {} to its end within {} ms", settings.topic, begun.elapsed().as_millis());
         if started.send(Ok(waker)).is_ok() {
-            reader.follow(&inbox);
+            reader.follow(inbox);
         }
     }
 }
@@ -522,7 +525,14 @@ fn make(settings: &LogSettings, admin: &Admin, given_up: &mut dyn FnMut() -> boo
 /// first record is lost, and the remedy, which is a setting of the topic, needs no other worker.
 fn check_policy(settings: &LogSettings, admin: &Admin) {
     let LogSettings { topic, key, purpose, .. } = settings;
-    match admin.topic_setting(topic, "cleanup.policy", ANSWER) {
+    let (ask, begun) = (|| admin.topic_setting(topic, "cleanup.policy", ANSWER), Instant::now());
+    let mut told = ask();
+    // The broker that is asked may not have heard of the topic yet.
+    while told.as_ref().is_err_and(|error| error.code == UNKNOWN_TOPIC) && begun.elapsed() < ANSWER {
+        thread::sleep(ASK_AGAIN);
+        told = ask();
+    }
+    match told {
         Ok(Some(policy)) => {
             if !policy.split(',').map(str::trim).filter(|policy| !policy.is_empty()).all(|policy| policy == "compact") {
                 tracing::error!(

@@ -90,7 +90,7 @@ pub(super) async fn put_config(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, RestError> {
-    let mut config = model::config(&body)?.ok_or_else(|| model::no_config("java.util.Map.get(Object)", "connectorConfig"))?;
+    let mut config = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "connectorConfig"))?;
     let name = if name.trim().is_empty() { "" } else { &name };
     put_name(name, &mut config)?;
     match herder.put(name, config).await? {
@@ -102,7 +102,7 @@ pub(super) async fn put_config(
 pub(super) async fn patch_config(State(herder): State<Herder>, Path(name): Path<String>, body: Bytes) -> Answer<ConnectorInfo> {
     let patch = model::config(&body)?;
     herder.info(&name)?;
-    let mut patch = patch.ok_or_else(|| model::no_config("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
+    let mut patch = patch.ok_or_else(|| model::null("java.util.Map.forEach(java.util.function.BiConsumer)", "patch"))?;
     if patch.get("name").is_some_and(Option::is_some) {
         put_name(&name, &mut patch)?;
     }

@@ -20,7 +20,7 @@ pub(super) async fn within(limit: Duration, request: Request, next: Next) -> Res
         Ok(response) => response,
         Err(_) => {
             let why = format!("it is not done after {} seconds and goes on", limit.as_secs());
-            RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "Request timed out").because(&why).into_response()
+            RestError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("Request timed out: {why}")).into_response()
         }
     }
 }

@@ -27,8 +27,7 @@ pub(super) async fn set(
     Query(query): Query<QueryPairs>,
     body: Bytes,
 ) -> Result<Response, RestError> {
-    let why = "the request has no body, it must be {\"level\": \"…\"}";
-    let mut asked = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "levelMap", why))?;
+    let mut asked = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "levelMap"))?;
     let Some(text) = asked.remove("level").flatten() else {
         return Err(RestError::new(StatusCode::BAD_REQUEST, "Desired 'level' parameter was not specified in request."));
     };

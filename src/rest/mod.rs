@@ -115,14 +115,16 @@ fn outer(resources: Router, guard: Option<Guard>) -> Router {
 
 /// Refuses media types other than JSON, as `@Produces` and `@Consumes` do in Java.
 async fn negotiate(request: Request, next: Next) -> Response {
-    if !accepts_json(request.headers()) {
-        return RestError::plain(StatusCode::NOT_ACCEPTABLE)
-            .because("the header Accept must take application/json")
-            .into_response();
-    }
     if !brings_json(request.headers()) {
-        let why = "the header Content-Type must be application/json";
-        return RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).because(why).into_response();
+        return if request.headers().contains_key(header::CONTENT_TYPE) {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response()
+        } else {
+            // Java finds a resource for it, which then cannot read it.
+            RestError::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response()
+        };
+    }
+    if !accepts_json(request.headers()) {
+        return StatusCode::NOT_ACCEPTABLE.into_response();
     }
     next.run(request).await
 }
@@ -149,11 +151,16 @@ fn brings_json(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Gives answers that no handler made Java's shape: errors get a JSON body, OPTIONS says what a path allows.
+/// The order in which Java says what a path allows.
+const METHODS: [&str; 7] = ["HEAD", "POST", "DELETE", "GET", "OPTIONS", "PUT", "PATCH"];
+
+/// Gives answers that no handler made Java's shape: OPTIONS says what a path allows, errors get a body, and as in Java no headers.
 async fn as_java(State(guard): State<Option<Guard>>, request: Request, next: Next) -> Response {
     let options = request.method() == Method::OPTIONS;
+    // Browsers ask without a password whether a page may ask with one. Java refuses that, so no page can use a guarded API.
+    let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let admitted = match &guard {
-        Some(guard) if options => guard.admit(request.headers()),
+        Some(guard) if options && !is_preflight => guard.admit(request.headers()),
         _ => Ok(()),
     };
     let mut response = next.run(request).await;
@@ -161,21 +168,14 @@ async fn as_java(State(guard): State<Option<Guard>>, request: Request, next: Nex
     let status = response.status();
     if options && status == StatusCode::METHOD_NOT_ALLOWED {
         let allowed = response.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok()).unwrap_or_default();
-        let mut allowed: Vec<_> = allowed.split(',').chain(["OPTIONS"]).collect();
-        allowed.sort_unstable();
-        let allowed = allowed.join(",");
-        let told = ([(header::ALLOW, allowed.clone()), (header::CONTENT_TYPE, "text/plain".into())], allowed);
+        let allows = |method: &&str| *method == "OPTIONS" || allowed.split(',').any(|allowed| allowed == *method);
+        let allowed = METHODS.into_iter().filter(allows).collect::<Vec<_>>();
+        let text = HeaderValue::from_static("text/plain");
+        let told = ([(header::ALLOW, allowed.join(","))], [(header::CONTENT_TYPE, text)], allowed.join(", "));
         response = admitted.err().unwrap_or_else(|| told.into_response());
     } else if (status.is_client_error() || status.is_server_error()) && !is_json && status != StatusCode::SERVICE_UNAVAILABLE {
-        let allow = response.headers_mut().remove(header::ALLOW);
-        let mut error = RestError::plain(status);
-        if let Some(allow) = allow.as_ref().and_then(|allow| allow.to_str().ok()) {
-            error = error.because(&format!("allowed are {allow}"));
-        }
-        response = error.into_response();
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
+        response = RestError::plain(status).into_response();
+        response.headers_mut().remove(header::CONTENT_TYPE);
     }
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     response.headers_mut().insert("landfall-version", version);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::RestError;
-use crate::herder::connector_config::{Submitted, text_of};
+use crate::herder::connector_config::{Submitted, text_of, trimmed};
 use crate::herder::{Info, State, Status, TargetState};
 use crate::state::StatusRecord;
 
@@ -188,11 +188,7 @@ impl CreateConnectorRequest {
     pub fn parse(body: &[u8]) -> Result<Self, RestError> {
         let mut fields = match json(body)? {
             Value::Null => {
-                return Err(null(
-                    &format!("{REQUEST}.name()"),
-                    "createRequest",
-                    "the request has no body, it must be {\"name\": …, \"config\": {…}}",
-                ));
+                return Err(null(&format!("{REQUEST}.name()"), "createRequest"));
             }
             Value::Object(fields) => fields,
             other => return Err(cannot(REQUEST, &other)),
@@ -221,8 +217,8 @@ impl CreateConnectorRequest {
             },
         };
         let config = map(fields.remove("config").unwrap_or_default(), &format!("{}->", field("config")))?;
-        let config = config.ok_or_else(|| null("java.util.Map.get(Object)", "connectorConfig", "the request has no config"))?;
-        Ok(Self { name: name.trim().to_owned(), config, initial_state })
+        let config = config.ok_or_else(|| null("java.util.Map.get(Object)", "connectorConfig"))?;
+        Ok(Self { name: trimmed(&name).to_owned(), config, initial_state })
     }
 }
 
@@ -239,15 +235,10 @@ pub fn config(body: &[u8]) -> Result<Option<Submitted>, RestError> {
     })
 }
 
-/// The error of a request without a body that must be a configuration, where Java's method `called` is called on `variable`.
+/// The error of a request without what it must have: Java calls the method `called` on `variable` there.
 #[must_use]
-pub fn no_config(called: &str, variable: &str) -> RestError {
-    null(called, variable, "the request has no body, it must be a configuration, {\"key\": \"value\", …}")
-}
-
-/// Java's words, and what it means.
-pub(super) fn null(called: &str, variable: &str, why: &str) -> RestError {
-    internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null: {why}"))
+pub fn null(called: &str, variable: &str) -> RestError {
+    internal(format!("Cannot invoke \"{called}\" because \"{variable}\" is null"))
 }
 
 pub(super) fn internal(message: impl Into<String>) -> RestError {

@@ -71,10 +71,7 @@ const OFFSET: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOf
 fn parse(body: &[u8]) -> Result<Vec<Asked>, RestError> {
     let mut fields = match json(body)? {
         Value::Object(fields) => fields,
-        Value::Null => {
-            let why = "the request has no body, it must be {\"offsets\": [{\"partition\": {…}, \"offset\": {…}}, …]}";
-            return Err(null(&format!("{OFFSETS}.offsets()"), "offsets", why));
-        }
+        Value::Null => return Err(null(&format!("{OFFSETS}.offsets()"), "offsets")),
         other => return Err(cannot(OFFSETS, &other)),
     };
     let offsets = fields.remove("offsets").unwrap_or_default();

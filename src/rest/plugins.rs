@@ -12,10 +12,10 @@ use super::model::{self, ConfigInfo, ConfigInfos, ConfigKeyInfo, ConfigValueInfo
 use super::{Answer, QueryPairs, RestError};
 use crate::config::shows_secret;
 use crate::convert;
-use crate::herder::connector_config::{Checked, ConnectorKeys, HIDDEN, Secrets};
+use crate::herder::connector_config::{CONSUMER_GROUP, Checked, ConnectorKeys, HIDDEN, Secrets, trimmed};
 use crate::herder::{Error, Herder};
 use crate::kafka;
-use crate::plugins::{NoClass, Plugins};
+use crate::plugins::{NoClass, Plugins, is_no_plugin};
 use crate::transform::{self, TransformKeys};
 
 pub(super) async fn list(State(herder): State<Herder>, Query(query): Query<QueryPairs>) -> Json<Vec<PluginInfo>> {
@@ -54,15 +54,14 @@ pub(super) async fn keys(State(herder): State<Herder>, Path(class): Path<String>
     let converter = plugins.converter(&class).map(|class| infos(&convert::keys(class)));
     let transform = || plugins.transform(&class).ok().map(|class| infos(class.keys()));
     let predicate = || plugins.predicate(&class).ok().map(|class| infos(class.keys()));
-    converter
-        .or_else(transform)
-        .or_else(predicate)
-        .map(Json)
-        .ok_or_else(|| RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")))
+    converter.or_else(transform).or_else(predicate).map(Json).ok_or_else(|| match is_no_plugin(&class) {
+        true => RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "Instantiation error"),
+        false => RestError::new(StatusCode::NOT_FOUND, format!("Unknown plugin {class}.")),
+    })
 }
 
 pub(super) async fn validate(State(herder): State<Herder>, Path(class): Path<String>, body: Bytes) -> Answer<ConfigInfos> {
-    let config = model::config(&body)?.ok_or_else(|| model::no_config("java.util.Map.get(Object)", "connectorConfig"))?;
+    let config = model::config(&body)?.ok_or_else(|| model::null("java.util.Map.get(Object)", "connectorConfig"))?;
     let normalized = |class: &str| class.strip_suffix("Connector").unwrap_or(class).to_owned();
     if let Some(Some(included)) = config.get("connector.class")
         && !normalized(included).ends_with(&normalized(&class))
@@ -97,7 +96,7 @@ fn infos(herder: &Herder, checked: &Checked) -> ConfigInfos {
     let mut clients = Vec::new();
     for (name, _) in properties.iter() {
         // Java looks at what its dead letters need too; of those keys only the values are shown here.
-        let Some(java) = name.strip_prefix("consumer.override.") else { continue };
+        let Some(java) = name.strip_prefix("consumer.override.").filter(|java| !java.is_empty()) else { continue };
         match kafka::java::CONSUMER.iter().find(|key| key.name == java) {
             Some(key) => clients.push(Ok(client_key(name, *key))),
             None => clients.push(Err(name.as_str())),
@@ -122,7 +121,9 @@ fn infos(herder: &Herder, checked: &Checked) -> ConfigInfos {
     }
     let own = |name: &str| connector.iter().chain(&converters).any(|d| d.info.name == name);
     let override_of = |name: &str| clients.iter().any(|c| c.as_ref().map_or_else(|name| *name, |d| &d.info.name) == name);
-    let mut unknown: Vec<&str> = Vec::new();
+    // A member of a cluster looks at the group by itself.
+    let grouped = herder.worker().contains_key("group.id") && properties.contains_key(CONSUMER_GROUP);
+    let mut unknown: Vec<&str> = grouped.then_some(CONSUMER_GROUP).into_iter().collect();
     for fault in &checked.faults.0 {
         if !own(&fault.key) && !override_of(&fault.key) && !unknown.contains(&&*fault.key) {
             unknown.push(&fault.key);
@@ -170,7 +171,7 @@ fn connector_keys(herder: &Herder, checked: &Checked) -> Vec<Defined> {
         let known = plugins.converter(&class);
         let able = known.filter(|class| class.roles().contains(&role));
         let of_version = format!("{key}.plugin.version");
-        version(&mut all, &of_version, able.map(convert::version), known.is_some());
+        version(&mut all, &of_version, able.map(convert::version), known.is_some() || is_no_plugin(&class));
         // A converter that is null has no versions to offer.
         if let Some(defined) = all.iter_mut().find(|d| nulls.contains(key) && d.info.name == of_version) {
             (defined.recommended, defined.visible) = (Vec::new(), false);
@@ -317,12 +318,16 @@ impl Shown<'_> {
         // A class that is not there has no value.
         let converter = [Role::Key, Role::Value, Role::Header].into_iter().any(|role| convert::key(role) == name);
         if converter {
-            return self.plugins.converter(given.trim()).map(|class| class.class().to_owned());
+            let class = self.plugins.converter(given.trim()).map(|class| class.class().to_owned());
+            return class.or_else(|| is_no_plugin(given.trim()).then(|| given.trim().to_owned()));
         }
         for link in [Link::Transform, Link::Predicate] {
             if key.kind == Kind::Class && name.starts_with(&format!("{}.", link.key())) {
                 return link.named(&self.plugins, given.trim());
             }
+        }
+        if name == "name" {
+            return Some(trimmed(given).to_owned());
         }
         key.kind.canonical(given).ok().map(|value| self.hidden(name, &value))
     }

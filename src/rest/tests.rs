@@ -202,9 +202,9 @@ async fn what_is_not_there_is_said_in_javas_words() {
         ("GET", "/connector-plugins/Nope/config", 404, "Unknown plugin Nope."),
         ("GET", "/unknown", 404, "HTTP 404 Not Found"),
         ("GET", "/CONNECTORS", 404, "HTTP 404 Not Found"),
-        ("POST", "/", 405, "HTTP 405 Method Not Allowed: allowed are GET,HEAD"),
-        ("DELETE", "/connectors", 405, "HTTP 405 Method Not Allowed: allowed are GET,HEAD,POST"),
-        ("GET", "/connectors/c/pause", 405, "HTTP 405 Method Not Allowed: allowed are PUT"),
+        ("POST", "/", 405, "HTTP 405 Method Not Allowed"),
+        ("DELETE", "/connectors", 405, "HTTP 405 Method Not Allowed"),
+        ("GET", "/connectors/c/pause", 405, "HTTP 405 Method Not Allowed"),
         ("GET", "/admin", 404, "HTTP 404 Not Found"),
     ] {
         let reply = call(&herder, method, path, None).await;
@@ -229,8 +229,8 @@ async fn a_bad_create_is_refused_in_javas_words() {
     let request = |name: Value, extra: Value| json!({"name": name, "config": config(&extra)}).to_string();
     let x = |extra: Value| request(json!("x"), extra);
     for (body, status, message) in [
-        ("null".into(), 500, "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.name()\" because \"createRequest\" is null: the request has no body, it must be {\"name\": …, \"config\": {…}}".to_owned()),
-        (r#"{"name":"x"}"#.into(), 500, "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null: the request has no config".into()),
+        ("null".into(), 500, "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.name()\" because \"createRequest\" is null".to_owned()),
+        (r#"{"name":"x"}"#.into(), 500, "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null".into()),
         (
             r#"{"name":"x","config":{"topics":["t"]}}"#.into(),
             500,
@@ -319,14 +319,10 @@ async fn media_types_other_than_json_are_refused() {
             Request::builder().method("POST").uri("/connectors").header(&header, value).header("content-length", body.len());
         let reply = send(&herder, request.body(Body::from(body)).expect("a request")).await;
         assert_eq!(reply.status, status, "{header}: {value}");
-        assert!(
-            reply.message().to_lowercase().contains(header.as_str()) || status == 400 || header == ACCEPT,
-            "{}",
-            reply.message()
-        );
+        assert_eq!(reply.headers.contains_key(CONTENT_TYPE), status == 400, "{header}: {value}");
     }
     let options = call(&herder, "OPTIONS", "/connectors/nope/config", None).await;
-    assert_eq!((options.status, options.header(&ALLOW)), (200, "GET,HEAD,OPTIONS,PATCH,PUT"));
+    assert_eq!((options.status, options.header(&ALLOW)), (200, "HEAD,GET,OPTIONS,PUT,PATCH"));
     assert_eq!(call(&herder, "HEAD", "/connectors", None).await.status, 200);
     assert_eq!(options.headers["landfall-version"], env!("CARGO_PKG_VERSION"));
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
@@ -54,6 +55,29 @@ pub(crate) struct Broker {
     process: Option<Process>,
     folder: TempDir,
     port: u16,
+    /// Listeners beyond the one for clients, by name.
+    others: BTreeMap<&'static str, u16>,
+}
+
+/// A listener beyond the one for clients.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener {
+    /// In capital letters.
+    pub(crate) name: &'static str,
+    /// As `SASL_PLAINTEXT`.
+    pub(crate) protocol: &'static str,
+    /// Its properties, without `listener.name.<name>.`.
+    pub(crate) properties: Vec<(&'static str, String)>,
+}
+
+/// A broker's place in its cluster.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    id: usize,
+    /// How many brokers there are; the first one is the controller too.
+    of: usize,
+    /// The controller's port.
+    controller: u16,
 }
 
 impl Broker {
@@ -65,19 +89,57 @@ impl Broker {
 
     /// A broker for one test alone, which may stop it.
     pub(crate) fn private() -> Self {
+        Self::secured(&[], &[])
+    }
+
+    /// A broker for one test alone, with more listeners, and with users that are known to SCRAM, as
+    /// `SCRAM-SHA-256=[name=…,password=…]`.
+    pub(crate) fn secured(listeners: &[Listener], scram: &[&str]) -> Self {
+        let mut broker = Self::formatted(Node { id: 1, of: 1, controller: free_port() }, listeners, scram);
+        broker.start();
+        broker
+    }
+
+    /// Several brokers of one cluster, for one test alone. The first one must not be stopped: it is the controller too.
+    pub(crate) fn cluster(of: usize) -> Vec<Self> {
+        let controller = free_port();
+        let mut brokers: Vec<_> = thread::scope(|threads| {
+            let formatted = |id| threads.spawn(move || Self::formatted(Node { id, of, controller }, &[], &[]));
+            let formatted: Vec<_> = (1..=of).map(formatted).collect();
+            formatted.into_iter().map(|broker| broker.join().expect("a formatted broker")).collect()
+        });
+        thread::scope(|threads| {
+            for broker in &mut brokers {
+                threads.spawn(|| broker.start());
+            }
+        });
+        brokers
+    }
+
+    fn formatted(node: Node, listeners: &[Listener], scram: &[&str]) -> Self {
         let folder = TempDir::with_prefix("landfall-broker-").expect("a folder for the broker");
-        let (port, controller) = (free_port(), free_port());
-        fs::write(folder.path().join("server.properties"), properties(folder.path(), port, controller))
-            .expect("server.properties");
+        let port = free_port();
+        let others = listeners.iter().map(|listener| (listener.name, free_port())).collect();
+        let properties = properties(folder.path(), node, port, listeners, &others);
+        fs::write(folder.path().join("server.properties"), properties).expect("server.properties");
         let format = java("jars", "320m", "kafka.tools.StorageTool")
             .args(["format", "--cluster-id", "bGFuZGZhbGwtdGVzdC1pdA", "--config"])
             .arg(folder.path().join("server.properties"))
+            .args(scram.iter().flat_map(|user| ["--add-scram", *user]))
             .output()
             .expect("java");
         assert!(format.status.success(), "format: {}", String::from_utf8_lossy(&format.stdout));
-        let mut broker = Self { process: None, folder, port };
-        broker.start();
-        broker
+        Self { process: None, folder, port, others }
+    }
+
+    /// `host:port` of another listener.
+    pub(crate) fn bootstrap_of(&self, listener: &str) -> String {
+        format!("127.0.0.1:{}", self.others[listener])
+    }
+
+    /// Kills the broker at once.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("a running broker").kill();
     }
 
     /// `host:port` for `bootstrap.servers`.
@@ -219,6 +281,17 @@ impl Broker {
         wait_until("a commit", PATIENCE, || consumer.commit(&given, CommitMode::Sync).ok());
     }
 
+    /// A member of `group` that has partitions of `topic`, until it is dropped.
+    pub(crate) fn join(&self, group: &str, topic: &str) -> BaseConsumer {
+        let consumer: BaseConsumer = self.client().set("group.id", group).create().expect("a consumer");
+        consumer.subscribe(&[topic]).expect("subscribed");
+        wait_until("partitions", PATIENCE, || {
+            consumer.poll(Duration::from_millis(50));
+            consumer.assignment().is_ok_and(|assigned| assigned.count() > 0).then_some(())
+        });
+        consumer
+    }
+
     /// Forgets a group that has no members just now, and with it what it has committed.
     pub(crate) fn delete_group(&self, group: &str) {
         wait_until("a group to be deleted", PATIENCE, || {
@@ -315,23 +388,35 @@ pub(crate) fn java(jars: &str, heap: &str, class: &str) -> Command {
     java
 }
 
-fn properties(folder: &Path, port: u16, controller: u16) -> String {
+fn properties(folder: &Path, node: Node, port: u16, listeners: &[Listener], ports: &BTreeMap<&'static str, u16>) -> String {
     let data = folder.join("data");
     let data = data.display();
+    let Node { id, of, controller } = node;
+    let (roles, own) = match id {
+        1 => ("broker,controller", format!(",CONTROLLER://127.0.0.1:{controller}")),
+        _ => ("broker", String::new()),
+    };
+    let join = |item: &dyn Fn(&Listener) -> String| listeners.iter().map(item).collect::<String>();
+    let others = join(&|l| format!(",{}://127.0.0.1:{}", l.name, ports[l.name]));
+    let protocols = join(&|l| format!(",{}:{}", l.name, l.protocol));
+    let settings = join(&|l| {
+        let prefix = format!("listener.name.{}", l.name.to_ascii_lowercase());
+        l.properties.iter().map(|(key, value)| format!("{prefix}.{key}={value}\n")).collect()
+    });
     format!(
-        "process.roles=broker,controller
-node.id=1
+        "process.roles={roles}
+node.id={id}
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=CLIENT://127.0.0.1:{port}
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=CLIENT://127.0.0.1:{port}{own}{others}
+advertised.listeners=CLIENT://127.0.0.1:{port}{others}
+listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 inter.broker.listener.name=CLIENT
 controller.listener.names=CONTROLLER
 log.dirs={data}
 log.retention.ms=-1
 message.max.bytes=16777216
 offsets.topic.num.partitions=5
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={of}
 transaction.state.log.num.partitions=5
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
@@ -340,9 +425,11 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 log.cleaner.dedupe.buffer.size=10485760
 num.network.threads=2
 num.io.threads=4
-"
+{settings}"
     )
 }

@@ -51,11 +51,14 @@ listeners=http://127.0.0.1:{port}
 key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.json.JsonConverter
 value.converter.schemas.enable=false
-offset.storage.file.filename={}
 offset.flush.interval.ms=1000
-",
-            folder.path().join("connect.offsets").display()
+"
         );
+        // A member of a cluster would take it for a setting of its topic.
+        if properties.iter().all(|(key, _)| *key != "group.id") {
+            let offsets = folder.path().join("connect.offsets");
+            writeln!(text, "offset.storage.file.filename={}", offsets.display()).expect("a string takes it");
+        }
         for (key, value) in properties {
             writeln!(text, "{key}={value}").expect("a string takes it");
         }

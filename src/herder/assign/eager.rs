@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::able::Able;
-use super::{Item, Round, Share};
+use super::{Able, Item, Load, Round, Share};
 
 /// What each member gets, all of it new.
 pub(super) fn assign(round: &Round<'_>) -> BTreeMap<String, Share> {
     let members: Vec<&str> = round.members.keys().map(String::as_str).collect();
     let able = Able::new(round, &members);
-    let mut shares: Vec<Vec<Item>> = vec![Vec::new(); members.len()];
-    let mut turn = (0..members.len()).cycle();
-    for item in round.configured() {
-        let chosen = match able.limits(&item) {
-            false => turn.next(),
-            true => (0..members.len()).filter(|i| able.can(members[*i], &item)).min_by_key(|i| shares[*i].len()),
-        };
-        if let Some(chosen) = chosen {
-            shares[chosen].push(item);
+    let configured = round.configured();
+    let mut loads: Vec<Load<'_>> = members.into_iter().map(|member| Load::new(member, Vec::new())).collect();
+    if able.all(&configured) {
+        let members = loads.len().max(1);
+        for (turn, item) in configured.into_iter().enumerate() {
+            if let Some(load) = loads.get_mut(turn % members) {
+                load.give(item);
+            }
         }
+    } else {
+        able.give(&mut loads, &Vec::from_iter(configured));
     }
     let share = |all: Vec<Item>| Share { new: all.clone(), all, revoked: Vec::new() };
-    members.into_iter().map(str::to_owned).zip(shares.into_iter().map(share)).collect()
+    loads.into_iter().map(|load| (load.member.to_owned(), share(load.into_items()))).collect()
 }

@@ -105,11 +105,10 @@ impl Incremental {
         self.generation = round.generation;
         self.members = staying.into_iter().map(str::to_owned).collect();
 
-        let mut loads: BTreeMap<&str, Load<'_>> = loads.into_iter().map(|load| (load.member, load)).collect();
+        let mut all: BTreeMap<&str, Vec<Item>> = loads.into_iter().map(|load| (load.member, load.into_items())).collect();
         let mut shares = BTreeMap::new();
         for (member, revoked) in revoked {
-            let all: Vec<Item> =
-                loads.remove(member).into_iter().flat_map(|load| load.connectors.into_iter().chain(load.tasks)).collect();
+            let all = all.remove(member).unwrap_or_default();
             let had: BTreeSet<&Item> = allocations[member].iter().collect();
             let new = all.iter().filter(|item| !had.contains(item)).cloned().collect();
             shares.insert(member.to_owned(), Share { all, new, revoked });

@@ -206,6 +206,10 @@ impl<'a> Load<'a> {
         self.connectors.iter().chain(&self.tasks)
     }
 
+    fn into_items(self) -> Vec<Item> {
+        self.connectors.into_iter().chain(self.tasks).collect()
+    }
+
     fn is_empty(&self) -> bool {
         self.connectors.is_empty() && self.tasks.is_empty()
     }

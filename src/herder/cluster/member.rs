@@ -129,6 +129,7 @@ impl Joining {
             shared.configs.follow(configs);
             // What was asked for before this worker came up is done with.
             while changes.try_recv().is_ok() {}
+            herder.set_started();
             let (group, events) = Group::start(places.group);
             Ok((group, events, changes))
         };

@@ -118,6 +118,24 @@ async fn who_does_not_wait_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn brokers_that_were_away_are_followed_again() {
+    let cluster = rdkafka::mocking::MockCluster::new(1).expect("a mock cluster");
+    cluster.create_topic("configs", 1, 1).expect("a topic");
+    let (log, seen) = start(settings(&cluster.bootstrap_servers(), "configs")).await;
+    cluster.broker_down(1).expect("down");
+    let limit = Duration::from_millis(50);
+    log.append([record("a", "1")], limit).await.expect_err("nobody has it");
+    log.read_to_end(limit).await.expect_err("nobody knows the end");
+    cluster.broker_up(1).expect("up");
+    log.append([record("b", "2")], SOON).await.expect("appended");
+    log.read_to_end(SOON).await.expect("read");
+    // What nobody waited for any more is there too, before what came later.
+    let all = [("a", "1"), ("b", "2")].map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
+    assert_eq!(values(&seen), all);
+    assert!(log.appending().fates.is_empty());
+}
+
+#[tokio::test]
 async fn a_bad_setting_is_named() {
     let bad = |pairs: &[(&str, &str)]| {
         let worker: Properties = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

@@ -11,9 +11,7 @@ use rdkafka_sys as rd;
 
 use super::{Alive, check, error, milliseconds, owned, text, timed_out};
 use crate::kafka::error::KafkaError;
-
-/// UNKNOWN_TOPIC_OR_PARTITION.
-const UNKNOWN: i32 = 3;
+use crate::kafka::topics::UNKNOWN_TOPIC;
 
 /// A consumer's brokers, asked about their topics. Its calls wait for the answer: they are for threads that may.
 #[derive(Clone)]
@@ -113,7 +111,7 @@ pub(super) fn partitions(rk: NonNull<rd::rd_kafka_t>, topic: &str, timeout: Dura
         partitions.sort_unstable();
         match code {
             None => Ok(partitions),
-            Some(UNKNOWN) => Ok(Vec::new()),
+            Some(UNKNOWN_TOPIC) => Ok(Vec::new()),
             Some(code) => Err(error(code)),
         }
     }

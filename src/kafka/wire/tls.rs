@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_api::{Faults, Properties};
+use pkcs8::EncryptedPrivateKeyInfoRef;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -54,14 +55,14 @@ impl Tls {
         let before = faults.0.len();
         refuse_others(given, "ssl.", KNOWN, faults);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = verifier(given, &provider, faults);
+        let verifier = verifier(given, &provider, faults)?;
         let identity = identity(given, faults);
         let versions = versions(given, faults);
         if faults.0.len() > before {
             return None;
         }
         let built = ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).and_then(|builder| {
-            let builder = builder.dangerous().with_custom_certificate_verifier(verifier?);
+            let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
             match identity {
                 Some((chain, key)) => builder.with_client_auth_cert(chain, key),
                 None => Ok(builder.with_no_client_auth()),
@@ -160,11 +161,7 @@ fn certificates(sections: &[Section]) -> Vec<CertificateDer<'static>> {
     certificates.map(|(_, der)| CertificateDer::from(der.clone())).collect()
 }
 
-fn verifier(
-    given: &Properties,
-    provider: &Arc<CryptoProvider>,
-    faults: &mut Faults,
-) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+fn verifier(given: &Properties, provider: &Arc<CryptoProvider>, faults: &mut Faults) -> Option<Arc<dyn ServerCertVerifier>> {
     const STORE: &str = "ssl.truststore";
     let (inline, location) = ("ssl.truststore.certificates", "ssl.truststore.location");
     let trusted = match (given.contains_key(inline), given.contains_key(location)) {
@@ -183,22 +180,27 @@ fn verifier(
         }
         _ => None,
     };
-    let inner: Arc<dyn ServerCertVerifier> = match trusted {
+    let built = match trusted {
         Some(trusted) => {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(trusted);
             let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-            built.map_err(|error| rustls::Error::General(error.to_string()))?
+            built.map(|verifier| verifier as Arc<dyn ServerCertVerifier>).map_err(|error| error.to_string())
         }
-        None => Arc::new(Verifier::new(Arc::clone(provider))?),
+        None => match Verifier::new(Arc::clone(provider)) {
+            Ok(verifier) => Ok(Arc::new(verifier) as Arc<dyn ServerCertVerifier>),
+            Err(error) => Err(error.to_string()),
+        },
     };
+    let inner =
+        built.map_err(|error| faults.push(location, format!("{location}: no certificate can be trusted: {error}"))).ok()?;
     const CHECK: &str = "ssl.endpoint.identification.algorithm";
     match text(given, CHECK).unwrap_or("https") {
-        "" => Ok(Arc::new(AnyName(inner))),
-        https if https.eq_ignore_ascii_case("https") => Ok(inner),
+        "" => Some(Arc::new(AnyName(inner))),
+        https if https.eq_ignore_ascii_case("https") => Some(inner),
         other => {
             faults.push(CHECK, format!("Invalid value {other} for configuration {CHECK}: it is https or empty"));
-            Ok(inner)
+            None
         }
     }
 }
@@ -228,15 +230,28 @@ fn identity(given: &Properties, faults: &mut Faults) -> Option<Identity> {
         "PRIVATE KEY" => Some(PrivateKeyDer::Pkcs8(der.clone().into())),
         "RSA PRIVATE KEY" if !der.is_empty() => Some(PrivateKeyDer::Pkcs1(der.clone().into())),
         "EC PRIVATE KEY" if !der.is_empty() => Some(PrivateKeyDer::Sec1(der.clone().into())),
+        "ENCRYPTED PRIVATE KEY" => decrypted(given, der, faults),
         _ => None,
     });
     match private {
         Some(private) if !chain.is_empty() => Some((chain, private)),
         _ => {
-            faults.push(at, format!("{at}: it needs a certificate chain and a key that is not encrypted"));
+            faults.push(at, format!("{at}: it needs a certificate chain and a private key, as PKCS#8 if that is encrypted"));
             None
         }
     }
+}
+
+/// A key that `ssl.key.password` opens.
+fn decrypted(given: &Properties, der: &[u8], faults: &mut Faults) -> Option<PrivateKeyDer<'static>> {
+    const KEY: &str = "ssl.key.password";
+    let Some(password) = given.get(KEY) else {
+        faults.push(KEY, format!("{KEY} is missing, the private key is encrypted"));
+        return None;
+    };
+    let opened = EncryptedPrivateKeyInfoRef::try_from(der).and_then(|key| key.decrypt(password));
+    let opened = opened.map_err(|error| faults.push(KEY, format!("{KEY} does not open the private key: {error}"))).ok()?;
+    Some(PrivateKeyDer::Pkcs8(opened.as_bytes().to_vec().into()))
 }
 
 /// Trusts whom the inner one trusts, whatever name they go by (`ssl.endpoint.identification.algorithm` is empty).
@@ -281,5 +296,20 @@ impl ServerCertVerifier for AnyName {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pem_may_stand_in_one_line() {
+        let pem = "x\n-----BEGIN CERTIFICATE-----\nAQ\n ID\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY----- BA== -----END PRIVATE KEY-----";
+        let expected = vec![("CERTIFICATE".to_owned(), vec![1, 2, 3]), ("PRIVATE KEY".to_owned(), vec![4])];
+        assert_eq!(sections(pem), Some(expected));
+        assert_eq!(sections("none"), Some(Vec::new()));
+        assert_eq!(sections(&pem.replace("BA==", "B!")), None);
+        assert_eq!(sections(&pem.replace("END PRIVATE", "END PUBLIC")), None);
     }
 }

@@ -3,7 +3,6 @@
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, WWW_AUTHENTICATE};
 
 use super::*;
-use crate::task::TaskId;
 
 #[tokio::test]
 async fn offsets_are_altered_of_stopped_connectors_only() {
@@ -36,16 +35,14 @@ async fn offsets_are_altered_of_stopped_connectors_only() {
 #[tokio::test]
 async fn topics_are_shown_until_they_are_reset() {
     let tracking = herder(&[]);
-    create(&tracking, "c", json!({})).await;
-    for (task, topic) in [(1, "t2"), (0, "t1"), (0, "t1")] {
-        tracking.topic_used(&TaskId { connector: "c".into(), task }, topic);
-    }
+    create(&tracking, "c", json!({"test.used": "t2,t1,t1"})).await;
     assert_eq!(get(&tracking, "/connectors/c/topics").await.json(), json!({"c": {"topics": ["t1", "t2"]}}));
     assert_eq!(get(&tracking, "/connectors/nope/topics").await.json(), json!({"nope": {"topics": []}}));
     let reset = call(&tracking, "PUT", "/connectors/c/topics/reset", None).await;
     assert_eq!((reset.status, &*reset.text), (202, ""));
     assert_eq!(get(&tracking, "/connectors/c/topics").await.json(), json!({"c": {"topics": []}}));
-    tracking.topic_used(&TaskId { connector: "c".into(), task: 0 }, "t1");
+    assert_eq!(call(&tracking, "POST", "/connectors/c/tasks/0/restart", None).await.status, 204);
+    assert_eq!(get(&tracking, "/connectors/c/topics").await.json(), json!({"c": {"topics": ["t1", "t2"]}}));
     call(&tracking, "DELETE", "/connectors/c", None).await;
     assert_eq!(get(&tracking, "/connectors/c/topics").await.json(), json!({"c": {"topics": []}}));
     assert_eq!(call(&tracking, "PUT", "/connectors/nope/topics/reset", None).await.status, 202);
@@ -137,6 +134,10 @@ async fn users_need_a_password_for_what_there_is() {
         assert_eq!(ask(method, path, bad).await, anyone, "{method} {path}");
         assert_eq!(ask(method, path, good).await, user, "{method} {path}");
     }
+    let preflight = Request::builder().method("OPTIONS").uri("/connectors").header("access-control-request-method", "PUT");
+    let preflight = preflight.body(Body::empty()).expect("a request");
+    let response = router(herder.clone(), Some(guard.clone())).oneshot(preflight).await.expect("infallible");
+    assert_eq!(response.status(), StatusCode::OK);
 }
 
 #[tokio::test]
