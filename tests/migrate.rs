@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -57,9 +56,8 @@ fn moved_under_load(name: &str, from: &str, to: &Worker, during: impl FnOnce(&dy
         let load = scope.spawn(|| {
             let mut n = 0;
             while !done.load(Ordering::Acquire) {
-                broker.produce(name, n % 2, [Record::value(n.to_string())]);
-                n += 1;
-                thread::sleep(Duration::from_millis(5));
+                broker.produce_all(name, (n..n + 40).map(|n| (n % 2, Record::value(n.to_string()))));
+                n += 40;
             }
             n
         });
