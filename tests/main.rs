@@ -3,10 +3,12 @@
 mod avro;
 mod bad_input;
 mod classes;
+#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
 mod cluster;
 mod config_providers;
 mod converters;
 mod crash;
+#[cfg(feature = "failpoints")]
 mod crash_points;
 mod debezium;
 mod demo;
@@ -44,8 +46,6 @@ mod topics;
 mod types;
 mod validation;
 mod zombies;
-#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
-#[cfg(feature = "failpoints")]
 
 #[test]
 fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {

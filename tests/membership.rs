@@ -269,6 +269,15 @@ impl Certificates {
         made
     }
 
+    /// The key of a certificate, encrypted with a password.
+    fn encrypted(&self, name: &str, password: &str) -> String {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["pkcs8", "-topk8", "-in", &format!("{name}.key"), "-passout", &format!("pass:{password}")]);
+        let made = openssl.current_dir(self.0.path()).output().expect("openssl");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        String::from_utf8(made.stdout).expect("PEM")
+    }
+
     fn openssl(&self, name: &str, arguments: &[&str]) {
         let (key, pem) = (format!("{name}.key"), format!("{name}.pem"));
         let mut openssl = Command::new("openssl");
@@ -321,7 +330,7 @@ fn members_log_in_and_encrypt() {
             &[
                 ("sasl.enabled.mechanisms", "PLAIN".into()),
                 ("plain.sasl.jaas.config", format!("{plain} user_alice=\"alice-secret\";")),
-                ("connections.max.reauth.ms", "1000".into()),
+                ("connections.max.reauth.ms", "5000".into()),
             ],
         ),
         listener(
@@ -339,7 +348,7 @@ fn members_log_in_and_encrypt() {
     let broker = Broker::secured(&listeners, &users);
 
     let (trusted, authority) = (certificates.read("authority.pem"), certificates.path("authority.pem"));
-    let (client_key, client_chain) = (certificates.read("client.key"), certificates.read("client.pem"));
+    let (client_key, client_chain) = (certificates.encrypted("client", "key-secret"), certificates.read("client.pem"));
     let alice = format!("{plain} username=\"alice\" password=\"alice-secret\";");
     let mallory = format!("{plain} username=\"alice\" password=\"not-her-secret\";");
     let bob = format!("{SCRAM} required username=\"bob\" password=\"bob-secret\";");
@@ -353,6 +362,7 @@ fn members_log_in_and_encrypt() {
     let shown = [
         ("ssl.keystore.type", "PEM"),
         ("ssl.keystore.key", client_key.as_str()),
+        ("ssl.key.password", "key-secret"),
         ("ssl.keystore.certificate.chain", client_chain.as_str()),
     ];
     let sasl = |mechanism, jaas| [("sasl.mechanism", mechanism), ("sasl.jaas.config", jaas)];
@@ -378,7 +388,7 @@ fn members_log_in_and_encrypt() {
         ("TLS", "SSL", shown.to_vec(), "certificate"),
     ];
     runtime().block_on(async {
-        // The broker ends a connection that does not log in again within a second.
+        // The broker ends a connection that does not log in again within 5 s.
         let given = [&[("security.protocol", "SASL_PLAINTEXT")], sasl("PLAIN", alice.as_str()).as_slice()].concat();
         let mut lasting = Member::start("lasting", &broker.bootstrap_of("PLAIN"), "members-lasting", &given);
         lasting.joined().await;
@@ -396,7 +406,7 @@ fn members_log_in_and_encrypt() {
             let why = member.failing().await;
             assert!(why.contains(expected) && !why.contains("secret"), "{listener}: {why}");
         }
-        tokio::time::sleep(secs(3).saturating_sub(since.elapsed())).await;
+        tokio::time::sleep(secs(6).saturating_sub(since.elapsed())).await;
         assert!(self::connections(&broker.bootstrap_of("PLAIN")).is_superset(&connections), "the connection has ended");
         assert!(lasting.events.try_recv().is_err());
     });

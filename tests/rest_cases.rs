@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::broker::{Broker, Record, java};
+use crate::support::broker::{Broker, Record};
 use crate::support::rest_cases::answer::{self, Answer};
 use crate::support::rest_cases::scenario::{self, Step};
 use crate::support::rest_cases::{Asked, folder};
@@ -37,10 +37,14 @@ const PROPERTIES: [(&str, &str); 14] = [
 ];
 
 /// Java's own worker; `REST_JARS` is the folder of its classes.
-fn java_worker(properties: &Path) -> Command {
+fn java(properties: &Path) -> Command {
     let jars = std::env::var("REST_JARS").expect("the folder of jars: make rest-golden");
-    let mut java = java(&jars, "256m", "org.apache.kafka.connect.cli.ConnectDistributed");
-    java.arg(properties);
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/rest_cases/log4j2.properties");
+    let mut java = Command::new("java");
+    java.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC"])
+        .arg(format!("-Dlog4j2.configurationFile={}", log.display()))
+        .args(["-cp", &format!("{jars}/*"), "org.apache.kafka.connect.cli.ConnectDistributed"])
+        .arg(properties);
     java
 }
 
@@ -133,15 +137,15 @@ fn listed(document: &str) -> BTreeMap<String, BTreeSet<String>> {
 fn requests_are_answered_as_java_answers_them() {
     let steps = scenario::steps();
     if std::env::var_os("UPDATE").is_some() {
-        answer::write(&answers(java_worker, &steps));
+        answer::write(&answers(java, &steps));
         return;
     }
-    let java = answer::read();
+    let by_java = answer::read();
     let document = fs::read_to_string(folder().join("differences.md")).expect("differences.md");
     let mut listed = listed(&document);
     let (mut wrong, mut cases, mut equal, mut all_equal) = (String::new(), 0, 0, 0);
     for (step, ours) in answers(landfall, &steps) {
-        let differences = in_common(step, ours).differences(&in_common(step, java[&step.id].clone()));
+        let differences = in_common(step, ours).differences(&in_common(step, by_java[&step.id].clone()));
         let of_java = step.tags.iter().any(|tag| OF_JAVA.contains(&tag.as_str()));
         cases += usize::from(!of_java);
         equal += usize::from(!of_java && differences.is_empty());

@@ -43,6 +43,12 @@ impl RestError {
         let reason = status.canonical_reason().unwrap_or_default();
         Self::new(status, format!("HTTP {} {reason}", status.as_u16()))
     }
+
+    /// The same, and what Java does not say: why, or what to do.
+    #[must_use]
+    pub fn because(self, why: &str) -> Self {
+        Self { message: format!("{}: {why}", self.message), ..self }
+    }
 }
 
 impl IntoResponse for RestError {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use self::answer::Answer;
 use self::http::{Connection, Reply};
 use self::scenario::{Step, Wait};
-use super::{secs, wait_until};
+use super::secs;
 
 /// The folder of the cases: `scenarios` has the requests, `answers` what Java's worker answered.
 pub(crate) fn folder() -> PathBuf {
@@ -33,20 +33,20 @@ pub(crate) struct Asked {
 
 /// What a request may be told while a cluster settles; it is made again then.
 const SETTLING: [&str; 4] = ["stale configuration", "rebalance", "no known leader", "conflicting operation"];
+/// By when it has settled: Java answers some requests so for ever.
+const SETTLED: Duration = secs(10);
 /// How long a condition has to hold before it counts: what happened before may still be on its way.
 const HOLD: Duration = Duration::from_millis(100);
 
 impl Asked {
     /// Makes the request of `step`, and waits for what it brings about unless it was refused.
     pub(crate) fn ask(&self, step: &Step) -> Answer {
-        let mut reply = None;
-        wait_until(&format!("an answer to {}", step.id), secs(60), || {
-            let got = self.send(step);
-            let settles = got.status == 409 && SETTLING.iter().any(|words| got.text().contains(words));
-            reply = Some(got);
-            (!settles).then_some(())
-        });
-        let reply = reply.expect("one was made");
+        let start = Instant::now();
+        let mut reply = self.send(step);
+        while start.elapsed() < SETTLED && reply.status == 409 && SETTLING.iter().any(|words| reply.text().contains(words)) {
+            sleep(Duration::from_millis(100));
+            reply = self.send(step);
+        }
         let mut answer = Answer::of(step, &reply, self);
         if !(400..500).contains(&reply.status)
             && let Some(wait) = step.then.iter().find(|wait| !self.wait(wait))

@@ -1,5 +1,6 @@
 //! The life of a member: finds the coordinator, joins, leads or follows, and sends heartbeats until it has to join again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,8 +75,8 @@ pub(super) struct Member {
     session_end: Instant,
     /// Since when the owner has not taken an event.
     unread: Option<Instant>,
-    /// What was last said to fail.
-    failing: Option<String>,
+    /// What was said to fail since the coordinator has last done what it was asked.
+    failing: BTreeSet<String>,
     retry: Backoff,
     reconnect: Backoff,
     patience: Backoff,
@@ -103,7 +104,7 @@ impl Member {
             heartbeat_at: Instant::now(),
             session_end: Instant::now(),
             unread: None,
-            failing: None,
+            failing: BTreeSet::new(),
         }
     }
 
@@ -169,7 +170,7 @@ impl Member {
             Reply::Gone => return Err(Gone),
         };
         let Some(answer) = self.send_join(&protocols).await? else { return Ok(false) };
-        self.session_begins();
+        self.session_begins(Instant::now());
         self.member_id = answer.member_id.to_string();
         self.generation = answer.generation_id;
         let protocol = answer.protocol_name.clone().unwrap_or_default().to_string();
@@ -191,12 +192,10 @@ impl Member {
             Vec::new()
         };
         let Some(answer) = self.send_sync(&protocol, assignments).await? else { return Ok(false) };
-        self.session_begins();
+        self.session_begins(Instant::now());
         self.reason.clear();
-        self.failing = None;
-        for backoff in [&mut self.retry, &mut self.reconnect, &mut self.patience] {
-            backoff.reset();
-        }
+        self.patience.reset();
+        self.answered();
         self.joined = true;
         let event = GroupEvent::Joined {
             protocol,
@@ -331,10 +330,12 @@ impl Member {
         Ok(())
     }
 
-    fn session_begins(&mut self) {
-        let now = Instant::now();
-        self.heartbeat_at = now + self.settings.heartbeat_interval;
-        self.session_end = now + self.settings.session_timeout;
+    fn session_begins(&mut self, at: Instant) {
+        self.heartbeat_at = at + self.settings.heartbeat_interval;
+        if let Some(login) = self.coordinator.as_ref().and_then(Connection::login_at) {
+            self.heartbeat_at = self.heartbeat_at.min(login);
+        }
+        self.session_end = at + self.settings.session_timeout;
     }
 
     /// Sends a heartbeat, and goes on trying to until the session is over.
@@ -379,10 +380,8 @@ impl Member {
                     continue;
                 }
             };
-            self.retry.reset();
-            self.reconnect.reset();
-            self.heartbeat_at = sent + self.settings.heartbeat_interval;
-            self.session_end = sent + self.settings.session_timeout;
+            self.answered();
+            self.session_begins(sent);
             return Ok(beat);
         }
     }
@@ -422,6 +421,13 @@ impl Member {
 
     fn group_id(&self) -> GroupId {
         GroupId(StrBytes::from_string(self.settings.group_id.clone()))
+    }
+
+    /// The coordinator does what it is asked.
+    fn answered(&mut self) {
+        self.failing.clear();
+        self.retry.reset();
+        self.reconnect.reset();
     }
 
     /// How long the coordinator may wait for the other members.
@@ -530,11 +536,8 @@ impl Member {
             WireError::Answer { .. } => self.retry.next(),
             _ => self.reconnect.next(),
         };
-        if self.failing.as_ref() == Some(&why) {
-            tracing::debug!("{why}; trying again");
-        } else {
+        if self.failing.insert(why.clone()) {
             tracing::warn!("group {}: {why}; trying again", self.settings.group_id);
-            self.failing = Some(why.clone());
             if error.is_fatal() {
                 self.tell(GroupEvent::Failing { why }).await?;
             }

@@ -1,7 +1,5 @@
 //! Finds a broker to ask, and the coordinator of a group (`FindCoordinator`).
 
-use std::time::Duration;
-
 use kafka_protocol::error::{ParseResponseErrorCode as _, ResponseError};
 use kafka_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest};
 use kafka_protocol::protocol::StrBytes;
@@ -29,9 +27,35 @@ impl Brokers {
 
     /// A connection to the coordinator of `group`. One try: every known broker is asked until one answers.
     pub(in crate::kafka) async fn coordinator(&mut self, group: &str) -> Result<Connection, WireError> {
-        let mut any = self.any().await?;
-        let address = self.find(&mut any, group).await?;
-        if *any.address() == address { Ok(any) } else { self.open(&address).await }
+        let known: Vec<Address> = self.learnt.iter().chain(&self.settings.bootstrap).cloned().collect();
+        let mut failed: Option<WireError> = None;
+        for _ in 0..known.len() {
+            // If this is dropped because the broker is silent, another one comes first the next time.
+            let turn = self.turn;
+            self.turn = (turn + 1) % known.len();
+            match self.ask(&known[turn % known.len()], group).await {
+                Ok((any, address)) => {
+                    self.turn = self.learnt.iter().position(|known| known == any.address()).unwrap_or(0);
+                    return if *any.address() == address { Ok(any) } else { self.open(&address).await };
+                }
+                // The others would say the same.
+                Err(error @ WireError::Answer { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::debug!("{error}");
+                    // What an operator has to mend says more than that another broker is away.
+                    failed = Some(failed.filter(|failed| failed.is_fatal() || !error.is_fatal()).unwrap_or(error));
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| coordinator_error(ResponseError::CoordinatorNotAvailable)))
+    }
+
+    /// Asks a broker for the coordinator.
+    async fn ask(&mut self, broker: &Address, group: &str) -> Result<(Connection, Address), WireError> {
+        let mut connection = self.open(broker).await?;
+        self.learn(&mut connection).await?;
+        let address = self.find(&mut connection, group).await?;
+        Ok((connection, address))
     }
 
     /// A connection to this broker.
@@ -44,32 +68,6 @@ impl Brokers {
         opened
     }
 
-    /// A connection to some broker.
-    async fn any(&mut self) -> Result<Connection, WireError> {
-        let mut first = None;
-        let known: Vec<Address> = self.learnt.iter().chain(&self.settings.bootstrap).cloned().collect();
-        for n in 0..known.len() {
-            let address = &known[(self.turn + n) % known.len()];
-            match self.open(address).await {
-                Ok(mut connection) => {
-                    self.turn = (self.turn + n) % known.len();
-                    self.learn(&mut connection).await?;
-                    return Ok(connection);
-                }
-                Err(error) => {
-                    tracing::debug!("{error}");
-                    // What an operator has to mend says more than that another broker is away.
-                    first = match first {
-                        Some(first) if WireError::is_fatal(&first) || !error.is_fatal() => Some(first),
-                        _ => Some(error),
-                    };
-                }
-            }
-        }
-        self.turn += 1;
-        Err(first.unwrap_or_else(|| WireError::Timeout(Address { host: "bootstrap.servers".into(), port: 0 }, Duration::ZERO)))
-    }
-
     /// Asks which brokers there are, so that the group is found when the bootstrap servers are gone.
     async fn learn(&mut self, connection: &mut Connection) -> Result<(), WireError> {
         // No topics: version 0 has no word for that, and means all of them by it.
@@ -80,9 +78,7 @@ impl Brokers {
         let answer = connection.call(&self.settings, &request, self.settings.request_timeout).await?;
         let address = |host: &StrBytes, port| Some(Address { host: host.to_string(), port: u16::try_from(port).ok()? });
         let learnt: Vec<_> = answer.brokers.iter().filter_map(|broker| address(&broker.host, broker.port)).collect();
-        if !learnt.is_empty() && learnt != self.learnt {
-            // The one that has just answered stays the first to be asked.
-            self.turn = learnt.iter().position(|known| known == connection.address()).unwrap_or(0);
+        if !learnt.is_empty() {
             self.learnt = learnt;
         }
         Ok(())
@@ -100,16 +96,17 @@ impl Brokers {
         let answer = any.call(&self.settings, &request, self.settings.request_timeout).await?;
         let (error, host, port) = found(&answer);
         if let Some(error) = error.err() {
-            return Err(WireError::Answer { request: short_name::<FindCoordinatorRequest>(), error });
+            return Err(coordinator_error(error));
         }
         match u16::try_from(port) {
             Ok(port) if !host.is_empty() => Ok(Address { host: host.to_string(), port }),
-            _ => {
-                let error = ResponseError::CoordinatorNotAvailable;
-                Err(WireError::Answer { request: short_name::<FindCoordinatorRequest>(), error })
-            }
+            _ => Err(coordinator_error(ResponseError::CoordinatorNotAvailable)),
         }
     }
+}
+
+fn coordinator_error(error: ResponseError) -> WireError {
+    WireError::Answer { request: short_name::<FindCoordinatorRequest>(), error }
 }
 
 /// Error, host and port, from wherever the version has them.

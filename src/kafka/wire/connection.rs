@@ -76,6 +76,11 @@ impl Connection {
         &self.address
     }
 
+    /// When it should be used at the latest, so that the login is renewed before it ends.
+    pub(in crate::kafka) fn login_at(&self) -> Option<Instant> {
+        self.login_at
+    }
+
     /// Whether it can be asked. One that has been idle for `connections.max.idle.ms` is not used any more.
     pub(in crate::kafka) fn is_usable(&self) -> bool {
         !self.broken && self.max_idle.is_none_or(|most| self.used.elapsed() < most)
@@ -213,8 +218,9 @@ fn ended(error: io::Error) -> io::Error {
 /// Tries all addresses that the name resolves to, in turn.
 async fn connect(settings: &ClientSettings, address: &Address, setup: Duration) -> Result<TcpStream, WireError> {
     let io = |e| WireError::Io(address.clone(), e);
+    let late = || io(io::Error::new(io::ErrorKind::TimedOut, "no connection within socket.connection.setup.timeout.ms"));
     let found = timeout(setup, lookup_host((address.host.as_str(), address.port))).await;
-    let found = found.map_err(|_| WireError::Timeout(address.clone(), setup))?.map_err(io)?;
+    let found = found.map_err(|_| late())?.map_err(io)?;
     let mut last = io(io::Error::new(io::ErrorKind::NotFound, "the name resolves to no address"));
     for target in found {
         let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(io)?;
@@ -227,7 +233,7 @@ async fn connect(settings: &ClientSettings, address: &Address, setup: Duration) 
                 return Ok(stream);
             }
             Ok(Err(e)) => last = io(e),
-            Err(_) => last = WireError::Timeout(address.clone(), setup),
+            Err(_) => last = late(),
         }
     }
     Err(last)

@@ -102,7 +102,7 @@ impl Sasl {
         }
         let answer = connection.exchange(&request, 1).await?;
         if answer.error_code.is_err() {
-            let known = answer.mechanisms.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            let known = answer.mechanisms.iter().map(StrBytes::as_str).collect::<Vec<_>>().join(", ");
             return Err(refused(format!("the broker has only {known}")));
         }
         let version = connection.version::<SaslAuthenticateRequest>()?;
@@ -174,7 +174,9 @@ impl SessionCallback for Answers {
 fn known(mechanism: &str) -> Vec<&'static str> {
     let all = crate::kafka::java::CONSUMER.iter().map(|key| key.name);
     // Java's clients ignore the keys of mechanisms that are not theirs
-    let others: &[&str] = if mechanism == BEARER { KNOWN_TO_OAUTH } else { &["sasl.oauthbearer.", "sasl.login.refresh."] };
+    const OF_BEARER: &[&str] =
+        &["sasl.oauthbearer.", "sasl.login.refresh.", "sasl.login.retry.", "sasl.login.connect.", "sasl.login.read."];
+    let others = if mechanism == BEARER { KNOWN_TO_OAUTH } else { OF_BEARER };
     all.filter(|name| {
         ["sasl.mechanism", "sasl.jaas.config"].contains(name)
             || name.starts_with("sasl.kerberos.")

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_api::{Faults, Properties};
+use pkcs8::EncryptedPrivateKeyInfoRef;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -229,15 +230,28 @@ fn identity(given: &Properties, faults: &mut Faults) -> Option<Identity> {
         "PRIVATE KEY" => Some(PrivateKeyDer::Pkcs8(der.clone().into())),
         "RSA PRIVATE KEY" if !der.is_empty() => Some(PrivateKeyDer::Pkcs1(der.clone().into())),
         "EC PRIVATE KEY" if !der.is_empty() => Some(PrivateKeyDer::Sec1(der.clone().into())),
+        "ENCRYPTED PRIVATE KEY" => decrypted(given, der, faults),
         _ => None,
     });
     match private {
         Some(private) if !chain.is_empty() => Some((chain, private)),
         _ => {
-            faults.push(at, format!("{at}: it needs a certificate chain and a key that is not encrypted"));
+            faults.push(at, format!("{at}: it needs a certificate chain and a private key, as PKCS#8 if that is encrypted"));
             None
         }
     }
+}
+
+/// A key that `ssl.key.password` opens.
+fn decrypted(given: &Properties, der: &[u8], faults: &mut Faults) -> Option<PrivateKeyDer<'static>> {
+    const KEY: &str = "ssl.key.password";
+    let Some(password) = given.get(KEY) else {
+        faults.push(KEY, format!("{KEY} is missing, the private key is encrypted"));
+        return None;
+    };
+    let opened = EncryptedPrivateKeyInfoRef::try_from(der).and_then(|key| key.decrypt(password));
+    let opened = opened.map_err(|error| faults.push(KEY, format!("{KEY} does not open the private key: {error}"))).ok()?;
+    Some(PrivateKeyDer::Pkcs8(opened.as_bytes().to_vec().into()))
 }
 
 /// Trusts whom the inner one trusts, whatever name they go by (`ssl.endpoint.identification.algorithm` is empty).

@@ -41,7 +41,10 @@ impl Connection {
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(String, String)], body: Option<&[u8]>) -> Reply {
         let mut socket = TcpStream::connect(&self.host).expect("a worker that listens");
         socket.set_read_timeout(Some(secs(100))).expect("a timeout");
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if headers.iter().all(|(name, _)| name != "Host") {
+            head += &format!("Host: {}\r\n", self.host);
+        }
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
