@@ -49,7 +49,7 @@ impl Worker {
                 let url = format!("http://{worker_id}/");
                 let (herder, joining) = Herder::distributed(plugins, config, worker_id, url, starter);
                 let member = async move {
-                    let joined = joining.join(keys, places).await;
+                    let joined = joining.join(*keys, places).await;
                     joined.map_err(|e| e.to_string())
                 };
                 (herder, Some(tokio::spawn(member)))
