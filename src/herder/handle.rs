@@ -408,8 +408,12 @@ impl Herder {
     pub(super) async fn settle(&self, name: &str) -> Result<(), Error> {
         let local = self.shared.local(name);
         let wanted = self.shared.wanted(name);
-        let makes_tasks = wanted.connector.is_some() && wanted.target != TargetState::Stopped;
-        let is_fresh = local.connector() != wanted.connector || self.shared.configs.look(|configs| configs.task_count(name) == 0);
+        // One that is paused makes none until it is resumed, as in Java.
+        let makes_tasks = wanted.connector.is_some() && wanted.target == TargetState::Started;
+        let runs = local.connector();
+        let is_fresh = runs.as_ref().map(|(config, target)| (config, *target))
+            != wanted.connector.as_ref().map(|c| (c, wanted.target))
+            || self.shared.configs.look(|configs| configs.task_count(name) == 0);
         self.reconcile(&local, wanted).await;
         if makes_tasks && is_fresh {
             self.make_tasks(name).await?;
