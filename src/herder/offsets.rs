@@ -101,7 +101,8 @@ impl Herder {
         self.on_stopped(name, move |herder, connector| {
             let offsets = parse(&asked)?;
             if offsets.values().flatten().any(|offset| *offset < 0) {
-                let text = format!("Failed to modify offsets for sink connector {}: Invalid negative offset", connector.name);
+                let text = format!("Failed to modify offsets for sink connector {}", connector.name);
+                tracing::error!("{text}: an offset is negative");
                 return Err(Error::Internal(text));
             }
             let group = herder.group_of(connector).map_err(|e| modify(connector, &e))?;
@@ -211,10 +212,10 @@ fn modify(connector: &Connector, error: &KafkaError) -> Error {
     failed(&format!("Failed to modify offsets for sink connector {}", connector.name), error)
 }
 
-/// Java's words, and the reason, which it only logs.
+/// Java's words; the reason is logged.
 fn failed(text: &str, error: &KafkaError) -> Error {
     tracing::error!("{text}: {error}");
-    Error::Internal(format!("{text}: {error}"))
+    Error::Internal(text.to_owned())
 }
 
 fn in_use(verb: &str, name: &str) -> String {
