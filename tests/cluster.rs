@@ -35,7 +35,7 @@ pub(crate) fn roll(id: &str, properties: &[(&str, &str)]) {
         cluster.settle(id, TASKS);
         check(&cluster, id, step + 1);
     }
-    flow.check(&cluster, 0);
+    flow.check(0);
 }
 
 /// A member that leads is killed, one of each kind, and one of each is silent for longer than its session.
@@ -64,7 +64,7 @@ pub(crate) fn failures(id: &str, properties: &[(&str, &str)]) {
         cluster.settle(id, TASKS);
         check(&cluster, id, 0);
     }
-    flow.check(&cluster, usize::MAX);
+    flow.check(usize::MAX);
 }
 
 /// A lake connector lands each record once while every worker is replaced, and nobody waits for the one that left.
@@ -197,7 +197,7 @@ impl Flow {
     }
 
     /// Everything that was produced is in the file, and not more than so many records twice.
-    fn check(self, cluster: &Cluster<'_>, twice: usize) {
+    fn check(self, twice: usize) {
         self.stop.store(true, Ordering::Relaxed);
         let count = self.producer.join().expect("a producer that ends");
         let (broker, group) = (Broker::shared(), format!("connect-{}", self.id));
