@@ -312,7 +312,6 @@ async fn media_types_other_than_json_are_refused() {
         (CONTENT_TYPE, "text/plain", 415),
         (CONTENT_TYPE, "text/json", 415),
         (CONTENT_TYPE, "APPLICATION/JSON; charset=utf-8", 400),
-        (ACCEPT, "application/xml", 406),
         (ACCEPT, "text/html;q=0.9, application/json;q=0.1", 415),
     ] {
         let request =
@@ -321,6 +320,8 @@ async fn media_types_other_than_json_are_refused() {
         assert_eq!(reply.status, status, "{header}: {value}");
         assert_eq!(reply.headers.contains_key(CONTENT_TYPE), status == 400, "{header}: {value}");
     }
+    let xml = Request::builder().uri("/connectors").header(ACCEPT, "application/xml");
+    assert_eq!(send(&herder, xml.body(Body::empty()).expect("a request")).await.status, 406);
     let options = call(&herder, "OPTIONS", "/connectors/nope/config", None).await;
     assert_eq!((options.status, options.header(&ALLOW)), (200, "HEAD,GET,OPTIONS,PUT,PATCH"));
     assert_eq!(call(&herder, "HEAD", "/connectors", None).await.status, 200);
