@@ -369,21 +369,13 @@ fn members_log_in_and_encrypt_and_outlast_a_restart() {
     ];
     let sasl = |mechanism, jaas| [("sasl.mechanism", mechanism), ("sasl.jaas.config", jaas)];
 
-<<<<<<< HEAD
-    let joins = [
-=======
     let joins: [(&str, &str, Given<'_>); 4] = [
->>>>>>> group
         ("BEARER", "SASL_PLAINTEXT", sasl("OAUTHBEARER", bearer.as_str()).to_vec()),
         ("TLS", "SSL", [inline.as_slice(), &shown].concat()),
         ("SAFE", "SASL_SSL", [trust.as_slice(), &[unnamed], &sasl("SCRAM-SHA-256", bob.as_str())].concat()),
         ("SAFE", "SASL_SSL", [inline.as_slice(), &[unnamed], &sasl("SCRAM-SHA-512", carol.as_str())].concat()),
     ];
-<<<<<<< HEAD
-    let refused = [
-=======
     let refused: [(&str, &str, Given<'_>, &str); 6] = [
->>>>>>> group
         ("PLAIN", "SASL_PLAINTEXT", sasl("PLAIN", mallory.as_str()).to_vec(), "the login by PLAIN failed"),
         ("PLAIN", "SASL_PLAINTEXT", sasl("SCRAM-SHA-256", bob.as_str()).to_vec(), "the broker has only PLAIN"),
         ("BEARER", "SASL_PLAINTEXT", sasl("OAUTHBEARER", expired.as_str()).to_vec(), "the login by OAUTHBEARER failed"),
