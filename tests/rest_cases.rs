@@ -50,12 +50,12 @@ fn java(properties: &Path) -> Command {
 
 fn landfall(properties: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
-    command.arg(std::env::var("REST_MODE").unwrap_or("standalone".into())).arg(properties);
+    command.arg("distributed").arg(properties);
     command
 }
 
 /// Makes all requests in turn.
-fn answers<'a>(program: fn(&Path) -> Command, steps: &'a [Step]) -> Vec<(&'a Step, Answer)> {
+fn answers(program: fn(&Path) -> Command, steps: &[Step]) -> Vec<(&Step, Answer)> {
     let broker = Broker::private();
     for (topic, partitions) in [("t1", 2), ("t2", 1), ("tbad", 1), ("tempty", 1)] {
         broker.create_topic(topic, partitions);
@@ -68,11 +68,7 @@ fn answers<'a>(program: fn(&Path) -> Command, steps: &'a [Step]) -> Vec<(&'a Ste
     worker.start_again();
     wait_until("the worker to be healthy", secs(60), || (worker.get("/health").0 == 200).then_some(()));
     let folder = TempDir::with_prefix("landfall-rest-").expect("a folder");
-    let asked = Asked {
-        base: worker.url(""),
-        file: folder.path().join("sink.txt"),
-        patience: secs(std::env::var("REST_PATIENCE").map_or(30, |s| s.parse().expect("s"))),
-    };
+    let asked = Asked { base: worker.url(""), file: folder.path().join("sink.txt"), patience: secs(20) };
     steps.iter().map(|step| (step, asked.ask(step))).collect()
 }
 

@@ -1,9 +1,11 @@
 //! What every sink connector's configuration has (`ConnectorConfig` and `SinkConnectorConfig` of Kafka 4.3.1), and its validation.
 
+mod nulls;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_api::config::{Class, with_prefix};
-use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Valid, Width, config};
+use landfall_api::{Effect, Fault, Faults, Key, Kind, Properties, Role, SinkConnector, Width, config};
 
 use super::Error;
 use crate::config::provider::{Resolved, is_variable};
@@ -235,14 +237,15 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     group(worker, &properties, &mut faults);
     faults.0.extend(sink.validate(&properties).0);
     faults.0.extend(converter_faults(plugins, &worker.given, &properties).0);
-    nulls(sink, submitted, &mut faults);
+    nulls::given(sink, submitted, &mut faults);
     for (key, value) in submitted {
         if value.as_deref() == Some(HIDDEN) && Secrets::of(plugins, &properties).has(key) {
             faults.push(key, format!("Invalid value {HIDDEN} for configuration {key}: there is no stored value to keep"));
         }
     }
     let declared: Vec<_> = ConnectorKeys::KEYS.iter().copied().chain(sink.keys()).collect();
-    numbers(&declared, &mut faults);
+    nulls::missing(plugins, &properties, &mut faults);
+    nulls::numbers(&declared, &mut faults);
     let keys: Vec<_> = declared.iter().map(|key| key.name).collect();
     let known = known(plugins, sink, &properties);
     hint_missing(&mut faults, &properties.keys().filter(|key| !known.contains(*key)).map(String::as_str).collect::<Vec<_>>());
@@ -275,41 +278,6 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
 /// The keys that are given null.
 fn null_keys(submitted: &Submitted) -> BTreeSet<String> {
     submitted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.clone()).collect()
-}
-
-/// Java's range validator complains of the null that a number which is none became.
-fn numbers(declared: &[Key], faults: &mut Faults) {
-    let ranged = |key: &Key| matches!(key.valid, Valid::AtLeast(_) | Valid::Between(..)) || key.name == "tasks.max";
-    for key in declared.iter().filter(|key| ranged(key)) {
-        if let Some(at) = faults.0.iter().position(|f| f.key == key.name && f.message.contains("Not a number of type")) {
-            faults.0.insert(at + 1, Fault { key: key.name.into(), message: null_number(key.name) });
-        }
-    }
-}
-
-fn null_number(key: &str) -> String {
-    format!("Invalid value null for configuration {key}: Value must be non-null")
-}
-
-/// What is wrong with values that are null. Java's connectors look for themselves at null values of their own keys.
-fn nulls(sink: &dyn SinkConnector, submitted: &Submitted, faults: &mut Faults) {
-    let own = sink.keys();
-    for (key, _) in submitted.iter().filter(|(_, value)| value.is_none()) {
-        let before = faults.0.len();
-        faults.0.retain(|fault| fault.key != *key || !fault.message.starts_with("Missing required"));
-        if before == faults.0.len() && own.iter().any(|own| own.name == *key) {
-            continue;
-        }
-        match key.as_str() {
-            "tasks.max" => faults.push(key, null_number(key)),
-            "topics" => {
-                let fault = Fault { key: key.clone(), message: "Configuration 'topics' values must not be null.".into() };
-                faults.0.insert(0, fault);
-            }
-            _ => {}
-        }
-        faults.push(key, "Null value can not be supplied as the configuration value.");
-    }
 }
 
 /// Warnings about keys in a worker's properties that begin with a converter's prefix and are none of the converter's.

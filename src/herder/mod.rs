@@ -76,7 +76,8 @@ pub enum Error {
 /// The messages, a line each, and the key behind one that does not say which it is about, as some of Java's do not.
 fn named(faults: &Faults) -> String {
     let named = |Fault { key, message }: &Fault| {
-        if message.contains(key.as_str()) { message.clone() } else { format!("{message} ({key})") }
+        let said = message.contains(key.as_str()) || key == connector_config::CONSUMER_GROUP;
+        if said { message.clone() } else { format!("{message} ({key})") }
     };
     faults.0.iter().map(named).collect::<Vec<_>>().join("\n")
 }

@@ -58,9 +58,9 @@ impl Local {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the connector itself is here, and the configuration with which it started.
-    pub(super) fn connector(&self) -> Option<Submitted> {
-        self.inner().connector.as_ref().map(|instance| instance.config.clone())
+    /// Whether the connector itself is here, and the configuration and the target state with which it started.
+    pub(super) fn connector(&self) -> Option<(Submitted, TargetState)> {
+        self.inner().connector.as_ref().map(|instance| (instance.config.clone(), instance.target))
     }
 
     /// Makes what runs here `wanted`. Blocks.
@@ -145,9 +145,9 @@ impl Local {
             });
             let Some(handle) = handle else { continue };
             if paused {
-                handle.pause()
+                handle.pause();
             } else {
-                handle.resume()
+                handle.resume();
             }
             if let Some(slot) = self.inner().tasks.get_mut(number) {
                 slot.handle = Some(handle);

@@ -126,7 +126,21 @@ async fn negotiate(request: Request, next: Next) -> Response {
     if !accepts_json(request.headers()) {
         return StatusCode::NOT_ACCEPTABLE.into_response();
     }
-    next.run(request).await
+    let wanted = wanted_json(request.headers());
+    let mut response = next.run(request).await;
+    if let Some(wanted) = wanted.filter(|_| response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t == "application/json"))
+    {
+        response.headers_mut().insert(header::CONTENT_TYPE, wanted);
+    }
+    response
+}
+
+/// The parameters of the JSON that a client accepts are those of the JSON that it gets, as in Java.
+fn wanted_json(headers: &HeaderMap) -> Option<HeaderValue> {
+    let accepted = headers.get(header::ACCEPT)?.to_str().ok()?;
+    let json = accepted.split(',').map(str::trim).find(|range| range.starts_with("application/json"))?;
+    let parts: Vec<_> = json.split(';').map(str::trim).filter(|part| !part.starts_with("q=")).collect();
+    (parts.len() > 1).then(|| HeaderValue::from_str(&parts.join(";")).ok()).flatten()
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {

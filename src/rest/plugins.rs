@@ -32,7 +32,9 @@ pub(super) async fn list(State(herder): State<Herder>, Query(query): Query<Query
         all.extend(links.into_iter().map(|(class, r#type, version)| PluginInfo { class, r#type, version }));
         for (role, r#type) in [(Role::Value, "converter"), (Role::Header, "header_converter")] {
             let able = plugins.converters.iter().filter(|c| c.roles().contains(&role));
-            all.extend(able.map(|c| PluginInfo { class: c.class(), r#type, version: convert::version(*c) }));
+            let mut able: Vec<_> = able.map(|c| PluginInfo { class: c.class(), r#type, version: convert::version(*c) }).collect();
+            able.sort();
+            all.extend(able);
         }
     }
     Json(all)

@@ -332,7 +332,7 @@ async fn a_secret_is_hidden_and_survives_being_read_and_put_back() {
     let herder = herder(&[]);
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("state.json");
-    let kept = remembering(&file);
+    let kept = remembering(&file).await;
     for herder in [&herder, &kept] {
         let secrets =
             json!({"secret": "pssst", "consumer.override.sasl.jaas.config": "pssst", "tasks.max": "1", "my.password": "pssst"});
@@ -365,7 +365,7 @@ async fn connectors_survive_a_restart_of_the_worker_if_there_is_a_state_file() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("state.json");
     {
-        let herder = remembering(&file);
+        let herder = remembering(&file).await;
         create(&herder, "paused", json!({})).await;
         create(&herder, "stopped", json!({})).await;
         create(&herder, "running", json!({"tasks.max": "1"})).await;
@@ -376,7 +376,7 @@ async fn connectors_survive_a_restart_of_the_worker_if_there_is_a_state_file() {
         call(&herder, "DELETE", "/connectors/gone", None).await;
         herder.stop().await;
     }
-    let herder = remembering(&file);
+    let herder = remembering(&file).await;
     assert_eq!(get(&herder, "/connectors").await.json(), json!(["paused", "running", "stopped"]));
     assert_eq!(states(&get(&herder, "/connectors/running/status").await), ["RUNNING", "RUNNING", "RUNNING"]);
     assert_eq!(states(&get(&herder, "/connectors/paused/status").await), ["PAUSED"]);

@@ -3,8 +3,8 @@
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine as _};
 
 use crate::state::SessionKey;
 
@@ -68,7 +68,11 @@ pub fn verify(
     let Some(algorithm) = algorithm(name) else {
         return malformed(&format!("Algorithm {name} not available"));
     };
-    let Ok(code) = STANDARD.decode(signature) else { return malformed("Illegal base64 character in the request's signature") };
+    let code = match STANDARD.decode(signature) {
+        Ok(code) => code,
+        Err(DecodeError::InvalidByte(_, byte)) => return malformed(&format!("Illegal base64 character {byte:x}")),
+        Err(_) => return malformed("Input byte array has wrong 4-byte ending unit"),
+    };
     if !accepted.iter().any(|accepted| accepted == name) {
         return malformed(&format!(
             "This worker does not support the '{name}' key signing algorithm used by other workers. This worker is currently configured to use: [{}]. Check that all workers' configuration files permit the same set of signature algorithms, and correct any misconfigured worker and restart it.",
