@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -18,6 +19,13 @@ use crate::support::worker::Worker;
 use crate::support::{java_worker, secs, wait_until};
 
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+
+/// The Java worker that these tests share, one at a time: a standalone one deadlocks when it pauses or resumes a connector while it
+/// stops or deletes another. It is not the one of all tests for the same reason.
+fn java() -> MutexGuard<'static, Worker> {
+    static JAVA: OnceLock<Mutex<Worker>> = OnceLock::new();
+    JAVA.get_or_init(|| Mutex::new(java_worker::start(&[]))).lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn connector(topic: &str, file: &Path) -> Value {
     json!({
@@ -44,9 +52,9 @@ fn lines(file: &Path) -> usize {
 }
 
 /// Moves a connector while records are written. What the file has at last is each of them, once.
-fn moved_under_load(name: &str, from: &str, to: &Worker, during: impl FnOnce(&dyn Fn(i32, &[&str]) -> String)) {
+fn moved_under_load(name: &str, java: &Worker, from: &str, to: &Worker, during: impl FnOnce(&dyn Fn(i32, &[&str]) -> String)) {
     let (broker, folder) = (Broker::shared(), TempDir::new().expect("a folder"));
-    let (java, file) = (java_worker::shared(), folder.path().join("out"));
+    let file = folder.path().join("out");
     broker.create_topic(name, 2);
     let mut config = connector(name, &file);
     with(&mut config, &json!({"foo.bar": "x", "tasks.max.enforce": "false"}));
@@ -79,9 +87,9 @@ fn moved_under_load(name: &str, from: &str, to: &Worker, during: impl FnOnce(&dy
 
 #[test]
 fn a_connector_goes_on_where_java_stopped() {
-    let java = java_worker::shared();
+    let java = &*java();
     let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
-    moved_under_load("migrated", &java.url(""), &worker, |migrate| {
+    moved_under_load("migrated", java, &java.url(""), &worker, |migrate| {
         let told = migrate(0, &[]);
         for part in [
             concat!(", landfall ", env!("CARGO_PKG_VERSION"), "), both of the Kafka cluster bGFuZGZhbGwtdGVzdC1pdA\n"),
@@ -111,9 +119,10 @@ fn a_connector_goes_on_where_java_stopped() {
 
 #[test]
 fn a_worker_that_is_too_old_to_stop_a_connector_is_paused_and_left() {
-    let (java, old) = (java_worker::shared(), older_than_its_java());
+    let java = &*java();
+    let old = older(java);
     let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
-    moved_under_load("migrated-old", &old, &worker, |migrate| {
+    moved_under_load("migrated-old", java, &old, &worker, |migrate| {
         let told = migrate(0, &[]);
         assert!(told.contains("pause it at ") && told.contains("delete it there, then let it be RUNNING"), "{told}");
         let moved = migrate(0, &["--execute"]);
@@ -124,13 +133,13 @@ fn a_worker_that_is_too_old_to_stop_a_connector_is_paused_and_left() {
 
 #[test]
 fn what_cannot_run_here_goes_on_there() {
-    let (broker, java) = (Broker::shared(), java_worker::shared());
+    let (broker, java) = (Broker::shared(), &*java());
     let worker = Worker::start(&broker.bootstrap(), &[]);
     broker.create_topic("migrate-back", 1);
     // A path of the Java worker's own folder: validation cannot know.
     let folder = java.log().parent().expect("a folder").join("only-there");
     fs::create_dir_all(&folder).expect("made");
-    for (name, from) in [("migrate-back", java.url("")), ("migrate-back-old", older_than_its_java())] {
+    for (name, from) in [("migrate-back", java.url("")), ("migrate-back-old", older(java))] {
         java.create(name, &connector("migrate-back", &Path::new("only-there").join(name)));
         let text = migrate(&from, &worker.url(""), 3, &[name, "--execute"]);
         let why = format!("{name}: not moved: it fails at {}: ", worker.url(""));
@@ -147,7 +156,7 @@ fn what_cannot_run_here_goes_on_there() {
 
 #[test]
 fn what_cannot_be_moved_is_told_before_anything_is_done() {
-    let (broker, java, folder) = (Broker::shared(), java_worker::shared(), TempDir::new().expect("a folder"));
+    let (broker, java, folder) = (Broker::shared(), &*java(), TempDir::new().expect("a folder"));
     let worker = Worker::start(&broker.bootstrap(), &[("key.converter", "org.apache.kafka.connect.json.JsonConverter")]);
     let mut config = connector("migrate-never", &folder.path().join("out"));
     with(
@@ -175,7 +184,7 @@ fn what_cannot_be_moved_is_told_before_anything_is_done() {
 
 #[test]
 fn who_is_interrupted_leaves_nothing_half_moved() {
-    let (broker, java, folder) = (Broker::shared(), java_worker::shared(), TempDir::new().expect("a folder"));
+    let (broker, java, folder) = (Broker::shared(), &*java(), TempDir::new().expect("a folder"));
     let worker = Worker::start(&broker.bootstrap(), &[]);
     broker.create_topic("migrate-interrupted", 1);
     java.create("migrate-interrupted", &connector("migrate-interrupted", &folder.path().join("out")));
@@ -206,8 +215,8 @@ fn who_is_interrupted_leaves_nothing_half_moved() {
 }
 
 /// The URL of the Java worker as if it were of Kafka 3.4: it says so, and cannot stop connectors.
-fn older_than_its_java() -> String {
-    front(&java_worker::shared().url(""), |_, path| match path {
+fn older(java: &Worker) -> String {
+    front(&java.url(""), |_, path| match path {
         "/" => Some((200, json!({"version": "3.4.1", "kafka_cluster_id": "bGFuZGZhbGwtdGVzdC1pdA"}))),
         path if path.ends_with("/stop") => Some((404, json!({"error_code": 404, "message": "HTTP 404 Not Found"}))),
         _ => None,
