@@ -129,6 +129,11 @@ fn listed(document: &str) -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
+/// Whether `path` is `place` or a part of it.
+fn is_in(path: &str, place: &str) -> bool {
+    path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 #[test]
 fn requests_are_answered_as_java_answers_them() {
     let steps = scenario::steps();
@@ -148,10 +153,12 @@ fn requests_are_answered_as_java_answers_them() {
         all_equal += usize::from(differences.is_empty());
         let paths: BTreeSet<_> = differences.iter().map(|(path, ..)| path.clone()).collect();
         let known = listed.remove(&step.id).unwrap_or_default();
-        if paths != known {
+        let as_listed = paths.iter().all(|path| known.iter().any(|known| is_in(path, known)))
+            && known.iter().all(|known| paths.iter().any(|path| is_in(path, known)));
+        if !as_listed {
             let paths = paths.iter().map(|path| format!(" `{path}`")).collect::<String>();
             writeln!(wrong, "- `{}`{paths}", step.id).expect("a string");
-            for (path, ours, java) in differences.iter().filter(|(path, ..)| !known.contains(path)) {
+            for (path, ours, java) in &differences {
                 writeln!(wrong, "      {path}\n        here {ours}\n        Java {java}").expect("a string");
             }
         }
