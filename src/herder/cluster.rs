@@ -2,6 +2,7 @@
 //!
 //! [`member`] follows the group and the config topic; [`peers`] speaks with the other workers, with requests that [`signature`] signs.
 
+mod classes;
 mod member;
 pub mod peers;
 pub mod signature;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use landfall_api::Properties;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use member::{Joining, Places};
 use peers::Peers;
@@ -37,6 +38,7 @@ pub(super) struct Cluster {
     end: watch::Sender<bool>,
     ended: watch::Receiver<bool>,
     sent: mpsc::UnboundedSender<(String, Vec<Properties>)>,
+    asks: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
 /// The last rebalance.
@@ -194,6 +196,14 @@ impl Cluster {
             tracing::info!(connector = name, "its tasks are not with the leader yet: {refused}");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(MOST_AGAIN);
+        }
+    }
+
+    /// Resolves when the loop that follows the group has time.
+    pub(super) async fn answers(&self) {
+        let (ask, answered) = oneshot::channel();
+        if self.asks.send(ask).is_ok() {
+            let _ = answered.await;
         }
     }
 

@@ -521,7 +521,7 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
 
 /// In a cluster, the consumer group of a connector is not to be that of the workers.
 fn group(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults) {
-    let Some(of_workers) = worker.given.get("group.id") else { return };
+    let Some(of_workers) = worker.distributed().map(|keys| &keys.group_id) else { return };
     if let Some(given) = properties.get(CONSUMER_GROUP) {
         if given == of_workers {
             faults.push(CONSUMER_GROUP, format!("Consumer group {given} conflicts with Connect worker group {of_workers}"));

@@ -238,6 +238,9 @@ impl Herder {
         let herder = self.clone();
         // Answers when threads that block are to be had, and no lock is held for good.
         let _ = tokio::task::spawn_blocking(move || herder.names().len()).await;
+        if let Some(cluster) = &self.shared.cluster {
+            cluster.answers().await;
+        }
     }
 
     /// Takes up the id of the Kafka cluster, once it is known.

@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures::future::join_all;
 use landfall_api::{Faults, Properties};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use super::classes::Classes;
 use super::peers::Peers;
 use super::{Cluster, Membership, Owners, signature};
 use crate::config::{DistributedKeys, WorkerConfig};
@@ -21,7 +22,7 @@ use crate::herder::store::{Configs, StatusBoard, StatusWriter};
 use crate::herder::{Error, Starter};
 use crate::kafka::group::{Group, GroupEvent, GroupSettings};
 use crate::kafka::log::{Log, LogError, LogSettings};
-use crate::plugins::{Plugins, simple_name};
+use crate::plugins::Plugins;
 use crate::state::config::records;
 use crate::state::{Change, RestartRequest, topics};
 use crate::task::TaskId;
@@ -30,8 +31,6 @@ use crate::task::TaskId;
 const LOOK_AT_KEY: Duration = Duration::from_secs(1);
 /// How often a worker that could not read the config topic in time tries again before it gives up what it runs.
 const READS: u32 = 5;
-/// How long another worker may take to list its plugins. A rebalance waits for it.
-const LIST: Duration = Duration::from_secs(2);
 /// How long a rebalance that takes the work of a leaving worker may take.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
@@ -42,6 +41,7 @@ struct Member {
     group: Group,
     events: mpsc::Receiver<GroupEvent>,
     changes: mpsc::UnboundedReceiver<Change>,
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     sent: mpsc::UnboundedReceiver<(String, Vec<Properties>)>,
     sending: HashMap<String, AbortHandle>,
     assignor: Assignor,
@@ -56,8 +56,7 @@ struct Member {
     /// How often the config topic could not be read in time, in a row.
     unread: u32,
     leaving: bool,
-    /// The classes that the worker at a URL has, where it said so.
-    classes: HashMap<String, BTreeSet<String>>,
+    classes: Classes,
 }
 
 impl Herder {
@@ -72,13 +71,21 @@ impl Herder {
     ) -> (Self, Joining) {
         let (statuses, writer) = StatusBoard::in_topic();
         let ((end, ending), (has_ended, ended)) = (watch::channel(false), watch::channel(false));
-        let (sent, to_send) = mpsc::unbounded_channel();
-        let cluster =
-            Cluster { url, peers: Peers::new(), membership: std::sync::RwLock::default(), stale: false.into(), end, ended, sent };
+        let ((sent, to_send), (asks, asked)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        let cluster = Cluster {
+            url,
+            peers: Peers::new(),
+            membership: std::sync::RwLock::default(),
+            stale: false.into(),
+            end,
+            ended,
+            sent,
+            asks,
+        };
         let stores = (Configs::in_topic(), statuses);
         let shared = Shared::new(plugins, worker, worker_id, starter, stores, Some(cluster));
         let herder = Self { shared };
-        (herder.clone(), Joining { herder, writer, sent: to_send, ending, has_ended })
+        (herder.clone(), Joining { herder, writer, sent: to_send, asked, ending, has_ended })
     }
 }
 
@@ -88,6 +95,7 @@ pub struct Joining {
     herder: Herder,
     writer: StatusWriter,
     sent: mpsc::UnboundedReceiver<(String, Vec<Properties>)>,
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     ending: watch::Receiver<bool>,
     has_ended: watch::Sender<bool>,
 }
@@ -118,7 +126,7 @@ impl Joining {
     /// # Errors
     /// A topic cannot be made or read; asking again is of no use.
     pub async fn join(self, keys: DistributedKeys, places: Places) -> Result<(), LogError> {
-        let Self { herder, writer, sent, mut ending, has_ended } = self;
+        let Self { herder, writer, sent, asked, mut ending, has_ended } = self;
         let joined = async {
             let shared = &herder.shared;
             let (changed, mut changes) = mpsc::unbounded_channel();
@@ -152,6 +160,7 @@ impl Joining {
             group,
             events,
             changes,
+            asked,
             sent,
             sending: HashMap::new(),
             assignor: Assignor::new(max_delay),
@@ -161,7 +170,7 @@ impl Joining {
             rejoin_at: None,
             unread: 0,
             leaving: false,
-            classes: HashMap::new(),
+            classes: Classes::default(),
         };
         member.run(ending).await;
         let _ = has_ended.send(true);
@@ -186,6 +195,7 @@ impl Member {
                 },
                 Some(change) = self.changes.recv() => self.changed(change),
                 Some((name, tasks)) = self.sent.recv() => self.send(name, tasks),
+                Some(asked) = self.asked.recv() => drop(asked),
                 () = async { sleep_until(rejoin_at.unwrap_or_else(Instant::now)).await }, if rejoin_at.is_some() => {
                     self.rejoin("the delay of the scheduled rebalance is over");
                 }
@@ -333,7 +343,7 @@ impl Member {
             connectors: configs.connectors().map(str::to_owned).collect(),
             tasks: configs.connectors().flat_map(tasks).collect(),
         };
-        let cannot = self.cannot(&members).await;
+        let cannot = self.cannot(&members, member_id).await;
         let url = self.cluster().url.clone();
         let round = Round {
             protocol,
@@ -357,41 +367,15 @@ impl Member {
         assignments.into_iter().map(|(member, assignment)| (member, assignment.encode())).collect()
     }
 
-    /// The connectors whose class a member does not list, by member. A member that does not answer may have them all.
-    async fn cannot(&mut self, members: &BTreeMap<String, Metadata>) -> BTreeMap<String, BTreeSet<String>> {
-        let cluster = self.cluster();
-        let unasked =
-            members.values().map(|member| &member.url).filter(|url| **url != cluster.url && !self.classes.contains_key(*url));
-        let asked = unasked.map(async |url| {
-            let plugins = format!("{url}connector-plugins");
-            let answer = tokio::time::timeout(LIST, cluster.peers.send("GET", &plugins, Vec::new(), Vec::new())).await;
-            let listed: Vec<serde_json::Value> = match answer {
-                Ok(Ok(answer)) if answer.status == 200 => serde_json::from_slice(&answer.body).ok()?,
-                _ => return None,
-            };
-            Some((url.clone(), listed.iter().filter_map(|plugin| Some(plugin.get("class")?.as_str()?.to_owned())).collect()))
-        });
-        let listed: Vec<(String, BTreeSet<String>)> = join_all(asked).await.into_iter().flatten().collect();
-        self.classes.extend(listed);
-        let own: BTreeSet<String> = self.herder.plugins().sinks.iter().map(|sink| sink.class().to_owned()).collect();
+    /// The connectors whose class a member is known not to have, by member.
+    async fn cannot(&mut self, members: &BTreeMap<String, Metadata>, own: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let (peers, sinks) = (self.cluster().peers.clone(), self.herder.plugins().sinks);
+        self.classes.learn(members, own, sinks.iter().map(|sink| sink.class()), &peers).await;
         let wanted: Vec<(String, String)> = self.herder.shared.configs.look(|configs| {
             let class = |name: &str| Some((name.to_owned(), configs.config(name)?.get("connector.class")?.clone()?));
             configs.connectors().filter_map(class).collect()
         });
-        let lacks = |classes: &BTreeSet<String>| {
-            let has = |wanted: &str| {
-                classes.iter().any(|class| {
-                    let simple = simple_name(class);
-                    class == wanted || simple == wanted || simple.strip_suffix("Connector") == Some(wanted)
-                })
-            };
-            wanted.iter().filter(|(_, class)| !has(class.trim())).map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
-        };
-        let of = |(member, metadata): (&String, &Metadata)| {
-            let classes = if metadata.url == self.cluster().url { Some(&own) } else { self.classes.get(&metadata.url) };
-            Some((member.clone(), lacks(classes?)))
-        };
-        members.iter().filter_map(of).filter(|(_, lacks)| !lacks.is_empty()).collect()
+        self.classes.lacking(&wanted)
     }
 
     /// Takes up what a rebalance gave this worker.
