@@ -173,7 +173,7 @@ async fn run(
 ) -> Result<(), End> {
     let sockets = Sockets::bind(&config.keys.listeners, config.keys.admin_listeners.as_deref()).await;
     let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in listeners or admin.listeners")))?;
-    let mut worker = Worker::start(plugins, config, sockets).map_err(|e| End(1, e))?;
+    let mut worker = Worker::start(plugins, config, sockets).await.map_err(|e| End(1, e))?;
     let herder = worker.herder().clone();
     let result = tokio::select! {
         result = create(&herder, connectors) => match result {

@@ -36,20 +36,24 @@ impl Worker {
     /// # Errors
     /// The state file cannot be read or written, the file of users cannot be read, or the configuration does not say how to reach the
     /// cluster.
-    pub fn start(plugins: Plugins, config: WorkerConfig, sockets: Sockets) -> Result<Self, String> {
+    pub async fn start(plugins: Plugins, config: WorkerConfig, sockets: Sockets) -> Result<Self, String> {
         let worker_id = config.advertised(sockets.port());
         let given = config.given.clone();
         let guard = Guard::of(&config.keys)?;
         let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
         let (herder, member) = match config.mode.clone() {
-            ModeKeys::Standalone(_) => (Herder::standalone(plugins, config, worker_id, starter)?, None),
+            ModeKeys::Standalone(_) => {
+                let herder = Herder::standalone(plugins, config, worker_id, starter)?;
+                herder.restore().await;
+                (herder, None)
+            }
             ModeKeys::Distributed(keys) => {
                 let places = Places::of(&keys, &given, &worker_id).map_err(|faults| faults.to_string())?;
                 let url = format!("http://{worker_id}/");
                 let (herder, joining) = Herder::distributed(plugins, config, worker_id, url, starter);
                 let member = async move {
-                    let joined = joining.join(keys, places).await;
+                    let joined = joining.join(*keys, places).await;
                     joined.map_err(|e| e.to_string())
                 };
                 (herder, Some(tokio::spawn(member)))

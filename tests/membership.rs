@@ -228,22 +228,21 @@ fn an_owner_that_does_not_answer_does_not_hold_up_the_group() {
     });
 }
 
-#[test]
-fn a_coordinator_that_is_away_costs_the_membership_only_after_the_session() {
-    let mut broker = Broker::private();
+/// Stops the broker and starts it again.
+fn a_coordinator_that_is_away_costs_the_membership_only_after_the_session(broker: &mut Broker) {
     runtime().block_on(async {
         let mut patient = Member::start("patient", &broker.bootstrap(), "patient", &[("session.timeout.ms", "60000")]);
         let mut hasty = Member::start("hasty", &broker.bootstrap(), "hasty", &[("session.timeout.ms", "1000")]);
-        let (first, mut last) = (patient.joined().await, hasty.joined().await);
+        let (before, _) = (patient.joined().await, hasty.joined().await);
         tokio::task::block_in_place(|| broker.stop());
         let why = hasty.lost().await;
         assert!(why.contains("session.timeout.ms"), "{why}");
         tokio::task::block_in_place(|| broker.start());
-        last.0 = hasty.joined().await.0;
+        hasty.joined().await;
         // It has lost nothing meanwhile, and is known by its id.
         patient.rejoin("to see where it is");
         let (generation, id) = patient.joined().await;
-        assert!((generation, &id) > (first.0, &first.1) && id == first.1, "{generation} {id}, before {first:?}");
+        assert!(generation > before.0 && id == before.1, "{generation} {id}, before {before:?}");
         patient.leave("the end").await;
     });
 }
@@ -309,11 +308,14 @@ impl Certificates {
     }
 }
 
+/// Properties of a member.
+type Given<'a> = Vec<(&'a str, &'a str)>;
+
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
 const BEARER: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
 
 #[test]
-fn members_log_in_and_encrypt() {
+fn members_log_in_and_encrypt_and_outlast_a_restart() {
     let certificates = Certificates::make();
     let listener =
         |name, protocol, properties: &[(&'static str, String)]| Listener { name, protocol, properties: properties.to_vec() };
@@ -345,7 +347,7 @@ fn members_log_in_and_encrypt() {
         listener("SAFE", "SASL_SSL", &[scram.as_slice(), &certificates.of_broker("other")].concat()),
     ];
     let users = ["SCRAM-SHA-256=[name=bob,password=bob-secret]", "SCRAM-SHA-512=[name=carol,password=carol-secret]"];
-    let broker = Broker::secured(&listeners, &users);
+    let mut broker = Broker::secured(&listeners, &users);
 
     let (trusted, authority) = (certificates.read("authority.pem"), certificates.path("authority.pem"));
     let (client_key, client_chain) = (certificates.encrypted("client", "key-secret"), certificates.read("client.pem"));
@@ -367,13 +369,13 @@ fn members_log_in_and_encrypt() {
     ];
     let sasl = |mechanism, jaas| [("sasl.mechanism", mechanism), ("sasl.jaas.config", jaas)];
 
-    let joins: [(&str, &str, Vec<(&str, &str)>); 4] = [
+    let joins: [(&str, &str, Given<'_>); 4] = [
         ("BEARER", "SASL_PLAINTEXT", sasl("OAUTHBEARER", bearer.as_str()).to_vec()),
         ("TLS", "SSL", [inline.as_slice(), &shown].concat()),
         ("SAFE", "SASL_SSL", [trust.as_slice(), &[unnamed], &sasl("SCRAM-SHA-256", bob.as_str())].concat()),
         ("SAFE", "SASL_SSL", [inline.as_slice(), &[unnamed], &sasl("SCRAM-SHA-512", carol.as_str())].concat()),
     ];
-    let refused: [(&str, &str, Vec<(&str, &str)>, &str); 6] = [
+    let refused: [(&str, &str, Given<'_>, &str); 6] = [
         ("PLAIN", "SASL_PLAINTEXT", sasl("PLAIN", mallory.as_str()).to_vec(), "the login by PLAIN failed"),
         ("PLAIN", "SASL_PLAINTEXT", sasl("SCRAM-SHA-256", bob.as_str()).to_vec(), "the broker has only PLAIN"),
         ("BEARER", "SASL_PLAINTEXT", sasl("OAUTHBEARER", expired.as_str()).to_vec(), "the login by OAUTHBEARER failed"),
@@ -410,6 +412,7 @@ fn members_log_in_and_encrypt() {
         assert!(self::connections(&broker.bootstrap_of("PLAIN")).is_superset(&connections), "the connection has ended");
         assert!(lasting.events.try_recv().is_err());
     });
+    a_coordinator_that_is_away_costs_the_membership_only_after_the_session(&mut broker);
 }
 
 /// The local ports of this host's connections to a broker.

@@ -6,18 +6,26 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::broker::{Broker, Record};
+use crate::support::process::Process;
 use crate::support::store::with;
 use crate::support::worker::Worker;
 use crate::support::{java_worker, secs, wait_until};
 
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+
+/// The Java worker that these tests share, one at a time: a standalone one deadlocks when it pauses or resumes a connector while it
+/// stops or deletes another. It is not the one of all tests for the same reason.
+fn java() -> MutexGuard<'static, Worker> {
+    static JAVA: OnceLock<Mutex<Worker>> = OnceLock::new();
+    JAVA.get_or_init(|| Mutex::new(java_worker::start(&[]))).lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn connector(topic: &str, file: &Path) -> Value {
     json!({
@@ -44,9 +52,9 @@ fn lines(file: &Path) -> usize {
 }
 
 /// Moves a connector while records are written. What the file has at last is each of them, once.
-fn moved_under_load(name: &str, from: &str, to: &Worker, during: impl FnOnce(&dyn Fn(i32, &[&str]) -> String)) {
+fn moved_under_load(name: &str, java: &Worker, from: &str, to: &Worker, during: impl FnOnce(&dyn Fn(i32, &[&str]) -> String)) {
     let (broker, folder) = (Broker::shared(), TempDir::new().expect("a folder"));
-    let (java, file) = (java_worker::shared(), folder.path().join("out"));
+    let file = folder.path().join("out");
     broker.create_topic(name, 2);
     let mut config = connector(name, &file);
     with(&mut config, &json!({"foo.bar": "x", "tasks.max.enforce": "false"}));
@@ -56,9 +64,8 @@ fn moved_under_load(name: &str, from: &str, to: &Worker, during: impl FnOnce(&dy
         let load = scope.spawn(|| {
             let mut n = 0;
             while !done.load(Ordering::Acquire) {
-                broker.produce(name, n % 2, [Record::value(n.to_string())]);
-                n += 1;
-                thread::sleep(Duration::from_millis(5));
+                broker.produce_all(name, (n..n + 40).map(|n| (n % 2, Record::value(n.to_string()))));
+                n += 40;
             }
             n
         });
@@ -80,12 +87,12 @@ fn moved_under_load(name: &str, from: &str, to: &Worker, during: impl FnOnce(&dy
 
 #[test]
 fn a_connector_goes_on_where_java_stopped() {
-    let java = java_worker::shared();
+    let java = &*java();
     let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
-    moved_under_load("migrated", &java.url(""), &worker, |migrate| {
+    moved_under_load("migrated", java, &java.url(""), &worker, |migrate| {
         let told = migrate(0, &[]);
         for part in [
-            "both of the Kafka cluster bGFuZGZhbGwtdGVzdC1pdA\n",
+            concat!(", landfall ", env!("CARGO_PKG_VERSION"), "), both of the Kafka cluster bGFuZGZhbGwtdGVzdC1pdA\n"),
             "\nmigrated\n  state       RUNNING, 1 task: 1 RUNNING\n",
             "\n  keys        6 understood, 1 without effect, 1 not understood\n",
             "\n  no effect   tasks.max.enforce: no connector here makes more tasks\n",
@@ -112,9 +119,10 @@ fn a_connector_goes_on_where_java_stopped() {
 
 #[test]
 fn a_worker_that_is_too_old_to_stop_a_connector_is_paused_and_left() {
-    let (java, old) = (java_worker::shared(), older_than_its_java());
+    let java = &*java();
+    let old = older(java);
     let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
-    moved_under_load("migrated-old", &old, &worker, |migrate| {
+    moved_under_load("migrated-old", java, &old, &worker, |migrate| {
         let told = migrate(0, &[]);
         assert!(told.contains("pause it at ") && told.contains("delete it there, then let it be RUNNING"), "{told}");
         let moved = migrate(0, &["--execute"]);
@@ -125,13 +133,13 @@ fn a_worker_that_is_too_old_to_stop_a_connector_is_paused_and_left() {
 
 #[test]
 fn what_cannot_run_here_goes_on_there() {
-    let (broker, java) = (Broker::shared(), java_worker::shared());
+    let (broker, java) = (Broker::shared(), &*java());
     let worker = Worker::start(&broker.bootstrap(), &[]);
     broker.create_topic("migrate-back", 1);
     // A path of the Java worker's own folder: validation cannot know.
     let folder = java.log().parent().expect("a folder").join("only-there");
     fs::create_dir_all(&folder).expect("made");
-    for (name, from) in [("migrate-back", java.url("")), ("migrate-back-old", older_than_its_java())] {
+    for (name, from) in [("migrate-back", java.url("")), ("migrate-back-old", older(java))] {
         java.create(name, &connector("migrate-back", &Path::new("only-there").join(name)));
         let text = migrate(&from, &worker.url(""), 3, &[name, "--execute"]);
         let why = format!("{name}: not moved: it fails at {}: ", worker.url(""));
@@ -148,7 +156,7 @@ fn what_cannot_run_here_goes_on_there() {
 
 #[test]
 fn what_cannot_be_moved_is_told_before_anything_is_done() {
-    let (broker, java, folder) = (Broker::shared(), java_worker::shared(), TempDir::new().expect("a folder"));
+    let (broker, java, folder) = (Broker::shared(), &*java(), TempDir::new().expect("a folder"));
     let worker = Worker::start(&broker.bootstrap(), &[("key.converter", "org.apache.kafka.connect.json.JsonConverter")]);
     let mut config = connector("migrate-never", &folder.path().join("out"));
     with(
@@ -174,20 +182,66 @@ fn what_cannot_be_moved_is_told_before_anything_is_done() {
     assert!(gone.contains("http://127.0.0.1:1 does not answer GET /: "), "{gone}");
 }
 
+#[test]
+fn who_is_interrupted_leaves_nothing_half_moved() {
+    let (broker, java, folder) = (Broker::shared(), &*java(), TempDir::new().expect("a folder"));
+    let worker = Worker::start(&broker.bootstrap(), &[]);
+    broker.create_topic("migrate-interrupted", 1);
+    java.create("migrate-interrupted", &connector("migrate-interrupted", &folder.path().join("out")));
+    let here = worker.url("");
+    // It never seems to run here.
+    let to = front(&here, |url, path| {
+        let is_there = path.ends_with("/status") && ureq::get(format!("{url}{path}")).call().is_ok();
+        is_there.then(|| (200, json!({"connector": {"state": "UNASSIGNED"}, "tasks": []})))
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
+    let command = command.args(["migrate", "--from", &java.url(""), "--to", &to, "migrate-interrupted", "--execute"]);
+    let log = folder.path().join("log");
+    let mut migration = Process::spawn(command, &log, folder.path()).expect("the program");
+    wait_until("the connector to be here", secs(60), || {
+        assert!(migration.ended().is_none(), "{}", fs::read_to_string(&log).unwrap_or_default());
+        (worker.get("/connectors").1 == json!(["migrate-interrupted"])).then_some(())
+    });
+    migration.signal("INT");
+    wait_until("the connector to run there again", secs(60), || {
+        let status = java.get("/connectors/migrate-interrupted/status").1;
+        (status["connector"]["state"] == "RUNNING").then_some(())
+    });
+    assert_eq!(wait_until("its end", secs(60), || migration.ended()).code(), Some(130));
+    let said = fs::read_to_string(&log).expect("the log");
+    assert!(said.contains("migrate-interrupted: not moved: interrupted. It is deleted at "), "{said}");
+    assert_eq!(worker.get("/connectors").1, json!([]));
+    java.delete("/connectors/migrate-interrupted");
+}
+
 /// The URL of the Java worker as if it were of Kafka 3.4: it says so, and cannot stop connectors.
-fn older_than_its_java() -> String {
+fn older(java: &Worker) -> String {
+    front(&java.url(""), |_, path| match path {
+        "/" => Some((200, json!({"version": "3.4.1", "kafka_cluster_id": "bGFuZGZhbGwtdGVzdC1pdA"}))),
+        path if path.ends_with("/stop") => Some((404, json!({"error_code": 404, "message": "HTTP 404 Not Found"}))),
+        _ => None,
+    })
+}
+
+/// What is answered in the place of the worker at a URL, by path.
+type Own = fn(&str, &str) -> Option<(u16, Value)>;
+
+/// The URL of the worker at `url` as if it answered some requests otherwise.
+fn front(url: &str, own: Own) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let front = format!("http://{}", listener.local_addr().expect("an address"));
+    let url = url.to_owned();
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            thread::spawn(move || serve(client));
+            let url = url.clone();
+            thread::spawn(move || serve(client, &url, own));
         }
     });
-    url
+    front
 }
 
 /// Answers one request.
-fn serve(mut client: TcpStream) -> Option<()> {
+fn serve(mut client: TcpStream, url: &str, own: Own) -> Option<()> {
     let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
     let (head, body) = loop {
         let read = client.read(&mut buffer).ok().filter(|read| *read > 0)?;
@@ -203,18 +257,20 @@ fn serve(mut client: TcpStream) -> Option<()> {
     };
     let mut words = head.split_whitespace();
     let (method, path) = (words.next()?, words.next()?);
-    let (java, body) = (java_worker::shared(), serde_json::from_str(&body).unwrap_or(Value::Null));
-    let (status, mut answer) = match method {
-        _ if path.ends_with("/stop") => (404, json!({"error_code": 404, "message": "HTTP 404 Not Found"})),
-        "GET" => java.get(path),
-        "PUT" => java.put(path, &body),
-        "POST" => java.post(path, &body),
-        _ => java.delete(path),
+    let (status, text) = match own(url, path) {
+        Some((status, answer)) => (status, answer.to_string()),
+        None => {
+            let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+            let request = ureq::http::Request::builder().method(method).uri(format!("{url}{path}"));
+            let request = request.header("Content-Type", "application/json");
+            let answer = match method {
+                "GET" | "DELETE" => agent.run(request.body(()).ok()?),
+                _ => agent.run(request.body(body).ok()?),
+            };
+            let mut answer = answer.ok()?;
+            (answer.status().as_u16(), answer.body_mut().read_to_string().ok()?)
+        }
     };
-    if path == "/" {
-        answer["version"] = json!("3.4.1");
-    }
-    let text = if answer.is_null() { String::new() } else { answer.to_string() };
     let length = text.len();
     write!(client, "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}").ok()
 }

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use arrow_array::BinaryArray;
 use arrow_schema::DataType;
+use landfall::config::provider::PROVIDERS;
 use landfall::convert::CONVERTERS;
 use landfall::herder::connector_config::ConnectorKeys;
 use landfall::plugins::{SINKS, simple_name};
@@ -47,6 +48,7 @@ fn scopes() -> Vec<Scope> {
     CONVERTERS.iter().for_each(|class| add("Converters", class.class(), class.keys().to_vec()));
     TRANSFORMS.iter().for_each(|class| add("Transforms", class.class(), class.keys().to_vec()));
     PREDICATES.iter().for_each(|class| add("Predicates", class.class(), class.keys().to_vec()));
+    PROVIDERS.iter().for_each(|class| add("Config providers", class.class, class.keys.to_vec()));
     add("Every sink connector", "connector", ConnectorKeys::KEYS.to_vec());
     let shared: Vec<Key> = LakeConfig::keys().collect();
     for class in SINKS {

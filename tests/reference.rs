@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use landfall::config::provider::PROVIDERS;
 use landfall::config::{DistributedKeys, StandaloneKeys, WorkerKeys};
 use landfall::convert;
 use landfall::herder::connector_config::ConnectorKeys;
@@ -80,6 +81,17 @@ fn worker() -> String {
                  `config.storage.min.insync.replicas`.";
     let mut text = title("Worker properties", about);
     keys(&mut text, &[WorkerKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat());
+    text.push_str(
+        "\n## Config providers\n\n`config.providers` lists names; `config.providers.<name>.class` is the class of each, by its Java name or \
+         without the package, and its parameters have `config.providers.<name>.param.` before them. A value is then `${name:path:key}`, or \
+         `${name:key}` where there is no path. What has no provider or no value stays as it is, with a warning. Values are resolved when \
+         the worker starts, when a configuration is looked at and when a connector and its tasks start; they are never stored, shown \
+         or logged.\n",
+    );
+    for class in PROVIDERS {
+        let _ = writeln!(text, "\n### {}\n\n`{}`, with these parameters:", simple_name(class.class), class.class);
+        class.keys.iter().for_each(|key| entry(&mut text, key));
+    }
     text
 }
 

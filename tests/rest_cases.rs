@@ -55,7 +55,7 @@ fn landfall(properties: &Path) -> Command {
 }
 
 /// Makes all requests in turn.
-fn answers<'a>(program: fn(&Path) -> Command, steps: &'a [Step]) -> Vec<(&'a Step, Answer)> {
+fn answers(program: fn(&Path) -> Command, steps: &[Step]) -> Vec<(&Step, Answer)> {
     let broker = Broker::private();
     for (topic, partitions) in [("t1", 2), ("t2", 1), ("tbad", 1), ("tempty", 1)] {
         broker.create_topic(topic, partitions);

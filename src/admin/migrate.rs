@@ -104,8 +104,8 @@ fn migrate(options: &Options, interrupted: &AtomicBool) -> Result<Outcome, Strin
 
     let mut text = format!(
         "from {from} ({}) to {to} ({}), both of the Kafka cluster {}\n",
-        old.version,
-        new.version,
+        old.shown,
+        new.shown,
         new.kafka_cluster_id.as_deref().unwrap_or_default()
     );
     let (mut wrong, mut plans) = (false, Vec::new());

@@ -176,7 +176,7 @@ pub enum ModeKeys {
     /// The keys of a worker by itself.
     Standalone(StandaloneKeys),
     /// The keys of a member of a cluster.
-    Distributed(DistributedKeys),
+    Distributed(Box<DistributedKeys>),
 }
 
 impl Mode {
@@ -209,7 +209,7 @@ impl Mode {
     fn read(self, given: &Properties, faults: &mut Faults) -> Option<ModeKeys> {
         Some(match self {
             Self::Standalone => ModeKeys::Standalone(StandaloneKeys::parse(given, faults)?),
-            Self::Distributed => ModeKeys::Distributed(DistributedKeys::read(given, faults)?),
+            Self::Distributed => ModeKeys::Distributed(Box::new(DistributedKeys::read(given, faults)?)),
         })
     }
 }

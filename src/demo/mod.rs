@@ -94,7 +94,7 @@ pub async fn run(options: Options, out: Stdout, interrupted: impl Future) -> Res
     let bootstrap = broker.bootstrap_servers();
     let properties = settings::worker(&bootstrap, &listener(port));
     let config = WorkerConfig::parse(&properties).map_err(|faults| faults.to_string())?;
-    let mut worker = Worker::start(Plugins::BUILT_IN, config, sockets)?;
+    let mut worker = Worker::start(Plugins::BUILT_IN, config, sockets).await?;
 
     let mut demo = Demo {
         herder: worker.herder().clone(),

@@ -70,6 +70,8 @@ pub(crate) fn herder(extra: &[(&str, &str)]) -> Herder {
 }
 
 /// The herder of a worker that remembers in `file`.
-pub(crate) fn remembering(file: &Path) -> Herder {
-    herder(&[("landfall.state.file", file.to_str().expect("a path in UTF-8"))])
+pub(crate) async fn remembering(file: &Path) -> Herder {
+    let herder = herder(&[("landfall.state.file", file.to_str().expect("a path in UTF-8"))]);
+    herder.restore().await;
+    herder
 }

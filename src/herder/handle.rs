@@ -183,8 +183,8 @@ pub(super) fn given(config: &Submitted) -> Properties {
 }
 
 impl Herder {
-    /// The herder of a worker that is alone, known as `worker_id` (`StandaloneHerder` of Kafka 4.3.1). Connectors that the state file
-    /// holds are started.
+    /// The herder of a worker that is alone, known as `worker_id` (`StandaloneHerder` of Kafka 4.3.1). What the state file holds is there,
+    /// and runs after [`Self::restore`].
     ///
     /// # Errors
     /// The state file cannot be read.
@@ -197,19 +197,19 @@ impl Herder {
             None => (None, BTreeMap::new()),
         };
         let stores = (Configs::alone(file, stored), StatusBoard::alone());
-        let herder = Self { shared: Shared::new(plugins, worker, worker_id, starter, stores, None) };
-        for name in herder.names() {
+        Ok(Self { shared: Shared::new(plugins, worker, worker_id, starter, stores, None) })
+    }
+
+    /// Starts what the state file holds.
+    pub async fn restore(&self) {
+        let restore = async |name: String| {
             tracing::info!(connector = name, "restored from the state file");
-            let herder = herder.clone();
-            tokio::spawn(async move {
-                let turn = herder.turn(&name).await;
-                if let Err(why) = herder.settle(&name).await {
-                    tracing::error!(connector = name, "not as the state file has it: {why}");
-                }
-                drop(turn);
-            });
-        }
-        Ok(herder)
+            let _turn = self.turn(&name).await;
+            if let Err(why) = self.settle(&name).await {
+                tracing::error!(connector = name, "not as the state file has it: {why}");
+            }
+        };
+        join_all(self.names().into_iter().map(restore)).await;
     }
 
     /// Says that the worker has started up.
@@ -408,14 +408,10 @@ impl Herder {
     pub(super) async fn settle(&self, name: &str) -> Result<(), Error> {
         let local = self.shared.local(name);
         let wanted = self.shared.wanted(name);
-        // One that is paused makes none until it is resumed, as in Java.
+        // As in Java, one that is paused keeps the tasks that it has.
         let makes_tasks = wanted.connector.is_some() && wanted.target == TargetState::Started;
-        let runs = local.connector();
-        let is_fresh = runs.as_ref().map(|(config, target)| (config, *target))
-            != wanted.connector.as_ref().map(|c| (c, wanted.target))
-            || self.shared.configs.look(|configs| configs.task_count(name) == 0);
         self.reconcile(&local, wanted).await;
-        if makes_tasks && is_fresh {
+        if makes_tasks {
             self.make_tasks(name).await?;
         }
         if self.shared.cluster.is_none() {

@@ -87,7 +87,7 @@ impl Herder {
         let listed = tokio::task::spawn_blocking(move || {
             let listed = herder.group_of(&connector).and_then(|group| group.list());
             listed.map_err(|error| {
-                failed(format!("Failed to retrieve consumer group offsets for sink connector {}", connector.name), &error)
+                failed(&format!("Failed to retrieve consumer group offsets for sink connector {}", connector.name), &error)
             })
         });
         listed.await.unwrap_or_else(|_| Err(Error::Internal("the request ended unexpectedly".into())))
@@ -111,7 +111,7 @@ impl Herder {
                 let name = &connector.name;
                 match error.group_is_in_use() {
                     true => Error::Internal(in_use("alter", name)),
-                    false => failed(format!("Failed to alter consumer group offsets for connector {name}"), &error),
+                    false => failed(&format!("Failed to alter consumer group offsets for connector {name}"), &error),
                 }
             })?;
             tracing::info!(connector = %connector.name, "offsets altered");
@@ -129,12 +129,12 @@ impl Herder {
             let name = &connector.name;
             let group = herder.group_of(connector).map_err(|e| modify(connector, &e))?;
             let stored = group.list().map_err(|error| {
-                failed(format!("Failed to list offsets prior to resetting offsets for sink connector {name}"), &error)
+                failed(&format!("Failed to list offsets prior to resetting offsets for sink connector {name}"), &error)
             })?;
             let obeyed = connector.alter_offsets(&stored.into_keys().map(|tp| (tp, None)).collect())?;
             group.delete().map_err(|error| match error.group_is_in_use() {
                 true => Error::Internal(in_use("reset", name)),
-                false => failed(format!("Failed to reset consumer group offsets for sink connector {name}"), &error),
+                false => failed(&format!("Failed to reset consumer group offsets for sink connector {name}"), &error),
             })?;
             tracing::info!(connector = %name, "offsets reset");
             Ok(done("reset", obeyed))
@@ -209,13 +209,13 @@ fn unknown(name: &str) -> Error {
 }
 
 fn modify(connector: &Connector, error: &KafkaError) -> Error {
-    failed(format!("Failed to modify offsets for sink connector {}", connector.name), error)
+    failed(&format!("Failed to modify offsets for sink connector {}", connector.name), error)
 }
 
 /// Java's words; the reason is logged.
-fn failed(text: String, error: &KafkaError) -> Error {
+fn failed(text: &str, error: &KafkaError) -> Error {
     tracing::error!("{text}: {error}");
-    Error::Internal(text)
+    Error::Internal(text.to_owned())
 }
 
 fn in_use(verb: &str, name: &str) -> String {
@@ -244,12 +244,12 @@ mod tests {
 
     use super::*;
 
-    fn asked(value: Value) -> Asked {
+    fn asked(value: &Value) -> Asked {
         let part = |name: &str| value.get(name).and_then(Value::as_object).cloned();
         Asked { partition: part("partition"), offset: part("offset") }
     }
 
-    fn read(value: Value) -> Result<(TopicPartition, Option<i64>), String> {
+    fn read(value: &Value) -> Result<(TopicPartition, Option<i64>), String> {
         let offsets = parse(&[asked(value)]).map_err(|e| e.to_string())?;
         Ok(offsets.into_iter().next().expect("one offset"))
     }
@@ -258,12 +258,12 @@ mod tests {
     fn numbers_and_their_texts_are_offsets() {
         let with = |partition: Value, offset: Value| json!({"partition": {"kafka_topic": "t", "kafka_partition": partition, "x": 1}, "offset": {"kafka_offset": offset, "x": 1}});
         for (partition, offset) in [(json!(3), json!(7)), (json!("3"), json!("7"))] {
-            assert_eq!(read(with(partition, offset)), Ok((TopicPartition::new("t", 3), Some(7))));
+            assert_eq!(read(&with(partition, offset)), Ok((TopicPartition::new("t", 3), Some(7))));
         }
-        assert_eq!(read(with(json!(0), json!(-1))), Ok((TopicPartition::new("t", 0), Some(-1))));
+        assert_eq!(read(&with(json!(0), json!(-1))), Ok((TopicPartition::new("t", 0), Some(-1))));
         let none = json!({"partition": {"kafka_topic": 5, "kafka_partition": 0}, "offset": null});
-        assert_eq!(read(none), Ok((TopicPartition::new("5", 0), None)));
-        let twice = [with(json!(0), json!(4)), with(json!("0"), json!(5))].map(asked);
+        assert_eq!(read(&none), Ok((TopicPartition::new("5", 0), None)));
+        let twice = [with(json!(0), json!(4)), with(json!("0"), json!(5))].map(|one| asked(&one));
         assert_eq!(parse(&twice), Ok(NewOffsets::from([(TopicPartition::new("t", 0), Some(5))])));
     }
 
@@ -293,7 +293,7 @@ mod tests {
             (to(json!({"kafka_offset": "abc"})), offset("abc")),
             (to(json!({"kafka_offset": 1.5})), offset("1.5")),
         ] {
-            assert_eq!(read(request.clone()), Err(expected), "{request}");
+            assert_eq!(read(&request), Err(expected), "{request}");
         }
     }
 

@@ -145,9 +145,9 @@ impl Local {
             });
             let Some(handle) = handle else { continue };
             if paused {
-                handle.pause()
+                handle.pause();
             } else {
-                handle.resume()
+                handle.resume();
             }
             if let Some(slot) = self.inner().tasks.get_mut(number) {
                 slot.handle = Some(handle);
@@ -235,6 +235,14 @@ impl Local {
     /// Says what the connector itself, or a task, is doing.
     fn say(&self, shared: &Shared, task: Option<usize>, state: State, trace: Option<String>, version: Option<String>) {
         let status = StatusRecord { state, trace, worker_id: shared.worker_id.clone(), generation: shared.generation(), version };
+        let is_configured = shared.configs.look(|configs| match task {
+            None => configs.contains(&self.name),
+            Some(task) => task < configs.task_count(&self.name),
+        });
+        // The status of what is no longer configured is forgotten, or will be.
+        if !is_configured && state == State::Unassigned {
+            return;
+        }
         // What ended here may run somewhere else by now.
         let may = |there: Option<&StatusRecord>| !matches!(state, State::Unassigned | State::Failed) || status.may_follow(there);
         let records = shared.statuses.look(|statuses| match task {

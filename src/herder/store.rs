@@ -22,7 +22,7 @@ pub(super) struct Configs {
 
 enum Keeper {
     Alone { file: Option<StateFile>, kept: Mutex<BTreeSet<String>> },
-    Topic(OnceLock<Log>),
+    Topic(Box<OnceLock<Log>>),
 }
 
 impl Configs {
@@ -40,7 +40,7 @@ impl Configs {
 
     /// Kept by a topic; see [`Self::follow`].
     pub(super) fn in_topic() -> Self {
-        Self { state: Arc::default(), keeper: Keeper::Topic(OnceLock::new()) }
+        Self { state: Arc::default(), keeper: Keeper::Topic(Box::default()) }
     }
 
     /// Takes up the records of the topic; what they change is given to `changed`.

@@ -170,7 +170,7 @@ impl Log {
     pub async fn ensure(settings: LogSettings) -> Result<(), LogError> {
         let (topic, admin) = (settings.topic.clone(), producer(&settings)?.admin());
         let made = tokio::task::spawn_blocking(move || make(&settings, &admin, &mut || false)).await;
-        made.unwrap_or_else(|_| Err(LogError::Stopped(topic))).map(|_| ())
+        made.unwrap_or(Err(LogError::Stopped(topic))).map(|_| ())
     }
 
     /// Appends records, in order; comes back when all brokers that have a copy have them, which does not mean that they were applied. The
@@ -354,7 +354,7 @@ fn run(
     let partitions = partitions.into_iter().map(|number| TopicPartition::new(&*settings.topic, number)).collect();
     let mut reader =
         Reader { topic: &settings.topic, admin, follower, partitions, positions: HashMap::new(), apply, complained: Vec::new() };
-    if reader.to_end(|| started.is_closed()) {
+    if reader.read_to_end(|| started.is_closed()) {
         tracing::debug!("read topic {} to its end within {} ms", settings.topic, begun.elapsed().as_millis());
         if started.send(Ok(waker)).is_ok() {
             reader.follow(inbox);
@@ -380,7 +380,7 @@ type Ends = Vec<(TopicPartition, i64)>;
 
 impl<F: FnMut(i32, i64, Option<&[u8]>, Option<&[u8]>)> Reader<'_, F> {
     /// Reads to the end that the topic has now, or until `given_up`; whether it came there.
-    fn to_end(&mut self, given_up: impl Fn() -> bool) -> bool {
+    fn read_to_end(&mut self, given_up: impl Fn() -> bool) -> bool {
         let (mut ends, mut said) = (None::<Ends>, Instant::now());
         while !given_up() {
             match &ends {

@@ -214,7 +214,7 @@ fn items(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn answer(origins: &Origins, method: Method, origin: Option<&str>, asks: bool) -> Vec<String> {
+    fn answer(origins: &Origins, method: &Method, origin: Option<&str>, asks: bool) -> Vec<String> {
         let mut headers = HeaderMap::new();
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().expect("a header"));
@@ -222,7 +222,7 @@ mod tests {
         if asks {
             headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("PUT"));
         }
-        let answer = origins.answer(&method, &headers);
+        let answer = origins.answer(method, &headers);
         answer.into_iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect()
     }
 
@@ -230,18 +230,18 @@ mod tests {
     fn pages_of_allowed_origins_are_answered_as_jetty_does() {
         let parse = |origins: &str, methods: &str| Origins::parse(origins, methods).expect("good").expect("some");
         let some = parse("http://.*\\.ok, http://b", "GET,PUT");
-        assert_eq!(answer(&some, Method::GET, None, false), ["vary: Origin"]);
-        assert_eq!(answer(&some, Method::GET, Some("http://bad"), false), ["vary: Origin"]);
+        assert_eq!(answer(&some, &Method::GET, None, false), ["vary: Origin"]);
+        assert_eq!(answer(&some, &Method::GET, Some("http://bad"), false), ["vary: Origin"]);
         let of_ok = ["vary: Origin", "access-control-allow-origin: HTTP://x.OK"];
-        assert_eq!(answer(&some, Method::GET, Some("HTTP://x.OK"), true), of_ok);
-        assert_eq!(answer(&some, Method::OPTIONS, Some("HTTP://x.OK"), false), of_ok);
-        let asked = answer(&some, Method::OPTIONS, Some("http://b"), true);
+        assert_eq!(answer(&some, &Method::GET, Some("HTTP://x.OK"), true), of_ok);
+        assert_eq!(answer(&some, &Method::OPTIONS, Some("HTTP://x.OK"), false), of_ok);
+        let asked = answer(&some, &Method::OPTIONS, Some("http://b"), true);
         assert_eq!(
             asked[2..],
             ["access-control-allow-methods: GET,PUT", "access-control-allow-headers: Content-Type", "access-control-max-age: 60"]
         );
         let all = parse("http://b,*", "");
-        let asked = answer(&all, Method::OPTIONS, Some("http://c"), true);
+        let asked = answer(&all, &Method::OPTIONS, Some("http://c"), true);
         assert_eq!(asked[1..3], ["access-control-allow-origin: http://c", "access-control-allow-methods: GET,POST,HEAD"]);
         assert!(Origins::parse(" ", "GET").is_ok_and(|none| none.is_none()));
         assert!(check_origins("http://(").is_err() && check_methods("A\nB").is_err());

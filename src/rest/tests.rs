@@ -312,7 +312,6 @@ async fn media_types_other_than_json_are_refused() {
         (CONTENT_TYPE, "text/plain", 415),
         (CONTENT_TYPE, "text/json", 415),
         (CONTENT_TYPE, "APPLICATION/JSON; charset=utf-8", 400),
-        (ACCEPT, "application/xml", 406),
         (ACCEPT, "text/html;q=0.9, application/json;q=0.1", 415),
     ] {
         let request =
@@ -321,6 +320,8 @@ async fn media_types_other_than_json_are_refused() {
         assert_eq!(reply.status, status, "{header}: {value}");
         assert_eq!(reply.headers.contains_key(CONTENT_TYPE), status == 400, "{header}: {value}");
     }
+    let xml = Request::builder().uri("/connectors").header(ACCEPT, "application/xml");
+    assert_eq!(send(&herder, xml.body(Body::empty()).expect("a request")).await.status, 406);
     let options = call(&herder, "OPTIONS", "/connectors/nope/config", None).await;
     assert_eq!((options.status, options.header(&ALLOW)), (200, "HEAD,GET,OPTIONS,PUT,PATCH"));
     assert_eq!(call(&herder, "HEAD", "/connectors", None).await.status, 200);
@@ -332,7 +333,7 @@ async fn a_secret_is_hidden_and_survives_being_read_and_put_back() {
     let herder = herder(&[]);
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("state.json");
-    let kept = remembering(&file);
+    let kept = remembering(&file).await;
     for herder in [&herder, &kept] {
         let secrets =
             json!({"secret": "pssst", "consumer.override.sasl.jaas.config": "pssst", "tasks.max": "1", "my.password": "pssst"});
@@ -365,7 +366,7 @@ async fn connectors_survive_a_restart_of_the_worker_if_there_is_a_state_file() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("state.json");
     {
-        let herder = remembering(&file);
+        let herder = remembering(&file).await;
         create(&herder, "paused", json!({})).await;
         create(&herder, "stopped", json!({})).await;
         create(&herder, "running", json!({"tasks.max": "1"})).await;
@@ -376,7 +377,7 @@ async fn connectors_survive_a_restart_of_the_worker_if_there_is_a_state_file() {
         call(&herder, "DELETE", "/connectors/gone", None).await;
         herder.stop().await;
     }
-    let herder = remembering(&file);
+    let herder = remembering(&file).await;
     assert_eq!(get(&herder, "/connectors").await.json(), json!(["paused", "running", "stopped"]));
     assert_eq!(states(&get(&herder, "/connectors/running/status").await), ["RUNNING", "RUNNING", "RUNNING"]);
     assert_eq!(states(&get(&herder, "/connectors/paused/status").await), ["PAUSED"]);

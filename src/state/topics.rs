@@ -20,7 +20,7 @@ pub fn configs(keys: &DistributedKeys, given: &Properties) -> LogSettings {
         partitions: 1,
         replication: keys.config_storage_replication_factor,
     };
-    LogSettings { single: true, ..settings(topic, keys, given) }
+    LogSettings { single: true, ..settings(&topic, keys, given) }
 }
 
 /// The topic that [`Statuses`](super::Statuses) are in.
@@ -34,7 +34,7 @@ pub fn statuses(keys: &DistributedKeys, given: &Properties) -> LogSettings {
         partitions: keys.status_storage_partitions,
         replication: keys.status_storage_replication_factor,
     };
-    settings(topic, keys, given)
+    settings(&topic, keys, given)
 }
 
 /// The topic of the offsets of source connectors.
@@ -48,7 +48,7 @@ pub fn offsets(keys: &DistributedKeys, given: &Properties) -> LogSettings {
         partitions: keys.offset_storage_partitions,
         replication: keys.offset_storage_replication_factor,
     };
-    settings(topic, keys, given)
+    settings(&topic, keys, given)
 }
 
 struct Topic<'a> {
@@ -61,8 +61,8 @@ struct Topic<'a> {
     replication: i16,
 }
 
-fn settings(topic: Topic<'_>, keys: &DistributedKeys, given: &Properties) -> LogSettings {
-    let Topic { name, key, purpose, client, partitions, replication } = topic;
+fn settings(topic: &Topic<'_>, keys: &DistributedKeys, given: &Properties) -> LogSettings {
+    let Topic { name, key, purpose, client, partitions, replication } = *topic;
     let client_id = format!("{}{client}", keys.client_id_base(given));
     LogSettings {
         topic: name.to_owned(),

@@ -95,7 +95,8 @@ impl Broker {
     /// A broker for one test alone, with more listeners, and with users that are known to SCRAM, as
     /// `SCRAM-SHA-256=[name=…,password=…]`.
     pub(crate) fn secured(listeners: &[Listener], scram: &[&str]) -> Self {
-        let mut broker = Self::formatted(Node { id: 1, of: 1, controller: free_port() }, listeners, scram);
+        let mut broker = Self::configured(Node { id: 1, of: 1, controller: free_port() }, listeners);
+        broker.format(scram);
         broker.start();
         broker
     }
@@ -103,11 +104,20 @@ impl Broker {
     /// Several brokers of one cluster, for one test alone. The first one must not be stopped: it is the controller too.
     pub(crate) fn cluster(of: usize) -> Vec<Self> {
         let controller = free_port();
-        let mut brokers: Vec<_> = thread::scope(|threads| {
-            let formatted = |id| threads.spawn(move || Self::formatted(Node { id, of, controller }, &[], &[]));
-            let formatted: Vec<_> = (1..=of).map(formatted).collect();
-            formatted.into_iter().map(|broker| broker.join().expect("a formatted broker")).collect()
-        });
+        let mut brokers: Vec<_> = (1..=of).map(|id| Self::configured(Node { id, of, controller }, &[])).collect();
+        brokers[0].format(&[]);
+        // What a format makes is small, and takes as long to make as a broker to start.
+        let made = fs::read_to_string(brokers[0].folder.path().join("data/meta.properties")).expect("what format makes");
+        for (other, broker) in brokers.iter().enumerate().skip(1) {
+            let of_other = made.lines().map(|line| match line.split_once('=') {
+                Some(("node.id", _)) => format!("node.id={}\n", other + 1),
+                // 22 letters of base64
+                Some(("directory.id", id)) => format!("directory.id={}{other}{}\n", &id[..5], &id[6..]),
+                _ => format!("{line}\n"),
+            });
+            fs::create_dir(broker.folder.path().join("data")).expect("a folder");
+            fs::write(broker.folder.path().join("data/meta.properties"), of_other.collect::<String>()).expect("written");
+        }
         thread::scope(|threads| {
             for broker in &mut brokers {
                 threads.spawn(|| broker.start());
@@ -116,20 +126,23 @@ impl Broker {
         brokers
     }
 
-    fn formatted(node: Node, listeners: &[Listener], scram: &[&str]) -> Self {
+    fn configured(node: Node, listeners: &[Listener]) -> Self {
         let folder = TempDir::with_prefix("landfall-broker-").expect("a folder for the broker");
         let port = free_port();
         let others = listeners.iter().map(|listener| (listener.name, free_port())).collect();
         let properties = properties(folder.path(), node, port, listeners, &others);
         fs::write(folder.path().join("server.properties"), properties).expect("server.properties");
+        Self { process: None, folder, port, others }
+    }
+
+    fn format(&self, scram: &[&str]) {
         let format = java("jars", "320m", "kafka.tools.StorageTool")
             .args(["format", "--cluster-id", "bGFuZGZhbGwtdGVzdC1pdA", "--config"])
-            .arg(folder.path().join("server.properties"))
+            .arg(self.folder.path().join("server.properties"))
             .args(scram.iter().flat_map(|user| ["--add-scram", *user]))
             .output()
             .expect("java");
         assert!(format.status.success(), "format: {}", String::from_utf8_lossy(&format.stdout));
-        Self { process: None, folder, port, others }
     }
 
     /// `host:port` of another listener.

@@ -122,9 +122,9 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    /// Makes a member of a kind lead, by stopping those of the other that would, and starting them again behind it.
+    /// Makes a member of a kind lead, by stopping those of the other that do, and starting them again: the broker chooses the next one.
     pub(crate) fn led_by(&mut self, kind: Kind) {
-        for _ in 0..self.members.len() {
+        for _ in 0..20 {
             let leader = self.leader();
             let leading = self.members[leader].kind;
             if leading == kind {

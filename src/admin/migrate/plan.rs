@@ -131,7 +131,7 @@ impl Plan {
         let defined = configs.iter().filter(|config| !config["definition"].is_null());
         let defined: BTreeSet<_> = defined.filter_map(|config| config["value"]["name"].as_str()).collect();
         let (mut unknown, mut idle) = (BTreeMap::new(), BTreeMap::new());
-        let local = warnings(&self.config);
+        let local = if to.is_landfall() { warnings(&self.config) } else { BTreeMap::new() };
         for key in self.config.keys() {
             match local.get(key) {
                 Some(warning) if warning.contains("isn't a known config") => drop(unknown.insert(key, warning.as_str())),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,16 @@ pub(super) struct Worker {
     url: String,
     authorization: Option<String>,
     agent: Agent,
+    /// Its version, if it is one of ours: its answers say so.
+    landfall: OnceLock<String>,
 }
 
 /// What a worker says of itself.
 #[derive(Debug)]
 pub(super) struct Root {
     pub(super) version: String,
+    /// The same for people.
+    pub(super) shown: String,
     pub(super) kafka_cluster_id: Option<String>,
 }
 
@@ -89,7 +93,7 @@ impl Worker {
             .tls_config(tls.build())
             .build();
         let authorization = own.or(user).map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
-        Ok(Self { url, authorization, agent: agent.into() })
+        Ok(Self { url, authorization, agent: agent.into(), landfall: OnceLock::new() })
     }
 
     /// The answer's body; null if it has none.
@@ -115,6 +119,9 @@ impl Worker {
         };
         let mut answer = answer.map_err(|e| away(e.to_string()))?;
         let status = answer.status().as_u16();
+        if let Some(version) = answer.headers().get("landfall-version").and_then(|version| version.to_str().ok()) {
+            let _ = self.landfall.set(version.to_owned());
+        }
         let text = answer.body_mut().with_config().limit(256 << 20).read_to_string().map_err(|e| away(e.to_string()))?;
         let body = serde_json::from_str::<Value>(&text).ok();
         if (200..300).contains(&status) {
@@ -150,6 +157,11 @@ impl Worker {
         })
     }
 
+    /// Whether it is one of ours.
+    pub(super) fn is_landfall(&self) -> bool {
+        self.landfall.get().is_some()
+    }
+
     /// What it says of itself. A worker that has just started is given time to learn of its brokers.
     pub(super) fn root(&self) -> Result<Root, String> {
         let begun = Instant::now();
@@ -157,9 +169,10 @@ impl Worker {
             let root = self.get("/")?;
             let text = |field: &str| root[field].as_str().map(str::to_owned);
             let version = text("version").ok_or_else(|| format!("{self} is no Connect worker"))?;
+            let shown = self.landfall.get().map_or_else(|| version.clone(), |own| format!("{version}, landfall {own}"));
             let kafka_cluster_id = text("kafka_cluster_id");
             if kafka_cluster_id.is_some() || begun.elapsed() > BROKERS {
-                return Ok(Root { version, kafka_cluster_id });
+                return Ok(Root { version, shown, kafka_cluster_id });
             }
             sleep(Duration::from_millis(200));
         }

@@ -149,10 +149,11 @@ fn what_is_wrong_with_providers_names_the_key() {
 fn values_that_live_for_a_time_say_so() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("t"), "v").expect("written");
-    let (providers, ..) = providers(&[("config.providers.d.param.ttl.ms", "250")]);
+    let (providers, ..) = providers(&[("config.providers.d.param.ttl.ms", "250"), ("config.providers.f.param.ttl.ms", "300")]);
     assert_eq!(providers.ttl(), Some(Duration::from_millis(250)));
     let ttl = |value: &str| providers.resolve(&properties(&[("k", value)])).expect("resolved").ttl;
     assert_eq!(ttl(&format!("${{d:{}:t}}", folder.path().display())), Some(Duration::from_millis(250)));
+    assert_eq!(ttl(&format!("${{f:{}/t:v}}", folder.path().display())), Some(Duration::from_millis(300)));
     assert_eq!((ttl("${e:PATH}"), ttl("plain")), (None, None));
 }
 

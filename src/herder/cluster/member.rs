@@ -144,7 +144,7 @@ impl Joining {
             let _ = has_ended.send(true);
         })?;
         let offered = Protocol::parse(&keys.connect_protocol).unwrap_or(Protocol::Sessioned);
-        let max_delay = i32::try_from(keys.scheduled_rebalance_max_delay_ms).unwrap_or(i32::MAX);
+        let max_delay = keys.scheduled_rebalance_max_delay_ms;
         let member = Member {
             known: herder.names().into_iter().collect(),
             herder,
