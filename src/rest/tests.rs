@@ -318,7 +318,9 @@ async fn media_types_other_than_json_are_refused() {
             Request::builder().method("POST").uri("/connectors").header(&header, value).header("content-length", body.len());
         let reply = send(&herder, request.body(Body::from(body)).expect("a request")).await;
         assert_eq!(reply.status, status, "{header}: {value}");
-        assert_eq!(reply.headers.contains_key(CONTENT_TYPE), status == 400, "{header}: {value}");
+        // One without a Content-Type is refused by the resource, as in Java, and others before they reach it.
+        let reached = status == 400 || (status, &header) == (415, &ACCEPT);
+        assert_eq!(reply.headers.contains_key(CONTENT_TYPE), reached, "{header}: {value}");
     }
     let xml = Request::builder().uri("/connectors").header(ACCEPT, "application/xml");
     assert_eq!(send(&herder, xml.body(Body::empty()).expect("a request")).await.status, 406);

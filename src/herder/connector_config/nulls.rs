@@ -1,6 +1,6 @@
 //! What Java says of values that are null: because they were given so, are missing, or could not be parsed.
 
-use landfall_api::{Fault, Faults, Key, Properties, SinkConnector, Valid};
+use landfall_api::{Fault, Faults, Key, PredicateClass, Properties, SinkConnector, TransformClass, Valid};
 
 use super::Submitted;
 use crate::plugins::{Plugins, simple_name};
@@ -32,8 +32,8 @@ pub(super) fn missing(plugins: &Plugins, properties: &Properties, faults: &mut F
         for alias in transform::aliases(kind, properties) {
             let name = properties.get(&format!("{kind}.{alias}.type")).map_or("", |name| name.trim());
             let class = match kind {
-                "transforms" => plugins.transform(name).map(|class| class.class()),
-                _ => plugins.predicate(name).map(|class| class.class()),
+                "transforms" => plugins.transform(name).map(TransformClass::class),
+                _ => plugins.predicate(name).map(PredicateClass::class),
             };
             let Ok(class) = class.map(simple_name) else { continue };
             for (_, own, message) in OF_NULL.iter().filter(|(of, ..)| *of == class) {
