@@ -4,6 +4,7 @@
 mod cluster;
 #[expect(dead_code, reason = "shared with the tests of every change, which replay a file")]
 mod converters;
+mod many;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod memory;
 mod readers;
@@ -36,6 +37,11 @@ fn a_file_of_2_gb_is_written_within_300_mb_of_memory() {
 #[test]
 fn ten_thousand_open_files_are_written_within_1_gib_of_memory() {
     println!("{}", memory::many_files(1000, 2_000_000, 512, 1024.0));
+}
+
+#[test]
+fn two_hundred_connectors_with_a_thousand_tasks_run_in_one_worker() {
+    println!("{}", many::connectors(200, 5));
 }
 
 #[test]
