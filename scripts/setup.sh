@@ -79,6 +79,7 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     tool node nodejs
     tool npm npm
     tool curl curl
+    tool openssl openssl
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || tool postgres postgresql
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   fi

@@ -67,6 +67,23 @@ pub(crate) fn failures(id: &str, properties: &[(&str, &str)]) {
     flow.check(usize::MAX);
 }
 
+/// The broker is silent for longer than a session: nobody can say who runs what, and afterwards all goes on.
+pub(crate) fn silence(id: &str) {
+    // The producer's thread has it as long as it likes.
+    let broker: &'static Broker = Box::leak(Box::new(Broker::private()));
+    let mut cluster = Cluster::new(broker, id, &[]);
+    cluster.start(&[Java, Landfall, Landfall]);
+    let flow = Flow::start(broker, &cluster, id);
+    for _ in 0..2 {
+        broker.sigstop();
+        thread::sleep(secs(15));
+        broker.sigcont();
+        cluster.settle(id, TASKS);
+        check(&cluster, id, 0);
+    }
+    flow.check(usize::MAX);
+}
+
 /// A lake connector lands each record once while every worker is replaced, and nobody waits for the one that left.
 pub(crate) fn lake(id: &str) {
     let (broker, store) = (Broker::shared(), Store::directory());
@@ -156,6 +173,7 @@ fn check(cluster: &Cluster<'_>, id: &str, step: usize) {
 
 /// Records that are produced all the time, and a connector that writes them into a file.
 struct Flow {
+    broker: &'static Broker,
     id: String,
     folder: TempDir,
     stop: Arc<AtomicBool>,
@@ -193,14 +211,14 @@ impl Flow {
             }
         });
         cluster.settle(id, TASKS);
-        Self { id: id.to_owned(), folder, stop, producer }
+        Self { broker, id: id.to_owned(), folder, stop, producer }
     }
 
     /// Everything that was produced is in the file, and not more than so many records twice.
     fn check(self, twice: usize) {
         self.stop.store(true, Ordering::Relaxed);
         let count = self.producer.join().expect("a producer that ends");
-        let (broker, group) = (Broker::shared(), format!("connect-{}", self.id));
+        let (broker, group) = (self.broker, format!("connect-{}", self.id));
         let ends = broker.end_offsets(&self.id);
         wait_until("everything to be committed", secs(60), || (broker.committed(&group, &self.id) == ends).then_some(()));
         let found = written(&self.folder.path().join("lines"));

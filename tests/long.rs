@@ -57,6 +57,11 @@ fn a_cluster_survives_its_workers() {
 }
 
 #[test]
+fn a_cluster_survives_a_silent_broker() {
+    cluster::silence("silence");
+}
+
+#[test]
 fn a_leader_gives_work_to_those_who_can() {
     cluster::unequal("unequal");
 }

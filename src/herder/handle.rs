@@ -337,10 +337,21 @@ impl Herder {
         let info = self.shared.configs.look(|configs| {
             let config = given(configs.config(name)?);
             let secrets = Secrets::of(&self.shared.plugins, &config);
-            let tasks = configs.tasks(name).map(|(_, task)| secrets.hide(task)).collect();
-            Some(Info { name: name.to_owned(), config: secrets.hide(&config), tasks })
+            Some(Info { name: name.to_owned(), config: secrets.hide(&config), tasks: configs.task_count(name) })
         });
         info.ok_or_else(|| Error::NotFound(format!("Connector {name} not found")))
+    }
+
+    /// The configurations of a connector's tasks, by number, with its secrets hidden.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn task_configs(&self, name: &str) -> Result<Vec<Properties>, Error> {
+        let tasks = self.shared.configs.look(|configs| {
+            let secrets = Secrets::of(&self.shared.plugins, &given(configs.config(name)?));
+            Some(configs.tasks(name).map(|(_, task)| secrets.hide(task)).collect())
+        });
+        tasks.ok_or_else(|| Error::NotFound(format!("Connector {name} not found")))
     }
 
     /// What a connector and its tasks are doing.

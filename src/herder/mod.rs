@@ -133,8 +133,8 @@ pub struct Info {
     pub name: String,
     /// Its configuration.
     pub config: Properties,
-    /// The configurations of its tasks, by number.
-    pub tasks: Vec<Properties>,
+    /// How many tasks it has.
+    pub tasks: usize,
 }
 
 /// What a connector and its tasks are doing.

@@ -50,7 +50,7 @@ pub struct ConnectorInfo {
 
 impl From<Info> for ConnectorInfo {
     fn from(info: Info) -> Self {
-        let tasks = (0..info.tasks.len()).map(|task| TaskName { connector: info.name.clone(), task }).collect();
+        let tasks = (0..info.tasks).map(|task| TaskName { connector: info.name.clone(), task }).collect();
         Self { name: info.name, config: info.config, tasks, r#type: "sink" }
     }
 }

@@ -9,7 +9,7 @@ use super::{Answer, RestError};
 use crate::herder::Herder;
 
 pub(super) async fn list(State(herder): State<Herder>, Path(name): Path<String>) -> Answer<Vec<TaskInfo>> {
-    let tasks = herder.info(&name)?.tasks.into_iter().enumerate();
+    let tasks = herder.task_configs(&name)?.into_iter().enumerate();
     let info = |(task, config)| TaskInfo { id: TaskName { connector: name.clone(), task }, config };
     Ok(Json(tasks.map(info).collect()))
 }
