@@ -31,6 +31,8 @@ use crate::task::TaskId;
 const LOOK_AT_KEY: Duration = Duration::from_secs(1);
 /// How often a worker that could not read the config topic in time tries again before it gives up what it runs.
 const READS: u32 = 5;
+/// How long leaving the group may take at least.
+const LEAVE: Duration = Duration::from_secs(5);
 /// How long a rebalance that takes the work of a leaving worker may take.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
@@ -406,7 +408,7 @@ impl Member {
         let revoked: BTreeSet<_> = connectors.iter().chain(tasks.iter().map(|task| &task.connector)).collect();
         join_all(revoked.iter().map(|name| settle(&self.herder, name))).await;
         if !revoked.is_empty() {
-            self.herder.shared.statuses.flush().await;
+            self.flush().await;
         }
         if !self.has_read(&assignment).await {
             return;
@@ -500,8 +502,17 @@ impl Member {
             self.hand_over().await;
         }
         self.give_up_all().await;
-        self.herder.shared.statuses.flush().await;
-        self.group.leave("the worker ends").await;
+        self.flush().await;
+        // Brokers that do not answer must not keep a worker that is to end.
+        let _ = tokio::time::timeout(self.herder.shared.grace().max(LEAVE), self.group.leave("the worker ends")).await;
+    }
+
+    /// Waits until statuses are written, for as long as tasks may take to end.
+    async fn flush(&self) {
+        let shared = &self.herder.shared;
+        if tokio::time::timeout(shared.grace(), shared.statuses.flush()).await.is_err() {
+            tracing::warn!("statuses are not written yet");
+        }
     }
 
     /// Has its work revoked before it leaves, so that nobody waits for its return.
