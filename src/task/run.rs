@@ -34,6 +34,8 @@ const COMMIT_SPACING: Duration = Duration::from_secs(1);
 const REOPEN: Duration = Duration::from_secs(5);
 /// The wait before a partition is looked at again that the sink is opening; the sink wakes the loop when it is done.
 const OPENING: Duration = Duration::from_millis(1);
+/// How long the client's threads may take to end, which wake up once a second, where there is no broker.
+const ENDING: Duration = Duration::from_secs(1);
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
 /// The percentage of the time to let go after which letters are not waited for any more, that after which publishing ends, and that
@@ -54,8 +56,9 @@ pub(super) fn run(spec: TaskSpec, provided: Provided, control: &Control) -> Task
         Err(error) => return TaskEvent::Failed(error.to_string()),
     };
     let ended = runner.run(control);
-    // Who asked the task to stop waits as long for its end, from then on.
-    let deadline = control.stopped.get().copied().unwrap_or_else(Instant::now) + runner.graceful;
+    // Who asked the task to stop waits as long for its end, from then on. The client's own threads need a part of that.
+    let graceful = runner.graceful - (runner.graceful / 8).min(ENDING);
+    let deadline = control.stopped.get().copied().unwrap_or_else(Instant::now) + graceful;
     let left = || deadline.saturating_duration_since(Instant::now());
     runner.let_go_of_all(ended.is_err(), left());
     if let Err(error) = runner.consumer.close(part(left(), LEAVING)) {
