@@ -40,7 +40,7 @@ impl Worker {
         let worker_id = config.advertised(sockets.port());
         let given = config.given.clone();
         let guard = Guard::of(&config.keys)?;
-        let grace = Duration::from_millis(u64::try_from(config.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0));
+        let grace = config.grace();
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
         let (herder, member) = match config.mode.clone() {
             ModeKeys::Standalone(_) => {

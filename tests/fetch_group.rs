@@ -12,7 +12,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::support::broker::{Broker, Record};
-use crate::support::secs;
+use crate::support::{Stop, secs};
 
 const PARTITIONS: i32 = 8;
 /// Of a member that does not poll, or does not send heartbeats.
@@ -124,7 +124,7 @@ fn members_come_and_go(topic: &str, settings: &[(&str, &str)]) {
                 sleep(Duration::from_millis(50));
             }
         });
-        let guard = Guard(&[&stop, &quit]);
+        let guard = Stop(&[&stop, &quit]);
         let first = threads.spawn(|| {
             let mut member = Member::new(1, topic, settings, &group);
             member.turn_for(secs(6));
@@ -182,15 +182,6 @@ fn members_come_and_go(topic: &str, settings: &[(&str, &str)]) {
         let (count, distinct) =
             (last.values().map(Vec::len).sum::<usize>(), last.values().flatten().collect::<BTreeSet<_>>().len());
         assert_eq!(count, distinct, "generation {generation}: {last:?}");
-    }
-}
-
-/// Ends the other threads when dropped, also by a panic.
-struct Guard<'a>(&'a [&'a AtomicBool]);
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::support::broker::{Broker, Record};
 use crate::support::read::seen_by;
 use crate::support::records::Orders;
-use crate::support::secs;
 use crate::support::store::Store;
 use crate::support::worker::Worker;
+use crate::support::{Stop, secs};
 
 const PARTITIONS: usize = 8;
 /// Records of one file and, for all partitions together, of one slice of load.
@@ -53,7 +53,7 @@ fn members_come_and_go_and_every_record_lands_once() {
                 sleep(Duration::from_millis(300));
             }
         });
-        let stop_at_end = Stop(&stop);
+        let stop_at_end = Stop(&[&stop]);
 
         let mut first = worker();
         sleep(secs(2));
@@ -80,13 +80,4 @@ fn members_come_and_go_and_every_record_lands_once() {
     assert_eq!(store.tiled(topic), broker.end_offsets(topic));
     let seen = seen_by("duckdb", &store.folder(topic), "id");
     assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (all, all, 0, all - 1));
-}
-
-/// Ends the other threads of the test when dropped, also by a panic.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

@@ -16,7 +16,7 @@ use crate::support::broker::{Broker, Record};
 use crate::support::process::Process;
 use crate::support::store::with;
 use crate::support::worker::Worker;
-use crate::support::{java_worker, secs, wait_until};
+use crate::support::{Stop, java_worker, secs, wait_until};
 
 const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
@@ -63,17 +63,20 @@ fn moved_under_load(name: &str, java: &Worker, from: &str, to: &Worker, during: 
     let written = thread::scope(|scope| {
         let load = scope.spawn(|| {
             let mut n = 0;
-            while !done.load(Ordering::Acquire) {
+            while !done.load(Ordering::Relaxed) {
                 broker.produce_all(name, (n..n + 40).map(|n| (n % 2, Record::value(n.to_string()))));
                 n += 40;
             }
             n
         });
+        let stop = Stop(&[&done]);
         wait_until("the first records", secs(60), || (lines(&file) > 50).then_some(()));
+        let group = format!("connect-{name}");
+        wait_until("their commit", secs(60), || (broker.committed(&group, name).len() == 2).then_some(()));
         during(&|code, more| migrate(from, &to.url(""), code, &[&[name], more].concat()));
         let so_far = lines(&file);
         wait_until("more records", secs(60), || (lines(&file) > so_far + 50).then_some(()));
-        done.store(true, Ordering::Release);
+        drop(stop);
         load.join().expect("a producer")
     });
     wait_until("the last records", secs(60), || (lines(&file) >= usize::try_from(written).unwrap_or(0)).then_some(()));

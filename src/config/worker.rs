@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_api::config::Class;
 use landfall_api::{Effect, Faults, Key, Properties, Width, config};
@@ -279,6 +280,12 @@ impl WorkerConfig {
             ModeKeys::Distributed(keys) => Some(keys),
             ModeKeys::Standalone(_) => None,
         }
+    }
+
+    /// How long tasks may take to end (`task.shutdown.graceful.timeout.ms`).
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0))
     }
 
     /// Bytes that all tasks together may hold.

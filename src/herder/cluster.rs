@@ -13,7 +13,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use landfall_api::Properties;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use member::{Joining, Places};
@@ -101,6 +100,11 @@ impl Membership {
     fn leader_url(&self) -> Option<String> {
         self.assignment.as_ref().map(|assignment| assignment.leader_url.clone()).filter(|url| !url.is_empty())
     }
+
+    /// Whom to ask for what is not here: the leader knows who has it, the others know the leader.
+    fn elsewhere<'a>(&'a self, owner: impl FnOnce(&'a Owners) -> Option<&'a String>) -> Option<String> {
+        if self.leads() { owner(&self.owners).cloned() } else { self.leader_url() }
+    }
 }
 
 impl Cluster {
@@ -136,7 +140,7 @@ impl Cluster {
         if membership.has_connector(name) {
             return Ok(());
         }
-        Err(Error::Forward(self.elsewhere(&membership, |owners| owners.connectors.get(name))))
+        Err(Error::Forward(membership.elsewhere(|owners| owners.connectors.get(name))))
     }
 
     /// Whether this worker runs a task.
@@ -148,12 +152,7 @@ impl Cluster {
         if membership.has_task(name, task) {
             return Ok(());
         }
-        Err(Error::Forward(self.elsewhere(&membership, |owners| owners.tasks.get(&(name.to_owned(), task)))))
-    }
-
-    /// The leader knows who, the others know the leader.
-    fn elsewhere<'a>(&self, membership: &'a Membership, owner: impl FnOnce(&'a Owners) -> Option<&'a String>) -> Option<String> {
-        if membership.leads() { owner(&membership.owners).cloned() } else { membership.leader_url() }
+        Err(Error::Forward(membership.elsewhere(|owners| owners.tasks.get(&(name.to_owned(), task)))))
     }
 
     /// Whether requests between workers have to be signed: not before the group has agreed on `sessioned`.
@@ -213,9 +212,4 @@ impl Cluster {
         let mut ended = self.ended.clone();
         let _ = ended.wait_for(|ended| *ended).await;
     }
-}
-
-/// The message of an error's body.
-fn message(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Value>(body).ok()?.get("message")?.as_str().map(str::to_owned)
 }

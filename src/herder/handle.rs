@@ -117,7 +117,13 @@ impl Shared {
 
     /// How long tasks may take to end.
     pub(super) fn grace(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.worker.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0))
+        self.worker.grace()
+    }
+
+    /// How long it may take to read what other workers have written (`worker.sync.timeout.ms`); nothing alone.
+    pub(super) fn sync_timeout(&self) -> Duration {
+        let given = self.worker.distributed().map_or(0, |keys| keys.worker_sync_timeout_ms);
+        Duration::from_millis(u64::try_from(given).unwrap_or(0))
     }
 
     /// The fetch queues of all tasks get a quarter of the worker's memory, each an equal share among the tasks that there are when it
@@ -142,9 +148,9 @@ impl Shared {
     }
 
     /// The class of a connector.
-    pub(super) fn sink_of(&self, config: &Submitted) -> Result<&'static dyn SinkConnector, String> {
-        let mut properties = given(config);
-        if let Some(class) = self.provision.value(&properties, "connector.class") {
+    pub(super) fn sink_of(&self, config: &Properties) -> Result<&'static dyn SinkConnector, String> {
+        let mut properties = config.clone();
+        if let Some(class) = self.provision.value(config, "connector.class") {
             properties.insert("connector.class".into(), class);
         }
         let class = properties.get("connector.class").map_or("", String::as_str);
@@ -180,6 +186,11 @@ impl Shared {
 /// What a configuration says, without its nulls.
 pub(super) fn given(config: &Submitted) -> Properties {
     config.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect()
+}
+
+/// Properties as a configuration that has no nulls.
+pub(super) fn submitted(properties: Properties) -> Submitted {
+    properties.into_iter().map(|(key, value)| (key, Some(value))).collect()
 }
 
 impl Herder {

@@ -15,9 +15,6 @@ use crate::kafka::{GroupOffsets, KafkaError, consumer_properties, offsets_admin_
 /// How long the brokers may take for a request: less than the client waits, so that it is told what was waited for.
 const TIMEOUT: Duration = Duration::from_secs(80);
 
-/// How long it may take to read what others have changed (`worker.sync.timeout.ms`).
-const READ: Duration = Duration::from_secs(3);
-
 /// A partition and its new offset, as a request has them: objects, or nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
@@ -152,7 +149,7 @@ impl Herder {
         self.lead()?;
         self.run(name, move |herder, name| async move {
             // Others may have resumed it.
-            if !herder.shared.configs.read_to_end(READ).await {
+            if !herder.shared.configs.read_to_end(herder.shared.sync_timeout()).await {
                 let text = "Failed to read to end of config topic before modifying connector offsets";
                 return Err(Error::Internal(text.to_owned()));
             }
@@ -171,9 +168,9 @@ impl Herder {
     }
 
     fn connector(&self, name: &str) -> Result<Connector, Error> {
-        let config = self.shared.configs.look(|configs| configs.config(name).cloned()).ok_or_else(|| unknown(name))?;
+        let config = self.shared.configs.look(|configs| configs.config(name).map(given)).ok_or_else(|| unknown(name))?;
         let sink = self.shared.sink_of(&config).map_err(Error::Internal)?;
-        Ok(Connector { name: name.to_owned(), sink, config: self.shared.provision.all(given(&config)) })
+        Ok(Connector { name: name.to_owned(), sink, config: self.shared.provision.all(config) })
     }
 
     /// The group of a connector, by the settings of its consumers and the admin client that its configuration asks for.

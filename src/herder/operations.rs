@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landfall_api::Properties;
 
 use super::connector_config::{Checked, Secrets, Submitted};
-use super::handle::{Herder, given};
+use super::handle::{Herder, given, submitted};
 use super::{Error, Info, State, Status, TargetState};
 use crate::state::RestartRequest;
 use crate::state::config::records;
@@ -222,8 +222,8 @@ impl Herder {
     pub(super) async fn make_tasks(&self, name: &str) -> Result<(), Error> {
         let configs = self.shared.configs.now();
         let Some(config) = configs.config(name) else { return Ok(()) };
-        let Ok(sink) = self.shared.sink_of(config) else { return Ok(()) };
         let config = given(config);
+        let Ok(sink) = self.shared.sink_of(&config) else { return Ok(()) };
         // A config provider that cannot say its values fails the connector, and leaves its tasks as they are.
         let Ok(resolved) = self.shared.provision.connector(&config) else { return Ok(()) };
         let count = resolved.get("tasks.max").and_then(|n| n.trim().parse().ok()).unwrap_or(1);
@@ -260,7 +260,7 @@ impl Herder {
     async fn known(&self, name: &str, unknown: impl Fn() -> String) -> Result<(), Error> {
         let is_there = || self.shared.configs.look(|configs| configs.contains(name));
         if !is_there() && self.shared.cluster.is_some() {
-            self.shared.configs.read_to_end(std::time::Duration::from_secs(3)).await;
+            self.shared.configs.read_to_end(self.shared.sync_timeout()).await;
         }
         if is_there() { Ok(()) } else { Err(Error::NotFound(unknown())) }
     }
@@ -307,10 +307,6 @@ impl Herder {
         });
         ended.await.unwrap_or_else(|_| Err(Error::Internal("the operation ended unexpectedly".into())))
     }
-}
-
-fn submitted(properties: Properties) -> Submitted {
-    properties.into_iter().map(|(key, value)| (key, Some(value))).collect()
 }
 
 /// Every task of a sink gets the connector's configuration, and the name of Java's task class.

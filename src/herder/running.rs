@@ -37,12 +37,15 @@ struct Inner {
 struct Instance {
     config: Submitted,
     target: TargetState,
-    failed: bool,
+    /// That of its class; none if it could not start.
+    version: Option<String>,
 }
 
 struct Slot {
     start: u64,
     properties: Properties,
+    /// That of its class; none if this worker has none such.
+    version: Option<String>,
     state: State,
     paused: bool,
     handle: Option<Box<dyn Running>>,
@@ -91,7 +94,8 @@ impl Local {
     /// Starts the connector itself, again if it runs, and says how it is.
     pub(super) fn start_connector(&self, shared: &Shared, config: &Submitted, target: TargetState) {
         shared.starts.connectors.add(1);
-        let class = shared.provision.connector(&given(config)).and_then(|_| shared.sink_of(config));
+        let properties = given(config);
+        let class = shared.provision.connector(&properties).and_then(|_| shared.sink_of(&properties));
         let failed = class.as_ref().err().cloned();
         if let Some(why) = &failed {
             shared.starts.connector_failures.add(1);
@@ -104,16 +108,15 @@ impl Local {
             TargetState::Stopped => State::Stopped,
         };
         let version = class.ok().map(|sink| sink.version().to_owned());
-        self.inner().connector = Some(Instance { config: config.clone(), target, failed: failed.is_some() });
+        self.inner().connector = Some(Instance { config: config.clone(), target, version: version.clone() });
         self.say(shared, None, state, failed, version);
     }
 
     /// Ends the connector itself. Its tasks go on.
     pub(super) fn stop_connector(&self, shared: &Shared) {
         let Some(instance) = self.inner().connector.take() else { return };
-        if !instance.failed {
-            let version = shared.sink_of(&instance.config).ok().map(|sink| sink.version().to_owned());
-            self.say(shared, None, State::Unassigned, None, version);
+        if instance.version.is_some() {
+            self.say(shared, None, State::Unassigned, None, instance.version);
         }
     }
 
@@ -158,6 +161,7 @@ impl Local {
     fn start_task(self: &Arc<Self>, shared: &Arc<Shared>, task: usize, properties: Properties, paused: bool) {
         let id = TaskId { connector: self.name.clone(), task };
         shared.starts.tasks.add(1);
+        let sink = shared.sink_of(&properties);
         let start = {
             let mut inner = self.inner();
             inner.starts += 1;
@@ -165,6 +169,7 @@ impl Local {
             let slot = Slot {
                 start,
                 properties: properties.clone(),
+                version: sink.as_ref().ok().map(|sink| sink.version().to_owned()),
                 state: State::Unassigned,
                 paused,
                 handle: None,
@@ -173,8 +178,7 @@ impl Local {
             inner.tasks.insert(task, slot);
             start
         };
-        let submitted = properties.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        let sink = match shared.sink_of(&submitted) {
+        let sink = match sink {
             Ok(sink) => sink,
             Err(why) => return self.report(shared, &id, start, TaskEvent::Failed(why)),
         };
@@ -212,7 +216,7 @@ impl Local {
             TaskEvent::Stopped => (State::Unassigned, None),
             TaskEvent::Failed(trace) => (State::Failed, Some(trace)),
         };
-        let properties = {
+        let version = {
             let mut inner = self.inner();
             let Some(slot) = inner.tasks.get_mut(&id.task).filter(|slot| slot.start == start) else { return };
             // A task that failed stays so until it is started again, whatever it says while it ends.
@@ -220,15 +224,13 @@ impl Local {
                 return;
             }
             slot.state = state;
-            slot.properties.clone()
+            slot.version.clone()
         };
         match &trace {
             Some(trace) => tracing::error!(task = %id, "task failed: {trace}"),
             None if state == State::Unassigned => tracing::info!(task = %id, "task ended"),
             None => tracing::info!(task = %id, "task is {state}"),
         }
-        let class = properties.get("connector.class").map(|class| ("connector.class".to_owned(), Some(class.clone())));
-        let version = shared.sink_of(&class.into_iter().collect()).ok().map(|sink| sink.version().to_owned());
         self.say(shared, Some(id.task), state, trace, version);
     }
 

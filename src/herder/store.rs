@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Error;
+use super::handle::submitted;
 use super::state_file::{StateFile, Stored};
 use crate::kafka::log::Log;
+use crate::state::config::records;
 use crate::state::{Change, ConfigState, Record, Statuses};
 
 /// How long a change may take until it is in the topic and read back (`KafkaConfigBackingStore.READ_WRITE_TOTAL_TIMEOUT_MS`).
@@ -30,9 +32,8 @@ impl Configs {
     pub(super) fn alone(file: Option<StateFile>, stored: BTreeMap<String, Stored>) -> Self {
         let mut state = ConfigState::default();
         for (name, Stored { config, target_state }) in &stored {
-            let config = config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-            let records = crate::state::config::records::target(name, *target_state);
-            apply(&mut state, records.into_iter().chain(crate::state::config::records::connector(name, &config)));
+            let written = records::target(name, *target_state).into_iter();
+            apply(&mut state, written.chain(records::connector(name, &submitted(config.clone()))));
         }
         let kept = Mutex::new(stored.into_keys().collect());
         Self { state: Arc::new(RwLock::new(state)), keeper: Keeper::Alone { file, kept } }

@@ -20,6 +20,7 @@ pub(crate) mod worker;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,15 @@ pub(crate) fn wait_until<T>(what: &str, timeout: Duration, mut f: impl FnMut() -
         }
         assert!(start.elapsed() < timeout, "waited {timeout:?} in vain for {what}");
         sleep(Duration::from_millis(50));
+    }
+}
+
+/// Tells the other threads of a test to end when it is dropped, also by a panic: a scope waits for its threads.
+pub(crate) struct Stop<'a>(pub(crate) &'a [&'a AtomicBool]);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|stop| stop.store(true, Ordering::Relaxed));
     }
 }
 

@@ -19,7 +19,7 @@ use super::proxy::{Call, Counts, Fault, Proxy, Rule};
 use super::records::Random;
 use super::store::{Store, with};
 use super::worker::Worker;
-use super::{secs, wait_until};
+use super::{Stop, secs, wait_until};
 
 const TOPIC: &str = "soaked";
 const PARTITIONS: usize = 6;
@@ -130,7 +130,7 @@ pub(crate) fn soak(time: Duration, seed: u64) -> Report {
                 sleep(Duration::from_millis(250));
             }
         });
-        let at_end = Stop(&stop);
+        let at_end = Stop(&[&stop]);
         soak.go_on_for(time);
         drop(at_end);
         load.join().expect("all records are produced");
@@ -144,15 +144,6 @@ pub(crate) fn soak(time: Duration, seed: u64) -> Report {
         did: soak.did,
         taken: soak.downstream.iter().map(Downstream::taken).sum(),
         calls: soak.proxy.counts(),
-    }
-}
-
-/// Ends the load when dropped, also by a panic.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

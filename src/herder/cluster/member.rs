@@ -336,7 +336,7 @@ impl Member {
         let most = members.values().map(|member| member.offset).max().unwrap_or(-1);
         let configs = &self.herder.shared.configs;
         if configs.look(crate::state::ConfigState::offset) < most {
-            configs.read_to_end(self.sync_timeout()).await;
+            configs.read_to_end(self.herder.shared.sync_timeout()).await;
         }
         let configs = self.herder.shared.configs.now();
         let tasks =
@@ -438,7 +438,8 @@ impl Member {
     async fn has_read(&mut self, assignment: &Assignment) -> bool {
         let configs = &self.herder.shared.configs;
         let offset = || configs.look(crate::state::ConfigState::offset);
-        if (assignment.failed() || offset() < assignment.offset) && !configs.read_to_end(self.sync_timeout()).await {
+        if (assignment.failed() || offset() < assignment.offset) && !configs.read_to_end(self.herder.shared.sync_timeout()).await
+        {
             self.back_off().await;
             self.rejoin("the config topic could not be read to its end in time");
             return false;
@@ -465,10 +466,6 @@ impl Member {
                 u64::try_from(self.keys.scheduled_rebalance_max_delay_ms).unwrap_or(0) / 10 / u64::from(READS + 1 - self.unread);
             tokio::time::sleep(Duration::from_millis(wait)).await;
         }
-    }
-
-    fn sync_timeout(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.keys.worker_sync_timeout_ms).unwrap_or(0))
     }
 
     /// Gives the cluster a new key to sign with where there is none, or the one that is there is too old or of another kind.

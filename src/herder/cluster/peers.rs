@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::message;
+use serde_json::Value;
 
 /// How long another worker may take: it may itself ask another.
 const ANSWER: Duration = Duration::from_secs(90);
@@ -35,7 +35,8 @@ pub struct PeerAnswer {
 impl PeerAnswer {
     /// What its error says.
     pub(super) fn message(&self) -> String {
-        message(&self.body).unwrap_or_else(|| format!("HTTP {}", self.status))
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body.get("message").and_then(Value::as_str).map_or_else(|| format!("HTTP {}", self.status), str::to_owned)
     }
 }
 
