@@ -10,7 +10,7 @@ use super::imds;
 use super::way::{Chain, Identity, Login, Way};
 use crate::http::{Net, Proxy};
 
-const CREDENTIAL: &str = "landfall.azure.credential";
+pub(crate) const CREDENTIAL: &str = "landfall.azure.credential";
 const TENANT: &str = "landfall.azure.tenant.id";
 const CLIENT: &str = "landfall.azure.client.id";
 const SECRET: &str = "landfall.azure.client.secret";
