@@ -1,6 +1,5 @@
 //! Why there is no token: who was refused, Azure's code, and what to do about it.
 
-use std::error::Error as _;
 use std::fmt;
 
 use azure_core::error::ErrorKind;

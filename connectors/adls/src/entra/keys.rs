@@ -129,7 +129,7 @@ pub(super) fn read_in(environment: &Environment, given: &Properties, faults: &mu
         let named = given.contains_key("landfall.azure.cloud");
         if named { None } else { environment.authority.clone() }
     });
-    let authority = authority.unwrap_or_else(|| self::authority_of(&cloud.cloud).to_owned());
+    let authority = authority.unwrap_or_else(|| authority_of(&cloud.cloud).to_owned());
     let authority = origin(&authority).map_err(|why| faults.push(AUTHORITY, why)).ok()?;
     let login = match credential {
         "client-secret" => {

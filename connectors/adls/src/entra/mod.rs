@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::ErrorKind;
-use landfall_api::{Faults, Key, Password, Properties};
+use landfall_api::{Faults, Password, Properties};
 use tokio::sync::watch;
 
 pub use error::EntraError;

@@ -166,14 +166,14 @@ impl Way {
             Login::Certificate { tenant, client, file, password } => {
                 let audience = format!("{}/{tenant}/oauth2/v2.0/token", self.authority);
                 let assertion = certificate::assertion(file, password.as_ref(), client, &audience).map_err(unusable)?;
-                (self.asserted(tenant, client, assertion).map_err(unusable)?, &self.authority)
+                (Ok(self.asserted(tenant, client, assertion).map_err(unusable)?), &self.authority)
             }
             Login::Workload { tenant, client, file } => {
                 let token = std::fs::read_to_string(file).map_err(|e| {
                     // Kubernetes replaces the file while it runs.
                     EntraError::new(&who, format!("the token file {} cannot be read: {e}", file.display()), true)
                 })?;
-                (self.asserted(tenant, client, token.trim().into()).map_err(unusable)?, &self.authority)
+                (Ok(self.asserted(tenant, client, token.trim().into()).map_err(unusable)?), &self.authority)
             }
             Login::Managed(identity) => {
                 let user_assigned_id = match identity {
