@@ -100,3 +100,53 @@ impl Format for EventHubsAvro {
         Ok(Box::new(decoder))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &[u8] = b"0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+
+    fn frame(value: &[u8], header: Option<&[u8]>) -> Result<(String, Vec<u8>), String> {
+        let format = EventHubsAvro { name: "value", key: false };
+        let framed = format.frame(value, header).map_err(|error| error.to_string())?;
+        Ok((id_of(framed.0), framed.1.into_owned()))
+    }
+
+    #[test]
+    fn a_header_or_a_preamble_names_the_schema() {
+        let id = String::from_utf8(ID.to_vec()).expect("text");
+        let old = [&[0; 4][..], ID, b"xy"].concat();
+        let header = [b"avro/binary+", ID].concat();
+        assert_eq!(frame(b"xy", Some(&header)), Ok((id.clone(), b"xy".to_vec())));
+        assert_eq!(frame(b"xy", Some(&header.to_ascii_uppercase())), Ok((id.clone(), b"xy".to_vec())));
+        assert_eq!(frame(&old, None), Ok((id.clone(), b"xy".to_vec())));
+        assert_eq!(frame(&old, Some(b"application/octet-stream")), Ok((id.clone(), b"xy".to_vec())));
+        // The header says what the bytes are, whatever they begin with.
+        assert_eq!(frame(&old, Some(&header)), Ok((id, old.clone())));
+        let class = "java.lang.IllegalArgumentException: ";
+        for (header, why) in [
+            (None, "Cannot deserialize message with no content-type."),
+            (Some(&b"text/plain"[..]), "Content type was not in the expected format of MIME type + schema ID. Actual: text/plain"),
+            (Some(b"avro/binary+12"), "Content type was not in the expected format of MIME type + schema ID. Actual: avro/binary+12"),
+            (
+                Some(b"application/json+0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
+                "An avro encoder may only be used on content that is of 'avro/binary' type. Actual: \
+                 application/json+0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+            ),
+        ] {
+            assert_eq!(frame(b"xy", header), Err(format!("{class}{why}")));
+        }
+    }
+
+    #[test]
+    fn bytes_have_their_length_before_them() {
+        let schema =
+            RegisteredSchema { kind: "AVRO".into(), text: "\"bytes\"".into(), references: Vec::new(), version: Some(3) };
+        let mut decoder = EventHubsAvro { name: "value", key: false }.decoder(&schema).expect("a decoder");
+        let runs = decoder.decode(&[Some(&[4, b'a', b'b']), Some(b"x")]);
+        assert_eq!(runs.iter().map(|run| run.column.is_ok()).collect::<Vec<_>>(), [true, false]);
+        let json = RegisteredSchema { kind: "JSON".into(), ..schema };
+        assert!(EventHubsAvro { name: "value", key: false }.decoder(&json).is_err());
+    }
+}

@@ -94,3 +94,84 @@ impl Format for EventHubsJson {
         self.inner.decoder(schema)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, BinaryArray, ListArray, StringArray, StructArray};
+    use arrow_buffer::OffsetBuffer;
+    use arrow_schema::{DataType, Field, Fields};
+    use landfall_api::Records;
+
+    use super::super::super::registry::{NoSchema, Schemas, id_of};
+    use super::*;
+
+    const ONE: &str = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+    const TWO: &str = "ffeeddccbbaa99887766554433221100";
+
+    /// Each schema is an object with a field called by the first character of its id.
+    #[derive(Debug)]
+    struct All;
+
+    impl Schemas for All {
+        fn schema(&mut self, id: SchemaId) -> Result<RegisteredSchema, NoSchema> {
+            let text = format!(r#"{{"type":"object","properties":{{"x{}":{{"type":"integer"}}}}}}"#, &id_of(id)[..1]);
+            Ok(RegisteredSchema { kind: "JSON".into(), text, references: Vec::new(), version: None })
+        }
+    }
+
+    /// The fields of the runs of rows that all have these headers, as a value or as a key.
+    fn runs(key: bool, rows: &[(&[(&str, &str)], &str)]) -> Vec<(usize, String)> {
+        let inner = super::super::format("value", None, &Properties::new()).expect("valid");
+        let mut converter = Framed::new("value", EventHubsJson { inner, key }, Box::new(All));
+        let all: Vec<_> = rows.iter().flat_map(|(headers, _)| headers.iter()).collect();
+        let keys: ArrayRef = Arc::new(StringArray::from_iter_values(all.iter().map(|(name, _)| name)));
+        let values: ArrayRef = Arc::new(BinaryArray::from_iter_values(all.iter().map(|(_, value)| value.as_bytes())));
+        let fields: Fields =
+            [Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Binary, true)].into_iter().collect();
+        let entry = Arc::new(Field::new("item", DataType::Struct(fields.clone()), false));
+        let offsets = OffsetBuffer::from_lengths(rows.iter().map(|(headers, _)| headers.len()));
+        let headers = ListArray::new(entry, offsets, Arc::new(StructArray::new(fields, vec![keys, values], None)), None);
+        let bytes = BinaryArray::from_iter_values(rows.iter().map(|(_, value)| value.as_bytes()));
+        let runs = converter.convert(&Records { topic: "t", bytes: &bytes, headers: Some(&headers) }).expect("available");
+        let shown = |run: landfall_api::Run| match run.column {
+            Ok(column) => match column.field.data_type() {
+                DataType::Struct(fields) => (run.rows.len(), fields[0].name().clone()),
+                other => (run.rows.len(), other.to_string()),
+            },
+            Err(error) => (run.rows.len(), error.message),
+        };
+        runs.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn headers_name_the_schema_of_each_row() {
+        let (plain, spaced) = (format!("application/json+{TWO}"), format!("application/json; serialization=Json+{TWO}"));
+        let before = format!("\0\0\0\0{ONE}{{}}");
+        let rows: [(&[(&str, &str)], &str); 8] = [
+            (&[("schemaId", ONE)], "{}"),
+            (&[("other", TWO), ("schemaId", TWO), ("schemaId", ONE)], r#"{"x0":1}"#),
+            (&[("content-type", &plain)], "{}"),
+            (&[("content-type", &spaced)], "{}"),
+            (&[("content-type", &plain), ("schemaId", ONE)], "{}"),
+            (&[], &before),
+            (&[], "{}"),
+            (&[("content-type", "application/json")], "{}"),
+        ];
+        let expected = [
+            (2, "x0"),
+            (2, "xf"),
+            (2, "x0"),
+            (1, "Schema Id was not found in record headers"),
+            (1, "Schema Id was not found in record headers, there is application/json"),
+        ];
+        assert_eq!(runs(false, &rows), expected.map(|(rows, shown)| (rows, shown.to_owned())));
+    }
+
+    #[test]
+    fn a_key_has_the_first_of_two_headers() {
+        let rows: [(&[(&str, &str)], &str); 1] = [(&[("schemaId", ONE), ("schemaId", TWO)], "{}")];
+        assert_eq!((runs(true, &rows), runs(false, &rows)), (vec![(1, "x0".to_owned())], vec![(1, "xf".to_owned())]));
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use landfall_adls::rest::{Answer, Failure, Patience, Rest};
 use landfall_api::config::Password;
-use landfall_api::{Faults, Properties, Reaches, RecordError, Unavailable, Width, config};
+use landfall_api::{Faults, Properties, RecordError, Unavailable, Width, config};
 use ureq::http::Uri;
 
 use super::wire::serialization;
@@ -28,7 +28,7 @@ config! {
     pub struct EventHubsConfig {
         /// The namespace of Event Hubs whose schema registry it is: `https://<namespace>.servicebus.windows.net`, with or without the
         /// `https://`.
-        url: String = "schema.registry.url" { required: true, importance: High, width: Width::Long, valid: By(|url| origin(url).map(drop)), reaches: Reaches::Hosts };
+        url: String = "schema.registry.url" { required: true, importance: High, width: Width::Long, valid: By(|url| origin(url).map(drop)), reaches: Hosts };
         /// The schema group.
         group: Option<String> = "schema.group" { width: Width::Medium, effect: Nothing("a schema is asked for by its id, which is one in the whole namespace") };
         /// Whether schemas are registered.

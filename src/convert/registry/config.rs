@@ -1,7 +1,7 @@
 //! The configuration that the converters of Confluent's wire format share (`AbstractKafkaSchemaSerDeConfig`, 8.x).
 
 use landfall_api::config::Password;
-use landfall_api::{Faults, Key, Properties, Role, Width, config};
+use landfall_api::{Faults, Properties, Role, Width, config};
 
 use super::tls::Stores;
 
