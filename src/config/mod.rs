@@ -4,6 +4,7 @@ mod distributed;
 mod nearest;
 mod properties;
 pub mod provider;
+pub mod reach;
 mod worker;
 
 pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};

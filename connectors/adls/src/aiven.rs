@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, no_effect};
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
@@ -16,7 +17,7 @@ use landfall_lake::nulls::NullValues;
 use landfall_lake::partition::zone::Zone;
 use landfall_lake::partition::{Extractor, Partitioner, Source, Template, Unit};
 
-use crate::connection_string::ConnectionString;
+use crate::connection_string::{self, ConnectionString};
 use crate::endpoint::{Account, container_name};
 use crate::landing::{self, Ending, Landing, Own, Place, directory, invalid};
 
@@ -32,11 +33,11 @@ config! {
     struct AivenConfig {
         /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator. It must be given unless
         /// `store.url` names a directory.
-        connection_string: Option<Password> = "azure.storage.connection.string" { importance: High, group: "Azure", width: Width::None, display: "azure.storage.connection.string" };
+        connection_string: Option<Password> = "azure.storage.connection.string" { importance: High, group: "Azure", width: Width::None, display: "azure.storage.connection.string", reaches: Reaches::By(connection_string::reached) };
         /// The container that files land in: 3 to 63 lower-case letters, digits and single hyphens.
         container: String = "azure.storage.container.name" { required: true, importance: High, group: "Azure", width: Width::None, display: "azure.storage.container.name", valid: By(container) };
         /// A directory to land in instead of the container, `file:///<absolute path>`. It is of Landfall, not of Aiven.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "store.url" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "store.url", reaches: Store };
         /// What stands before the name of each file, with slashes for folders: at most 1024 characters.
         prefix: String = "file.name.prefix" { default: Some(""), group: "File", width: Width::None, display: "file.name.prefix", valid: By(prefix) };
         /// The name of a file behind its prefix, whole, with slashes for folders: `{{topic}}`, `{{partition}}` and `{{start_offset}}` (the

@@ -4,7 +4,8 @@ use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, no_effect, refused};
 use landfall_lake::encode::keys::FormatKeys;
@@ -12,7 +13,7 @@ use landfall_lake::encode::keys::FormatKeys;
 use crate::cloud;
 use crate::confluent;
 use crate::credential::Credential;
-use crate::endpoint::{StoreUrl, container_name};
+use crate::endpoint::{StoreUrl, account_reached, container_name};
 use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, refuse_given, store_url};
 
 const ACCOUNT: &str = "azblob.account.name";
@@ -28,14 +29,14 @@ config! {
         /// `json.JsonFormat` for a JSON text a line, `avro.AvroFormat`, or `bytearray.ByteArrayFormat` for values of bytes as they are.
         format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.blob.format.parquet.ParquetFormat", "io.confluent.connect.azure.blob.format.json.JsonFormat", "io.confluent.connect.azure.blob.format.avro.AvroFormat", "io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
-        account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
+        account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24), reaches: Reaches::By(account_reached) };
         /// The key of the account, in base64. It must be given unless `store.url` names a directory.
         account_key: Option<Password> = "azblob.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account Key" };
         /// The container that files land in: 3 to 63 lower-case letters, digits and single hyphens.
         container_name: String = "azblob.container.name" { default: Some("default"), importance: High, group: "Azure", width: Width::Long, display: "Container Name", valid: By(container_name) };
         /// Where the account is, if not at `https://<account name>.blob.core.windows.net`. Or `file:///<directory>`, to land in a directory
         /// instead.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL", reaches: Store };
         /// The Java class that writes to the store. Only the name of the connector's own one is taken.
         storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
     }
@@ -45,7 +46,7 @@ config! {
     /// Keys by which requests would take another way.
     struct NotHere {
         /// The proxy that requests go through, `host:port`.
-        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL" };
+        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL", reaches: Hosts };
         /// The user that the proxy knows.
         proxy_user: Option<String> = "azblob.proxy.user" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy User" };
         /// The user's password.

@@ -1,6 +1,7 @@
 //! Reads the connection strings that Azure shows for a storage account.
 
 use azure_core::http::Url;
+use landfall_api::Reached;
 
 use crate::credential::Credential;
 use crate::shared_key::SharedKey;
@@ -70,6 +71,21 @@ impl ConnectionString {
     }
 }
 
+/// What a connection string makes the worker reach for: every URL in it, and the account by its name and suffix.
+pub(crate) fn reached(text: &str) -> Vec<Reached> {
+    let parts: Vec<_> =
+        text.split(';').filter_map(|part| part.split_once('=')).map(|(name, value)| (name.trim(), value.trim())).collect();
+    let part = |name: &str| parts.iter().rfind(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+    let mut reached: Vec<_> =
+        parts.iter().filter(|(_, value)| value.contains("://")).map(|(_, url)| Reached::Host((*url).to_owned())).collect();
+    if part("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        reached.push(Reached::Host(EMULATOR_ENDPOINT.to_owned()));
+    } else if let (None, Some(account)) = (part("BlobEndpoint"), part("AccountName")) {
+        reached.push(Reached::Host(format!("https://{account}.blob.{}", part("EndpointSuffix").unwrap_or("core.windows.net"))));
+    }
+    reached
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +106,17 @@ mod tests {
         assert_eq!(endpoint("UseDevelopmentStorage=true"), "http://127.0.0.1:10000/devstoreaccount1");
         let own = "AccountName=a;AccountKey=cHNzc3Q=;BlobEndpoint=http://127.0.0.1:7777/a";
         assert_eq!(endpoint(own), "http://127.0.0.1:7777/a");
+    }
+
+    #[test]
+    fn every_host_in_it_is_named() {
+        let hosts = |text: &str| reached(text).into_iter().map(|reached| format!("{reached:?}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(hosts("AccountName=a;AccountKey=cHNzc3Q="), "Host(\"https://a.blob.core.windows.net\")");
+        assert_eq!(hosts("accountname=a; EndpointSuffix=evil.com/"), "Host(\"https://a.blob.evil.com/\")");
+        let both = "Host(\"https://a.evil\") Host(\"https://q\")";
+        assert_eq!(hosts("BlobEndpoint=https://a.evil;QueueEndpoint=https://q;AccountName=a"), both);
+        assert_eq!(hosts("UseDevelopmentStorage=true"), "Host(\"http://127.0.0.1:10000/devstoreaccount1\")");
+        assert_eq!(hosts("pssst"), "");
     }
 
     #[test]

@@ -9,15 +9,16 @@ mod target;
 use std::sync::Arc;
 
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, no_effect, refused};
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
 use landfall_lake::nulls::NullValues;
 
-use crate::connection_string::ConnectionString;
+use crate::connection_string::{self, ConnectionString};
 use crate::credential::Credential;
-use crate::endpoint::{Account, StoreUrl};
+use crate::endpoint::{Account, StoreUrl, account_reached};
 use crate::landing::{self, Ending, Landing, Own, Place, directory, invalid, missing, refuse_given};
 use target::{OFFSET_WIDTH, StoreAs, Target};
 
@@ -62,15 +63,15 @@ config! {
         /// used.
         auth_mode: String = "connect.datalake.azure.auth.mode" { default: Some("Default"), importance: High, group: "Azure", width: Width::Medium, display: "Auth mode", valid: OneOfIgnoreCase(&["credentials", "connectionstring", "default"]), dependents: &[ACCOUNT, KEY, CONNECTION_STRING] };
         /// The storage account, 3 to 24 characters, for credentials.
-        account_name: String = "connect.datalake.azure.account.name" { default: Some(""), importance: High, group: "Azure", width: Width::Medium, display: "Account name" };
+        account_name: String = "connect.datalake.azure.account.name" { default: Some(""), importance: High, group: "Azure", width: Width::Medium, display: "Account name", reaches: Reaches::By(account_reached) };
         /// The key of the account, in base64, for credentials.
         account_key: Option<Password> = "connect.datalake.azure.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account key" };
         /// The connection string that Azure shows for the account, for connectionstring; `UseDevelopmentStorage=true` for an emulator.
-        connection_string: Option<Password> = "connect.datalake.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
+        connection_string: Option<Password> = "connect.datalake.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string", reaches: Reaches::By(connection_string::reached) };
         /// Where the account is, if not at `https://<account name>.dfs.core.windows.net`: the URL of its Blob or Data Lake endpoint.
-        endpoint: String = "connect.datalake.endpoint" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Endpoint" };
+        endpoint: String = "connect.datalake.endpoint" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Endpoint", reaches: Store };
         /// A directory to land in instead of the container, `file:///<absolute path>`. It is of Landfall, not of Lenses.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "Store URL" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "Store URL", reaches: Store };
         /// What happens when files cannot be written. THROW and RETRY: what fails for a time is tried again until it works or the task
         /// stops, and what fails for good fails the task. NOOP, by which records would be lost, is refused.
         error_policy: String = "connect.datalake.error.policy" { default: Some("THROW"), importance: High, group: "Error", width: Width::Long, display: "Error policy", valid: OneOfIgnoreCase(&["NOOP", "THROW", "RETRY"]) };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use azure_core::http::Url;
+use landfall_api::Reached;
 
 use crate::connection_string::EMULATOR_ACCOUNT;
 
@@ -114,6 +115,12 @@ impl Account {
     pub fn is_clear(&self) -> bool {
         self.url.scheme() != "https"
     }
+}
+
+/// What the name of an account makes the worker reach for.
+pub(crate) fn account_reached(name: &str) -> Vec<Reached> {
+    let name = name.trim();
+    if name.is_empty() { Vec::new() } else { vec![Reached::Host(format!("https://{name}.blob.core.windows.net"))] }
 }
 
 /// Checks a container's name: 3 to 63 lower-case letters, digits and single hyphens.

@@ -4,7 +4,8 @@ use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 use landfall_lake::encode::keys::FormatKeys;
@@ -12,7 +13,7 @@ use landfall_lake::encode::keys::FormatKeys;
 use crate::cloud;
 use crate::confluent;
 use crate::credential::Credential;
-use crate::endpoint::{StoreUrl, container_name};
+use crate::endpoint::{StoreUrl, account_reached, container_name};
 use crate::http::Net;
 use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
 
@@ -33,13 +34,13 @@ config! {
         /// `json.JsonFormat` for a JSON text a line, `avro.AvroFormat`, or `bytearray.ByteArrayFormat` for values of bytes as they are.
         format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat", "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
-        account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
+        account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24), reaches: Reaches::By(account_reached) };
         /// The application (client) id of the Entra application that writes. With it, the client key and the token endpoint must be given.
         client_id: Option<String> = "azure.datalake.gen2.client.id" { importance: High, group: "Azure", width: Width::Long, display: "Client ID" };
         /// The secret of the Entra application.
         client_key: Option<Password> = "azure.datalake.gen2.client.key" { importance: High, group: "Azure", width: Width::Long, display: "Client Key" };
         /// Where the application gets its tokens: `https://login.microsoftonline.com/<tenant>/oauth2/token`.
-        token_endpoint: Option<String> = "azure.datalake.gen2.token.endpoint" { importance: High, group: "Azure", width: Width::Long, display: "Token Endpoint" };
+        token_endpoint: Option<String> = "azure.datalake.gen2.token.endpoint" { importance: High, group: "Azure", width: Width::Long, display: "Token Endpoint", reaches: Hosts };
         /// The key of the account, in base64. It counts if no client id is given.
         access_key: Option<Password> = "azure.datalake.gen2.access.key" { importance: High, group: "Azure", width: Width::Long, display: "Access Key" };
         /// Deprecated in Java: the key of the account, or a shared access signature. It counts if neither a client id nor an access key is
@@ -47,7 +48,7 @@ config! {
         sas_key: Option<Password> = "azure.datalake.gen2.sas.key" { importance: Low, group: "Azure", width: Width::Long, display: "SAS Key" };
         /// Where the account is, if not at `https://<account name>.dfs.core.windows.net`: the URL of its Blob or Data Lake endpoint (files
         /// are written through the Blob endpoint). Or `file:///<directory>`, to land in a directory instead.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL", reaches: Store };
         /// The Java class that writes to the store. Only the name of the connector's own one is taken.
         storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
     }

@@ -2,14 +2,15 @@
 
 use landfall_api::config::Class;
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, check_folder};
 use landfall_lake::encode::keys::FormatKeys;
 
-use crate::connection_string::ConnectionString;
+use crate::connection_string::{self, ConnectionString};
 use crate::credential::Credential;
-use crate::endpoint::{Account, StoreUrl, container_name};
+use crate::endpoint::{Account, StoreUrl, account_reached, container_name};
 use crate::landing::{self, Landing, Place, format, invalid, missing, store_url};
 
 const CONNECTION_STRING: &str = "landfall.azure.connection.string";
@@ -29,9 +30,9 @@ config! {
         /// a line, AvroFormat, or ByteArrayFormat for values of bytes as they are.
         format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET, "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
         /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator.
-        connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
+        connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string", reaches: Reaches::By(connection_string::reached) };
         /// The storage account, 3 to 24 characters, if neither a connection string nor `store.url` names it.
-        account_name: Option<String> = "landfall.azure.account.name" { importance: High, group: "Azure", width: Width::Medium, display: "Account name", valid: Length(3, 24) };
+        account_name: Option<String> = "landfall.azure.account.name" { importance: High, group: "Azure", width: Width::Medium, display: "Account name", valid: Length(3, 24), reaches: Reaches::By(account_reached) };
         /// The key of the account, in base64, if there is neither a connection string nor a shared access signature.
         account_key: Option<Password> = "landfall.azure.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account key" };
         /// A shared access signature that may create, write, read and list.
@@ -40,7 +41,7 @@ config! {
         container: Option<String> = "landfall.azure.container" { importance: High, group: "Azure", width: Width::Medium, display: "Container", valid: By(container_name) };
         /// Where files land: `https://<account>.blob.core.windows.net/<container>[/<folder>]`, an emulator's
         /// `http://127.0.0.1:10000/devstoreaccount1/<container>`, or a directory, `file:///<directory>`.
-        store_url: Option<String> = "store.url" { importance: High, group: "Storage", width: Width::Long, display: "Store URL" };
+        store_url: Option<String> = "store.url" { importance: High, group: "Storage", width: Width::Long, display: "Store URL", reaches: Store };
     }
 }
 
