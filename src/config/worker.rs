@@ -148,7 +148,7 @@ config! {
         /// `blob://<account>/<container>[/<folder>]` or with a host, `blob://<account>.blob.core.windows.net/<container>[/<folder>]`, also with
         /// `https://`; or a directory that workers share, `file:///<directory>`. Keys that begin with `landfall.azure.` say how the account
         /// lets one in, as for `io.landfall.azure.AzureDataLakeSink`. One worker has a folder at a time.
-        state: Option<String> = "landfall.state" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State", valid: NonEmpty };
+        state: Option<String> = "landfall.state" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State", valid: NonEmpty, reaches: Store };
     }
 }
 
