@@ -42,6 +42,9 @@ impl Worker {
         let (scheme, worker_id) = config.advertised(&sockets.ports());
         let given = config.given.clone();
         let access = Access::of(&config)?;
+        if let Some(hubs) = kafka::EventHubs::of(&given) {
+            tracing::info!("{}", hubs.told());
+        }
         let grace = config.grace();
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
         let (herder, member) = match config.mode.clone() {
