@@ -31,7 +31,7 @@ use landfall_lake::storage::{
 use tokio::sync::OnceCell;
 
 use crate::credential::Credential;
-use crate::http::transport;
+use crate::http::{Net, transport};
 use call::{ANSWER, Call, date, date_of_error, not_found, transfer, without_query};
 use counts::Counts;
 use staged::AzureStaged;
@@ -73,7 +73,7 @@ impl AzureStorage {
         let counts = Counts::default();
         let mut options = ClientOptions {
             retry: RetryOptions::none(),
-            transport: Some(transport().map_err(StorageError::Fatal)?),
+            transport: Some(transport(&Net::default()).map_err(StorageError::Fatal)?),
             ..ClientOptions::default()
         };
         options.per_try_policies.push(Arc::new(counts.clone()));
@@ -96,7 +96,7 @@ impl AzureStorage {
 
     fn token(&self) -> Option<Arc<dyn azure_core::credentials::TokenCredential>> {
         match &self.credential {
-            Credential::Token(token) => Some(Arc::clone(token)),
+            Credential::Token(entra) => Some(entra.credential()),
             _ => None,
         }
     }

@@ -2,10 +2,15 @@
 //!
 //! Texts of errors are those of `org.apache.kafka.common.config.ConfigDef` (4.3.1), because users grep for them.
 
+mod password;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a user wrote: key to value.
+pub use password::Password;
+
+/// What a user wrote: key to value. Values may be secrets, and nothing takes them from memory: what prints, logs or answers with
+/// properties has to hide them first, and none has `Debug` made of it.
 pub type Properties = BTreeMap<String, String>;
 
 /// The properties whose keys begin with `prefix`, with it taken off.
@@ -205,6 +210,28 @@ pub enum Effect {
     Nothing(&'static str),
 }
 
+/// What a value makes the worker reach for outside of Kafka and of itself; what a connector may not is refused.
+#[derive(Clone, Copy, Debug)]
+pub enum Reaches {
+    /// Nothing.
+    Nothing,
+    /// Files or folders: paths, with commas between them if the key is a list.
+    Files,
+    /// Hosts: URLs, or names with or without a port, with commas between them. A `file:` URL is a path.
+    Hosts,
+    /// What the function finds in it.
+    By(fn(&str) -> Vec<Reached>),
+}
+
+/// Something that a value makes the worker reach for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// A file or a folder.
+    File(String),
+    /// A host: a URL, or a name with or without a port.
+    Host(String),
+}
+
 /// The declaration of a configuration key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -238,6 +265,8 @@ pub struct Key {
     pub visible: fn(&Properties) -> bool,
     /// What becomes of its value.
     pub effect: Effect,
+    /// What its value makes the worker reach for.
+    pub reaches: Reaches,
 }
 
 impl Key {
@@ -258,6 +287,7 @@ impl Key {
         dependents: &[],
         visible: |_| true,
         effect: Effect::Full,
+        reaches: Reaches::Nothing,
     };
 
     /// What it does, as paragraphs with a blank line between them.
@@ -374,31 +404,6 @@ impl Value for Class {
     const KIND: Kind = Kind::Class;
     fn parse(raw: &str) -> Result<Self, String> {
         Ok(Self(raw.trim().to_owned()))
-    }
-}
-
-/// A secret: printed as Java prints a `Password`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    /// The secret itself, for the one place that needs it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
-    }
-}
-
-impl Value for Password {
-    const KIND: Kind = Kind::Password;
-    fn parse(raw: &str) -> Result<Self, String> {
-        Ok(Self(raw.to_owned()))
     }
 }
 

@@ -15,7 +15,7 @@ pub mod sink;
 pub mod transform;
 
 pub use batch::{Batch, Column, RawBatch, TopicId, TopicPartition};
-pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
+pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Reached, Reaches, Valid, Value, Width};
 pub use convert::{Converter, ConverterClass, Records, Role, Run, Unavailable};
 pub use error::{RecordError, Refused, Stage, TaskError};
 pub use memory::{Holder, Memory, Reserved, Share, Taken};
