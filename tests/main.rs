@@ -21,6 +21,7 @@ mod formats;
 mod fuzz_corpus;
 mod group;
 mod harness;
+mod identity;
 mod idle;
 mod internal_topics;
 mod json_schema;

@@ -4,6 +4,7 @@
 //! - [`java`] has what Java declares of it,
 //! - [`security`] is how clients log in and encrypt,
 //! - [`cluster`] asks which cluster it is,
+//! - [`event_hubs`] knows what is different where the brokers are Event Hubs,
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`groups`] changes the offsets of a group from outside,
 //! - [`produce`] sends records,
@@ -15,6 +16,7 @@
 pub mod client;
 pub mod cluster;
 pub mod error;
+pub mod event_hubs;
 pub mod fetch;
 pub mod group;
 pub mod groups;
@@ -28,11 +30,12 @@ pub mod topics;
 mod wire;
 
 pub use client::{
-    ConsumerSettings, becomes, becomes_of_member, consumer_faults, consumer_properties, dead_letter_admin_properties, offsets_admin_properties,
-    producer_properties,
+    ConsumerSettings, becomes, becomes_of_member, consumer_faults, consumer_properties, dead_letter_admin_properties,
+    offsets_admin_properties, producer_properties,
 };
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
+pub use event_hubs::EventHubs;
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
 pub use group::{Group, GroupEvent, GroupSettings};
 pub use groups::GroupOffsets;

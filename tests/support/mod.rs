@@ -4,6 +4,7 @@ pub(crate) mod apicurio;
 pub(crate) mod azurite;
 pub(crate) mod broker;
 pub(crate) mod cluster;
+pub(crate) mod entra;
 pub(crate) mod java_worker;
 pub(crate) mod once;
 pub(crate) mod postgres;

@@ -2,10 +2,17 @@
 //!
 //! Texts of errors are those of `org.apache.kafka.common.config.ConfigDef` (4.3.1), because users grep for them.
 
+mod password;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a user wrote: key to value.
+use crate::reach::Reaches;
+
+pub use password::Password;
+
+/// What a user wrote: key to value. Values may be secrets, and nothing takes them from memory: what prints, logs or answers with
+/// properties has to hide them first, and none has `Debug` made of it.
 pub type Properties = BTreeMap<String, String>;
 
 /// The properties whose keys begin with `prefix`, with it taken off.
@@ -238,6 +245,8 @@ pub struct Key {
     pub visible: fn(&Properties) -> bool,
     /// What becomes of its value.
     pub effect: Effect,
+    /// What its value makes the worker reach for.
+    pub reaches: Reaches,
 }
 
 impl Key {
@@ -258,6 +267,7 @@ impl Key {
         dependents: &[],
         visible: |_| true,
         effect: Effect::Full,
+        reaches: Reaches::Nothing,
     };
 
     /// What it does, as paragraphs with a blank line between them.
@@ -377,31 +387,6 @@ impl Value for Class {
     }
 }
 
-/// A secret: printed as Java prints a `Password`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    /// The secret itself, for the one place that needs it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
-    }
-}
-
-impl Value for Password {
-    const KIND: Kind = Kind::Password;
-    fn parse(raw: &str) -> Result<Self, String> {
-        Ok(Self(raw.to_owned()))
-    }
-}
-
 /// Declares a configuration: the struct that the program reads, and with it the keys that users see.
 ///
 /// ```
@@ -435,8 +420,8 @@ macro_rules! config {
         impl $name {
             /// The keys, in the order of declaration.
             $vis const KEYS: &'static [$crate::Key] = {
-                use $crate::{Effect::*, Importance::*, Valid::*};
-                let _ = (High, Any, Full); // a declaration need not use any of the names
+                use $crate::{Effect::*, Importance::*, Reaches::{Files, Hosts, Store, Written}, Valid::*};
+                let _ = (High, Any, Full, Files, Hosts, Store, Written); // a declaration need not use any of the names
                 &[ $( $crate::Key {
                     name: $key,
                     kind: <$ty as $crate::Value>::KIND,

@@ -35,11 +35,7 @@ impl Events {
         Self::of_kind(rd::rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, 0)
     }
 
-    fn of_kind<'a>(
-        kind: rd::rd_kafka_type_t,
-        settings: impl Into<Settings<'a>>,
-        kinds: c_int,
-    ) -> Result<Self, KafkaError> {
+    fn of_kind<'a>(kind: rd::rd_kafka_type_t, settings: impl Into<Settings<'a>>, kinds: c_int) -> Result<Self, KafkaError> {
         let settings = settings.into();
         let conf = Conf::new(settings.pairs)?;
         let mut reason = [0 as c_char; 512];

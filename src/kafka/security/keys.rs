@@ -106,7 +106,9 @@ pub(super) fn find(key: &str) -> Option<Becomes> {
 /// What becomes of a key, in words for the reference.
 pub(super) fn describe(key: &str, client: Client) -> String {
     match (find(key), client) {
-        (Some(Read(words, _) | OfLibrdkafka(words, _)), Client::Librdkafka) | (Some(Read(_, words)), Client::Member) => words.to_owned(),
+        (Some(Read(words, _) | OfLibrdkafka(words, _)), Client::Librdkafka) | (Some(Read(_, words)), Client::Member) => {
+            words.to_owned()
+        }
         (Some(OfLibrdkafka(_, why)), Client::Member) => format!("refused: {why}"),
         (Some(Idle(why)), _) => format!("no effect: {why}"),
         (Some(Unused(why)), _) => format!("no effect, and warned about: {why}"),

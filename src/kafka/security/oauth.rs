@@ -122,12 +122,18 @@ impl fmt::Debug for Tokens {
 
 enum Source {
     /// `OAuthBearerUnsecuredLoginCallbackHandler`.
-    Unsecured { claims: Map<String, Value>, lifetime: i64 },
+    Unsecured {
+        claims: Map<String, Value>,
+        lifetime: i64,
+    },
     /// `FileJwtRetriever`.
     File(String),
     /// `ClientCredentialsJwtRetriever` and `JwtBearerJwtRetriever`.
     Endpoint(Box<Endpoint>),
-    Entra { entra: Entra, scope: String },
+    Entra {
+        entra: Entra,
+        scope: String,
+    },
 }
 
 /// What was got.
@@ -193,7 +199,10 @@ impl Tokens {
             let is_value = value.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
             if name == "auth" || name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphabetic()) || !is_value {
                 const JAAS: &str = "sasl.jaas.config";
-                faults.push(JAAS, format!("{JAAS}: {prefix}{name} is no extension of SASL: its name has letters alone, and is not auth"));
+                faults.push(
+                    JAAS,
+                    format!("{JAAS}: {prefix}{name} is no extension of SASL: its name has letters alone, and is not auth"),
+                );
             }
         }
         let refresh = refresh(given, faults);
@@ -263,7 +272,9 @@ impl Tokens {
         let expires = number("exp").or(got.expires).unwrap_or(now + OPAQUE);
         if expires <= now {
             let (ago, at) = ((now - expires).ceil(), expires.floor());
-            return Err(NoToken::for_good(format!("the token has expired {ago} s ago (exp {at}); is it old, or the clock wrong?")));
+            return Err(NoToken::for_good(format!(
+                "the token has expired {ago} s ago (exp {at}); is it old, or the clock wrong?"
+            )));
         }
         let text = Password::parse(&got.text).map_err(NoToken::for_good)?;
         let principal = claims.get(&self.subject).and_then(Value::as_str).unwrap_or_default().to_owned();

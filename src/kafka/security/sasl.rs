@@ -167,7 +167,10 @@ fn kerberos(given: &Properties, options: &BTreeMap<String, String>, faults: &mut
     };
     let relogin = text(given, RELOGIN).map(str::parse::<i32>);
     if let Some(Err(_)) = relogin {
-        faults.push(RELOGIN, format!("Invalid value {} for configuration {RELOGIN}: Not a number of type INT", text(given, RELOGIN)?));
+        faults.push(
+            RELOGIN,
+            format!("Invalid value {} for configuration {RELOGIN}: Not a number of type INT", text(given, RELOGIN)?),
+        );
         return None;
     }
     Some(Kerberos {

@@ -142,9 +142,18 @@ fn bootstrap(given: &Properties, faults: &mut Faults) -> Option<Vec<Address>> {
 /// What becomes of a key of Java's consumer in a member of a group, in words.
 pub(in crate::kafka) fn becomes(java: &str) -> String {
     let text = match java {
-        "bootstrap.servers" | "connections.max.idle.ms" | "heartbeat.interval.ms" | "reconnect.backoff.max.ms"
-        | "reconnect.backoff.ms" | "request.timeout.ms" | "retry.backoff.max.ms" | "retry.backoff.ms" | "session.timeout.ms"
-        | "socket.connection.setup.timeout.max.ms" | "socket.connection.setup.timeout.ms" | "client.id" => "honoured",
+        "bootstrap.servers"
+        | "connections.max.idle.ms"
+        | "heartbeat.interval.ms"
+        | "reconnect.backoff.max.ms"
+        | "reconnect.backoff.ms"
+        | "request.timeout.ms"
+        | "retry.backoff.max.ms"
+        | "retry.backoff.ms"
+        | "session.timeout.ms"
+        | "socket.connection.setup.timeout.max.ms"
+        | "socket.connection.setup.timeout.ms"
+        | "client.id" => "honoured",
         "receive.buffer.bytes" | "send.buffer.bytes" => "honoured, as far as the system gives it",
         "client.dns.lookup" => "use_all_dns_ips; another one is refused",
         "group.id" => "the group of the workers",
