@@ -5,6 +5,7 @@ mod distributed;
 mod nearest;
 mod properties;
 pub mod provider;
+pub mod reach;
 mod worker;
 
 pub use access::{AccessKeys, Network};

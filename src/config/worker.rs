@@ -1,6 +1,7 @@
 //! The keys of a worker (`WorkerConfig` and `RestServerConfig` of Kafka 4.3.1), of one in standalone mode, and our own.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use landfall_api::{Effect, Faults, Key, Properties, Width, config};
 
 use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
+use super::reach::{self, Reach};
 use super::{AccessKeys, DistributedKeys, Listener, Scheme, hint_missing, topic_warnings, unknown_key};
 use crate::kafka::client::is_internal;
 use crate::kafka::event_hubs;
@@ -19,7 +21,7 @@ config! {
     /// What the worker reads from its properties file.
     pub struct WorkerKeys {
         /// Brokers, as `host:port` separated by commas, from which the clients learn of all others.
-        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(servers) };
+        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(servers), reaches: Hosts };
         /// Whether the brokers are Azure Event Hubs: auto looks at the names in `bootstrap.servers`, those below `servicebus.windows.net` and
         /// its siblings in sovereign clouds; true is for gateways and private names, false for what only looks like it. Clients then have the
         /// settings that Event Hubs recommends unless others are given, and what it refuses is refused before it is asked.
@@ -117,7 +119,16 @@ config! {
         admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", valid: By(legal_admin_listeners) };
         /// The file of the users whom `BasicAuthSecurityRestExtension` lets in, a line each: `name=password`. It is read once. Default: the
         /// file that the JAAS configuration names, which `-Djava.security.auth.login.config=` in the environment variable `KAFKA_OPTS` names.
-        basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty };
+        basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty, reaches: Files };
+        /// Folders, separated by commas, in which connectors may have the worker read and write files: `worker` for its working directory
+        /// and the folders of files that its own properties name, `*` for all. Links do not lead out of them, and what is in `/proc`,
+        /// `/sys` and `/dev` is only there if it is named. Of the folders that `worker` stands for, those of files that are only read
+        /// are not written to, and no file that the properties name is.
+        allowed_paths: Vec<String> = "landfall.allowed.paths" { default: Some("worker"), importance: Medium, group: "Connectors", width: Width::Long, display: "Allowed Paths", valid: By(reach::check_paths) };
+        /// Hosts, separated by commas, that connectors may have the worker talk to: names or addresses, with or without a port,
+        /// `*.example.com` for all below one, `azure` for Azure's services, `worker` for the hosts and ports that its own properties name,
+        /// `*` for all. Addresses at which a machine learns who it is, such as 169.254.169.254, have to be named themselves.
+        allowed_hosts: Vec<String> = "landfall.allowed.hosts" { default: Some("azure,worker"), importance: Medium, group: "Connectors", width: Width::Long, display: "Allowed Hosts", valid: By(reach::check_hosts) };
         /// Bytes that the open files and fetch queues of all tasks may hold, at least 16777216. Default: half of the memory limit of the
         /// control group, else 512 MiB. When they are spent, the largest files go to the store in parts, and where many small ones have
         /// spent them, those end that had no record for longest. A record of more than a quarter of them is refused.
@@ -129,15 +140,15 @@ config! {
     /// What a worker in standalone mode reads from its properties file, besides what every worker does (`StandaloneConfig`).
     pub struct StandaloneKeys {
         /// The file to which Java writes the offsets of source connectors. Required as in Java.
-        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
+        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka"), reaches: Written };
         /// The file in which connectors that were made or changed by REST survive a restart of the worker. Without it they do not, as in
         /// Java.
-        state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty };
+        state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty, reaches: Written };
         /// Where connectors that were made or changed by REST survive the worker, in the place of a local file: a folder of a storage container,
         /// `blob://<account>/<container>[/<folder>]` or with a host, `blob://<account>.blob.core.windows.net/<container>[/<folder>]`, also with
         /// `https://`; or a directory that workers share, `file:///<directory>`. Keys that begin with `landfall.azure.` say how the account
         /// lets one in, as for `io.landfall.azure.AzureDataLakeSink`. One worker has a folder at a time.
-        state: Option<String> = "landfall.state" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State", valid: NonEmpty };
+        state: Option<String> = "landfall.state" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State", valid: NonEmpty, reaches: Store };
     }
 }
 
@@ -232,7 +243,7 @@ pub(super) const OFFSET_FILE: &str = "offset.storage.file.filename";
 const STORAGES: [&str; 3] = ["config.storage.", "offset.storage.", "status.storage."];
 
 /// The worker's properties: what the user wrote and what it means.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerConfig {
     /// The parsed keys.
     pub keys: WorkerKeys,
@@ -246,6 +257,8 @@ pub struct WorkerConfig {
     pub providers: Arc<Providers>,
     /// What of them is in [`given`](Self::given).
     pub provided: Provided,
+    /// What connectors may have it reach for.
+    pub reach: Reach,
     /// What the user should know and is no error.
     pub warnings: Vec<String>,
 }
@@ -267,6 +280,7 @@ impl WorkerConfig {
         faults.0.extend(more.0);
         let mut config = faults.or(parsed.ok()).map_err(|faults| file.locate(&faults))?;
         config.warnings.splice(0..0, file.warnings);
+        config.reach = config.reach.keeping(path);
         Ok(config)
     }
 
@@ -339,6 +353,13 @@ impl WorkerConfig {
     }
 }
 
+impl fmt::Debug for WorkerConfig {
+    /// Without the properties, which hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerConfig").field("keys", &self.keys).field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
 /// A worker's properties that are resolved and not looked at yet.
 struct Given {
     providers: Arc<Providers>,
@@ -376,7 +397,8 @@ impl Given {
         let ((keys, access), of_mode) = faults.or(keys)?;
         let warnings = [warnings(given, mode), self.warnings.clone()].concat();
         let (providers, provided) = (self.providers.clone(), self.resolved.provided.clone());
-        Ok(WorkerConfig { keys, access, mode: of_mode, given: Arc::new(given.clone()), providers, provided, warnings })
+        let reach = Reach::new(&keys.allowed_paths, &keys.allowed_hosts, given);
+        Ok(WorkerConfig { keys, access, mode: of_mode, given: Arc::new(given.clone()), providers, provided, reach, warnings })
     }
 }
 
