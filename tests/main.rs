@@ -41,6 +41,7 @@ mod readers;
 mod reference;
 mod rest_auth;
 mod rest_cases;
+mod rest_security;
 mod rotation;
 mod soak;
 mod storage;

@@ -66,7 +66,13 @@ impl Entra {
 
     /// The application `client` of `tenant` with its secret, at `authority`.
     pub(crate) fn client_secret(authority: String, tenant: String, client: String, secret: Password, net: Net) -> Self {
-        Self::of(Way { login: Login::Secret { tenant, client, secret }, authority, imds: imds::default_host(), app_service: false, net })
+        Self::of(Way {
+            login: Login::Secret { tenant, client, secret },
+            authority,
+            imds: imds::default_host(),
+            app_service: false,
+            net,
+        })
     }
 
     fn of(way: Way) -> Self {
@@ -157,3 +163,6 @@ impl TokenCredential for Entra {
 fn remaining(token: &Token) -> Duration {
     token.expires.duration_since(SystemTime::now()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
