@@ -40,6 +40,9 @@ impl Worker {
         let worker_id = config.advertised(sockets.port());
         let given = config.given.clone();
         let guard = Guard::of(&config.keys)?;
+        if let Some(hubs) = kafka::EventHubs::of(&given) {
+            tracing::info!("{}", hubs.told());
+        }
         let grace = config.grace();
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
         let (herder, member) = match config.mode.clone() {

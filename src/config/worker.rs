@@ -14,6 +14,7 @@ use super::provider::{Provided, Providers, Resolved};
 use super::reach::{self, Reach};
 use super::{DistributedKeys, hint_missing, topic_warnings, unknown_key};
 use crate::kafka::client::is_internal;
+use crate::kafka::event_hubs;
 use crate::rest::{BASIC_AUTH, headers};
 
 config! {
@@ -21,6 +22,10 @@ config! {
     pub struct WorkerKeys {
         /// Brokers, as `host:port` separated by commas, from which the clients learn of all others.
         bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(servers), reaches: Hosts };
+        /// Whether the brokers are Azure Event Hubs: auto looks at the names in `bootstrap.servers`, those below `servicebus.windows.net` and
+        /// its siblings in sovereign clouds; true is for gateways and private names, false for what only looks like it. Clients then have the
+        /// settings that Event Hubs recommends unless others are given, and what it refuses is refused before it is asked.
+        event_hubs: String = "landfall.event.hubs" { default: Some("auto"), group: "Cluster", width: Width::Short, display: "Event Hubs", valid: OneOfIgnoreCase(&["auto", "true", "false"]) };
         /// How clients use the addresses that a name resolves to: use_all_dns_ips tries each, resolve_canonical_bootstrap_servers_only first
         /// resolves the bootstrap servers to their canonical names.
         client_dns_lookup: String = "client.dns.lookup" {
@@ -139,6 +144,11 @@ config! {
         /// The file in which connectors that were made or changed by REST survive a restart of the worker. Without it they do not, as in
         /// Java.
         state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty, reaches: Written };
+        /// Where connectors that were made or changed by REST survive the worker, in the place of a local file: a folder of a storage container,
+        /// `blob://<account>/<container>[/<folder>]` or with a host, `blob://<account>.blob.core.windows.net/<container>[/<folder>]`, also with
+        /// `https://`; or a directory that workers share, `file:///<directory>`. Keys that begin with `landfall.azure.` say how the account
+        /// lets one in, as for `io.landfall.azure.AzureDataLakeSink`. One worker has a folder at a time.
+        state: Option<String> = "landfall.state" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State", valid: NonEmpty, reaches: Store };
     }
 }
 
@@ -158,6 +168,7 @@ const PASSED_ON: &[&str] = &[
     "connector.client.config.override.",
     "metrics.context.",
     "socket.",
+    "landfall.azure.",
     "reconnect.backoff.",
     "retry.backoff.",
     "enable.metrics.push",
@@ -221,7 +232,7 @@ impl Mode {
     fn read(self, given: &Properties, faults: &mut Faults) -> Option<ModeKeys> {
         Some(match self {
             Self::Standalone => ModeKeys::Standalone(StandaloneKeys::parse(given, faults)?),
-            Self::Distributed => ModeKeys::Distributed(Box::new(DistributedKeys::read(given, faults)?)),
+            Self::Distributed => ModeKeys::Distributed(Box::new(DistributedKeys::read(&event_hubs::recommended(given), faults)?)),
         })
     }
 }
@@ -359,6 +370,11 @@ impl Given {
         let mut faults = Faults::default();
         let keys = WorkerKeys::parse(given, &mut faults).zip(mode.read(given, &mut faults));
         hint_missing(&mut faults, &unknown(given, mode));
+        event_hubs::worker_faults(given).0.into_iter().for_each(|fault| {
+            if faults.0.iter().all(|other| other.key != fault.key) {
+                faults.0.push(fault);
+            }
+        });
         self.resolved.provided.hide_in(&mut faults);
         // What could not be resolved is no further said to be malformed.
         faults.0.retain(|fault| self.faults.0.iter().all(|other| other.key != fault.key));

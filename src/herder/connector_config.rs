@@ -506,7 +506,8 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
     let keys = &worker.keys;
     let Ok(policy) = OverridePolicy::parse(&keys.connector_client_policy, &keys.connector_client_allowlist) else { return };
     // What a client refuses is better said now than by a task that fails.
-    let mut clients = vec![("consumer.override.", kafka::consumer_properties(&worker.given, properties, "", 0, 0))];
+    let name = properties.get("name").map_or("", |name| trimmed(name));
+    let mut clients = vec![("consumer.override.", kafka::consumer_properties(&worker.given, properties, name, 0, 0))];
     if has_dead_letters(properties) {
         clients.push(("producer.override.", kafka::producer_properties(&worker.given, properties, "", 0)));
         clients.push(("admin.override.", kafka::dead_letter_admin_properties(&worker.given, properties, "", 0)));
@@ -517,7 +518,8 @@ fn overrides(worker: &WorkerConfig, properties: &Properties, faults: &mut Faults
                 format!("The '{}' policy does not allow '{key}' to be overridden in the connector configuration.", policy.name());
             faults.push(format!("{prefix}{key}"), message);
         }
-        let own = settings.faults.0.into_iter().filter(|fault| properties.contains_key(&fault.key));
+        let is_own = |key: &str| properties.contains_key(key) || settings.event_hubs.is_some() && key.starts_with(prefix);
+        let own = settings.faults.0.into_iter().filter(|fault| is_own(&fault.key));
         let own: Vec<_> = own.filter(|fault| faults.0.iter().all(|other| other.key != fault.key)).collect();
         faults.0.extend(own);
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use landfall_api::{Faults, Properties};
 
+use super::event_hubs::{self, EventHubs};
 use super::java::CONSUMER;
 use super::security;
 use crate::config::{check_bootstrap_server, nearest};
@@ -37,6 +38,8 @@ pub struct ConsumerSettings {
     pub exclude_internal_topics: bool,
     /// How often topics are looked at (`metadata.max.age.ms`).
     pub metadata_max_age: Duration,
+    /// The namespace, if the client speaks to Event Hubs.
+    pub event_hubs: Option<EventHubs>,
     /// What the user wrote that has no effect here, or another one than in Java; each names its key.
     pub warnings: Vec<String>,
     /// What is wrong; a consumer is only made if this is empty.
@@ -98,6 +101,7 @@ pub fn consumer_properties(
             to.warnings.push(format!("{written} is not a configuration of a consumer and is not used{hint}"));
         }
     }
+    event_hubs::apply(worker, &given, "consumer.override.", &mut to);
     reconcile_group(&given, &mut to);
     reconcile(&mut to);
     to
@@ -122,6 +126,7 @@ pub fn admin_properties(worker: &Properties) -> ConsumerSettings {
         key.apply_given(&given, &mut to);
     }
     security::apply(&given, &mut to);
+    event_hubs::apply(worker, &given, "", &mut to);
     reconcile(&mut to);
     to
 }

@@ -4,7 +4,7 @@
 
 use landfall_api::Importance::{High, Low, Medium};
 use landfall_api::Kind::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
-use landfall_api::{Importance, Key, Kind, Reached, Reaches, Width};
+use landfall_api::{Importance, Key, Kind, Properties, Reached, Reaches, Width};
 
 const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, importance: Importance) -> Key {
     Key { name, kind, default, importance, width: Width::None, ..Key::EMPTY }
@@ -146,7 +146,7 @@ pub fn reaches(key: &str) -> Reaches {
 }
 
 /// The files that a value of `sasl.jaas.config` names.
-fn files_of_logins(config: &str) -> Vec<Reached> {
+fn files_of_logins(config: &str, _: &Properties) -> Vec<Reached> {
     let named = |option: &str| {
         let values = config.match_indices(option).filter_map(|(at, _)| {
             let value = config[at + option.len()..].trim_start().strip_prefix('=')?.trim_start();
@@ -166,7 +166,10 @@ mod tests {
     #[test]
     fn a_login_names_its_key_tab() {
         let config = r#"com.sun.security.auth.module.Krb5LoginModule required keyTab="/etc/a b.keytab" ticketCache = /tmp/c;"#;
-        assert_eq!(files_of_logins(config), [Reached::Read("/etc/a b.keytab".into()), Reached::Read("/tmp/c".into())]);
-        assert_eq!(files_of_logins(r#"PlainLoginModule required username="keyTab" password="/etc/x";"#), []);
+        assert_eq!(
+            files_of_logins(config, &Properties::new()),
+            [Reached::Read("/etc/a b.keytab".into()), Reached::Read("/tmp/c".into())]
+        );
+        assert_eq!(files_of_logins(r#"PlainLoginModule required username="keyTab" password="/etc/x";"#, &Properties::new()), []);
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::client::ConsumerSettings;
 use super::error::{Class, KafkaError};
+use super::event_hubs::EventHubs;
 use super::produce::{Producer, Record};
 use super::raw::{Admin, Follower, Message, Waker};
 use super::topics::UNKNOWN_TOPIC;
@@ -93,6 +94,19 @@ pub enum LogError {
         "topic {0} is not there, and brokers do not make it: make it with cleanup.policy=compact, or let this worker make it"
     )]
     Missing(String),
+    /// The same where the brokers are Event Hubs.
+    #[error(
+        "event hub {topic}, in which the workers keep {purpose}, is not there, and is not made for a Kafka client: make it with: {command}; or \
+         run one worker alone, with landfall.state in a storage container, which needs no event hub"
+    )]
+    MissingEventHub {
+        /// The event hub.
+        topic: String,
+        /// What it keeps.
+        purpose: &'static str,
+        /// The command that makes it.
+        command: String,
+    },
     /// It takes longer than the caller waits.
     #[error("topic {topic}: {what} within {} ms", .limit.as_millis())]
     TimedOut {
@@ -484,6 +498,10 @@ fn make(settings: &LogSettings, admin: &Admin, given_up: &mut dyn FnMut() -> boo
             true => Ok(false),
             false => admin.create_topic(topic, partitions, copies, topic_settings.iter().copied(), ANSWER),
         });
+        let missing = |hubs: &EventHubs| {
+            let command = hubs.create_command(topic, partitions, true);
+            LogError::MissingEventHub { topic: topic.clone(), purpose, command }
+        };
         match made {
             Ok(true) => {
                 tracing::info!("made topic {topic} for {purpose}");
@@ -493,8 +511,12 @@ fn make(settings: &LogSettings, admin: &Admin, given_up: &mut dyn FnMut() -> boo
                 check_policy(settings, admin);
                 break;
             }
+            // Brokers may make it by themselves when they are asked for it.
             Err(error) if NOT_FOR_US.contains(&error.code) => {
                 tracing::info!("cannot make topic {topic}: {error}");
+                if let Some(hubs) = &settings.producer.event_hubs {
+                    return Err(missing(hubs));
+                }
                 break;
             }
             Err(error) => {
@@ -545,6 +567,12 @@ fn check_policy(settings: &LogSettings, admin: &Admin) {
         }
         told => {
             let why = told.err().map(|error| format!(": {error}")).unwrap_or_default();
+            if settings.producer.event_hubs.is_some() {
+                return tracing::warn!(
+                    "Event Hubs do not say whether event hub {topic} is compacted{why}; if it is not, it loses {purpose} when its retention \
+                     is over: look at retentionDescription.cleanupPolicy in az eventhubs eventhub show, it must be Compact"
+                );
+            }
             tracing::info!("cannot look whether topic {topic} has cleanup.policy=compact, which it should{why}");
         }
     }

@@ -3,6 +3,7 @@
 //! - [`client`] turns Java's client configuration into librdkafka's,
 //! - [`java`] has what Java declares of it,
 //! - [`cluster`] asks which cluster it is,
+//! - [`event_hubs`] knows what is different where the brokers are Event Hubs,
 //! - [`fetch`] consumes in a group and gives columns,
 //! - [`groups`] changes the offsets of a group from outside,
 //! - [`produce`] sends records,
@@ -14,6 +15,7 @@
 pub mod client;
 pub mod cluster;
 pub mod error;
+pub mod event_hubs;
 pub mod fetch;
 pub mod group;
 pub mod groups;
@@ -32,6 +34,7 @@ pub use client::{
 };
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};
+pub use event_hubs::EventHubs;
 pub use fetch::{Consumer, Event, Fetched, Polled, Start, Waker};
 pub use group::{Group, GroupEvent, GroupSettings};
 pub use groups::GroupOffsets;

@@ -151,7 +151,13 @@ pub fn create_topic(
     loop {
         let made = admin.has_topic(topic, ANSWER).and_then(|there| match there {
             true => Ok(false),
-            false => admin.create_topic(topic, 1, replication, [], ANSWER),
+            false => {
+                let made = admin.create_topic(topic, 1, replication, [], ANSWER);
+                made.map_err(|error| match &settings.event_hubs {
+                    Some(hubs) => hubs.not_made(error, topic, 1, false),
+                    None => error,
+                })
+            }
         });
         match made {
             Err(error) if error.class == Class::Retriable && !given_up() => {

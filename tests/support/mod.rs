@@ -4,6 +4,7 @@ pub(crate) mod apicurio;
 pub(crate) mod azurite;
 pub(crate) mod broker;
 pub(crate) mod cluster;
+pub(crate) mod entra;
 pub(crate) mod java_worker;
 pub(crate) mod once;
 pub(crate) mod postgres;
@@ -14,6 +15,7 @@ pub(crate) mod records;
 #[expect(dead_code, reason = "unit tests use it too, and more of it")]
 pub(crate) mod registry;
 pub(crate) mod rest_cases;
+pub(crate) mod secrets;
 pub(crate) mod soak;
 pub(crate) mod store;
 pub(crate) mod worker;

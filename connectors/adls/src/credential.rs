@@ -1,14 +1,12 @@
-//! How the service lets us in: an account key, a shared access signature, or an Entra application with a client secret.
+//! How the service lets us in: an account key, a shared access signature, or a token of Entra ID.
 
 use std::fmt;
-use std::sync::Arc;
 
-use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
-use azure_core::credentials::{Secret, TokenCredential};
-use azure_core::http::{ClientOptions, Url};
-use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+use azure_core::credentials::Secret;
+use azure_core::http::Url;
 
-use crate::http::transport;
+use crate::entra::Entra;
+use crate::http::Net;
 use crate::shared_key::SharedKey;
 
 /// A way to be let in. None of them prints its secret.
@@ -19,7 +17,7 @@ pub enum Credential {
     /// A shared access signature is the query of every URL.
     Sas(Secret),
     /// A token of Entra ID.
-    Token(Arc<dyn TokenCredential>),
+    Token(Entra),
 }
 
 impl Credential {
@@ -48,19 +46,22 @@ impl Credential {
     ///
     /// # Errors
     /// What is wrong with which of them; never the secret.
-    pub fn client_secret(client_id: &str, secret: &str, token_endpoint: &str) -> Result<Self, String> {
+    pub fn client_secret(client_id: &str, secret: &str, token_endpoint: &str, net: Net) -> Result<Self, String> {
         let (authority, tenant) = authority_and_tenant(token_endpoint)?;
-        let mut cloud = CustomConfiguration::default();
-        cloud.authority_host = authority;
-        let client_options = ClientOptions {
-            cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
-            transport: Some(transport()?),
-            ..ClientOptions::default()
-        };
-        let options = ClientSecretCredentialOptions { client_options };
-        ClientSecretCredential::new(&tenant, client_id.to_owned(), Secret::new(secret.to_owned()), Some(options))
-            .map(|credential| Self::Token(credential))
-            .map_err(|e| format!("the Entra application {client_id:?} cannot be used: {e}"))
+        if client_id.trim().is_empty() || secret.is_empty() {
+            return Err("the application's id and its secret cannot be empty".into());
+        }
+        Ok(Self::Token(Entra::client_secret(authority, tenant, client_id.to_owned(), secret.into(), net)))
+    }
+
+    /// What it is, of which account, application or tenant.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Key(key) => format!("the key of the account {:?}", key.account()),
+            Self::Sas(_) => "the shared access signature".to_owned(),
+            Self::Token(entra) => entra.describe(),
+        }
     }
 }
 
@@ -114,7 +115,8 @@ mod tests {
     #[test]
     fn secrets_never_print() {
         let sas = Credential::sas("?sv=1&sig=pssst").expect("good");
-        let entra = Credential::client_secret("app", "pssst", "https://login.microsoftonline.com/t/oauth2/token").expect("good");
+        let entra = Credential::client_secret("app", "pssst", "https://login.microsoftonline.com/t/oauth2/token", Net::default());
+        let entra = entra.expect("good");
         let all = format!("{sas:?} {entra:?} {:?}", Credential::sas("pssst"));
         assert!(!all.contains("pssst"), "{all}");
     }

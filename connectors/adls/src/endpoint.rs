@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use azure_core::http::Url;
-use landfall_api::Reached;
+use landfall_api::{Properties, Reached};
 
 use crate::connection_string::EMULATOR_ACCOUNT;
+use crate::entra::keys::storage_suffix;
 
 /// What a `store.url` names.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,6 +58,9 @@ impl Account {
     /// # Errors
     /// The name does not fit into a URL.
     pub fn named(name: &str) -> Result<Self, String> {
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(format!("{name:?} is no name of an account"));
+        }
         let url = format!("https://{name}.blob.core.windows.net");
         Url::parse(&url).map_err(|e| format!("{url:?} is not a URL: {e}")).and_then(Self::from_url)
     }
@@ -118,9 +122,15 @@ impl Account {
 }
 
 /// What the name of an account makes the worker reach for.
-pub(crate) fn account_reached(name: &str) -> Vec<Reached> {
+pub(crate) fn account_reached(name: &str, properties: &Properties) -> Vec<Reached> {
     let name = name.trim();
-    if name.is_empty() { Vec::new() } else { vec![Reached::Host(format!("https://{name}.blob.core.windows.net"))] }
+    let elsewhere = ["store.url", "connect.datalake.endpoint"]
+        .iter()
+        .any(|key| properties.get(*key).is_some_and(|url| !url.trim().is_empty()));
+    if name.is_empty() || elsewhere {
+        return Vec::new();
+    }
+    vec![Reached::Host(format!("https://{name}.blob.{}", storage_suffix(properties)))]
 }
 
 /// Checks a container's name: 3 to 63 lower-case letters, digits and single hyphens.

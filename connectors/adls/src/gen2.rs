@@ -14,6 +14,7 @@ use crate::cloud;
 use crate::confluent;
 use crate::credential::Credential;
 use crate::endpoint::{StoreUrl, account_reached, container_name};
+use crate::http::Net;
 use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
 
 const ACCOUNT: &str = "azure.datalake.gen2.account.name";
@@ -152,7 +153,7 @@ fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<C
             faults.push(key, missing(key));
             return None;
         };
-        (TOKEN_ENDPOINT, Credential::client_secret(id, secret.reveal(), endpoint))
+        (TOKEN_ENDPOINT, Credential::client_secret(id, secret.reveal(), endpoint, Net::default()))
     } else if let Some(key) = &gen2.access_key {
         (ACCESS_KEY, Credential::key(account, key.reveal()))
     } else if let Some(key) = &gen2.sas_key {

@@ -1,6 +1,6 @@
 //! The Azure sinks of Landfall: block blobs as a store, and the connector classes that land files in them.
 //!
-//! A class ([`gen2`], [`blob`], [`aiven`], [`datalake`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`], and gives the
+//! A class ([`gen2`], [`blob`], [`aiven`], [`datalake`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`] ([`entra`] for one with tokens), and gives the
 //! engine of `landfall-lake` a [`storage`] to land files in.
 
 pub mod aiven;
@@ -11,8 +11,9 @@ pub mod connection_string;
 pub mod credential;
 pub mod datalake;
 pub mod endpoint;
+pub mod entra;
 pub mod gen2;
-mod http;
+pub mod http;
 pub mod lake_sink;
 mod landing;
 pub mod open;

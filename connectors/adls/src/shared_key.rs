@@ -31,6 +31,12 @@ impl SharedKey {
         }
     }
 
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// The value of `Authorization` for `request`, which has all other headers.
     fn authorization(&self, request: &Request) -> azure_core::Result<String> {
         let signature = hmac_sha256(&self.string_to_sign(request), &self.key)?;

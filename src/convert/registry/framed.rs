@@ -37,6 +37,16 @@ pub(in crate::convert) trait Format: Send + fmt::Debug {
         None
     }
 
+    /// Another header by which it may, where it has none of that name.
+    fn other_header(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the first of several headers with one name counts, and not the last.
+    fn first_header(&self) -> bool {
+        false
+    }
+
     /// A decoder of payloads with this schema.
     fn decoder(&self, schema: &RegisteredSchema) -> Result<Box<dyn Decode>, RecordError>;
 }
@@ -69,9 +79,12 @@ impl<F: Format> Framed<F> {
 
     /// The id and the payload of each row; none where the value is null.
     fn frames<'a>(&self, records: &Records<'a>) -> Vec<Frame<'a>> {
-        let headers = self.format.header().zip(records.headers).map(|(name, headers)| Headers::new(headers, name));
+        let first = self.format.first_header();
+        let named = |name: Option<_>| name.zip(records.headers).map(|(name, headers)| Headers::new(headers, name));
+        let (headers, others) = (named(self.format.header()), named(self.format.other_header()));
+        let of = |headers: &Option<Headers<'a, '_>>, row| headers.as_ref().and_then(|headers| headers.of(row, first));
         let frame = |(row, value): (usize, Option<&'a [u8]>)| {
-            let id = headers.as_ref().and_then(|headers| headers.last(row));
+            let id = of(&headers, row).or_else(|| of(&others, row));
             value.map(|value| self.format.frame(value, id)).transpose()
         };
         records.bytes.iter().enumerate().map(frame).collect()
@@ -194,10 +207,11 @@ impl<'a, 'n> Headers<'a, 'n> {
         }
     }
 
-    /// The value of the last of them that a row has.
-    fn last(&self, row: usize) -> Option<&'a [u8]> {
-        let entries = self.offsets[row] as usize..self.offsets[row + 1] as usize;
-        let at = entries.rev().find(|&at| self.keys.value(at) == self.name)?;
+    /// The value of the first or the last of them that a row has.
+    fn of(&self, row: usize, first: bool) -> Option<&'a [u8]> {
+        let mut entries = self.offsets[row] as usize..self.offsets[row + 1] as usize;
+        let named = |at: &usize| self.keys.value(*at) == self.name;
+        let at = if first { entries.find(named) } else { entries.rfind(named) }?;
         self.values.is_valid(at).then(|| self.values.value(at))
     }
 }

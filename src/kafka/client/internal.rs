@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use landfall_api::Properties;
 
-use super::{ConsumerSettings, Given, KEYS as CONSUMER, Key, To, producer, reconcile, security};
+use super::{ConsumerSettings, Given, KEYS as CONSUMER, Key, To, event_hubs, producer, reconcile, security};
 
 /// Keys that mean something else at the top of a worker's properties, or nothing to these clients.
 const NOT_OURS: &[&str] = &[
@@ -105,6 +105,7 @@ fn settings<const N: usize>(
         key.apply_given(&given, &mut to);
     }
     security::apply(&given, &mut to);
+    event_hubs::apply(worker, &given, "", &mut to);
     reconcile(&mut to);
     to
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use landfall_api::Properties;
 
 use super::{
-    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, Number, To, admin_given, admin_keys, bootstrap_servers, int, key,
-    long, number, part, reconcile, security,
+    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, Number, To, admin_given, admin_keys, bootstrap_servers, event_hubs,
+    int, key, long, number, part, reconcile, security,
 };
 use crate::config::nearest;
 
@@ -33,6 +33,7 @@ pub fn producer_properties(worker: &Properties, connector: &Properties, connecto
     ];
     to.librdkafka.extend(base.map(|(k, v)| (k.to_owned(), v)));
     apply(KEYS, &given, &mut to);
+    event_hubs::apply(worker, &given, "producer.override.", &mut to);
     reconcile_acks(&given, &mut to);
     reconcile(&mut to);
     to
@@ -71,6 +72,7 @@ fn connector_admin_properties(worker: &Properties, connector: &Properties, clien
             to.warnings.push(format!("{written} is not a configuration of an admin client here and is not used"));
         }
     }
+    event_hubs::apply(worker, &given, "", &mut to);
     reconcile(&mut to);
     to
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use landfall_api::{Faults, Properties};
 
+use crate::kafka::event_hubs;
 use crate::kafka::wire::{ClientSettings, int, text};
 
 /// What a member of a group is made of.
@@ -28,6 +29,7 @@ impl GroupSettings {
     pub fn read(given: &Properties, worker_id: &str) -> Result<Self, Faults> {
         const GROUP: &str = "group.id";
         const HEARTBEAT: &str = "heartbeat.interval.ms";
+        let given = &*event_hubs::recommended(given);
         let mut faults = Faults::default();
         let group_id = text(given, GROUP).filter(|id| !id.is_empty());
         if group_id.is_none() {

@@ -247,7 +247,31 @@ fn unstamped(committed: Committed) -> (Committed, Option<TopicId>) {
 
 #[cfg(test)]
 mod tests {
+    use landfall_lake::commit::offsets::Offsets;
+    use landfall_lake::commit::pointer::{Identity, Pointer, Writer};
+    use landfall_lake::commit::start::token;
+
     use super::*;
+
+    #[test]
+    fn the_metadata_of_a_commit_are_short() {
+        let pointer = Pointer {
+            identity: Identity { connector: "c".repeat(250), group: "g".repeat(256), kafka_cluster_id: "k".repeat(22) },
+            topic_id: None,
+            incarnation: u32::MAX,
+            epoch: u64::MAX,
+            seq: u64::MAX,
+            owner: Writer::default(),
+            landed: Offsets::default(),
+            pending: Vec::new(),
+            published: true,
+            obeyed: None,
+        };
+        let longest = Offset { offset: i64::MAX, metadata: token(&pointer) };
+        let id = TopicId::new(u128::MAX).expect("an id");
+        // Event Hubs keeps 1024 bytes, Kafka 4096 unless it is told otherwise.
+        assert_eq!(stamped(&longest, id).metadata.len(), 85);
+    }
 
     #[test]
     fn a_commit_says_which_topic_it_is_of() {

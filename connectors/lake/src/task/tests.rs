@@ -9,6 +9,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array as _, ArrayRef, BinaryArray, Int64Array, RecordBatch, StructArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Fields};
+use bytes::Bytes;
 use landfall_api::{Column, RawBatch, RecordError};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::runtime::Runtime;
@@ -18,8 +19,8 @@ use crate::commit::pointer::Pointer;
 use crate::encode::Format;
 use crate::encode::parquet::Codec;
 use crate::partition::{ByField, ByPartition};
-use crate::storage::StorageError;
 use crate::storage::local::LocalStorage;
+use crate::storage::{StorageError, Version};
 use crate::types::Types;
 use store::{Asking, mixed};
 
@@ -153,10 +154,15 @@ impl Bench {
         self.read(file).first().map(names).unwrap_or_default()
     }
 
+    /// The small object at `path`.
+    fn object(&self, path: &str) -> (Bytes, Version) {
+        self.runtime.block_on(self.store().get(path)).expect("read").expect("an object")
+    }
+
     /// The pointer of partition `number` of topic `t`.
     fn pointer_of(&self, number: i32) -> Pointer {
         let path = Pointer::path(&format!("topics/t/{number}"));
-        Pointer::decode(&std::fs::read(self.at(&path)).expect("a pointer")).expect("a pointer")
+        Pointer::decode(&self.object(&path).0).expect("a pointer")
     }
 
     fn pointer(&self) -> Pointer {

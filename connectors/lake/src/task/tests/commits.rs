@@ -176,7 +176,7 @@ fn the_commit_log_has_a_commit_before_the_next_one_is_made() {
     let order: Vec<String> = calls.of("put ").into_iter().map(|call| call.replace(&entry, "").replace(&pointer, "p")).collect();
     let log = "_landfall/commits/topics/t/0/0-0000000002.json";
     assert_eq!(order, ["p", "p", "1.json", "1.json", "p", "2.json", "p", "3.json"], "the first is tried twice");
-    let logged: serde_json::Value = serde_json::from_slice(&std::fs::read(bench.at(log)).expect("a log")).expect("json");
+    let logged: serde_json::Value = serde_json::from_slice(&bench.object(log).0).expect("json");
     let size = bench.at("topics").join(file(5)).metadata().expect("a file").len();
     let file = serde_json::json!({"path": format!("topics/{}", file(5)), "size": size, "rows": 5, "first": 5, "last": 9});
     assert_eq!(

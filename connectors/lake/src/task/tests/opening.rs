@@ -7,6 +7,7 @@ use landfall_api::Wake;
 use super::store::away;
 use super::*;
 use crate::commit::start::OffsetGap;
+use crate::storage::Written;
 
 #[test]
 fn a_partition_is_opened_in_the_background() {
@@ -135,9 +136,11 @@ fn a_pointer_of_another_connector_or_cluster_is_left_alone() {
 fn what_is_no_pointer_is_named() {
     let bench = Bench::new();
     open(&mut bench.flushing(10), &begin(0));
-    let path = bench.at(&Pointer::path("topics/t/0"));
+    let path = Pointer::path("topics/t/0");
     for (content, why) in [("{\"v\":9}", "it has format 9, and this worker knows 1"), ("nonsense", "expected")] {
-        std::fs::write(&path, content).expect("a file");
+        let is = bench.object(&path).1;
+        let put = bench.runtime.block_on(bench.store().put(&path, content.into(), Some(&is))).expect("written");
+        assert!(matches!(put, Written::Done(_)));
         let error = ask(&mut bench.flushing(10), &tp(), &begin(0)).expect_err("refused").to_string();
         assert!(error.contains("_landfall/v1/topics/t/0.json is no pointer of this worker") && error.contains(why), "{error}");
     }

@@ -131,7 +131,9 @@ fn a_pointer_that_was_removed_is_not_made_again() {
     let bench = Bench::new();
     let mut task = bench.flushing(5);
     open(&mut task, &begin(0));
-    std::fs::remove_file(bench.at(&Pointer::path("topics/t/0"))).expect("a pointer");
+    let path = Pointer::path("topics/t/0");
+    let is = bench.object(&path).1;
+    assert!(bench.runtime.block_on(bench.store().remove(&path, &is)).expect("asked"));
     put(&mut task, [range(0..5)]);
     let why = failure(&mut task);
     assert!(why.contains("the pointer of t-0 was removed while its records were landing"), "{why}");
