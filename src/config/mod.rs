@@ -1,5 +1,6 @@
 //! The worker's properties, by their Java names. Only this module reads files of properties and the environment.
 
+mod access;
 mod distributed;
 mod nearest;
 mod properties;
@@ -7,10 +8,13 @@ pub mod provider;
 pub mod reach;
 mod worker;
 
+pub use access::{AccessKeys, Network};
 pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
 pub use worker::{Mode, ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
+
+use landfall_api::{Key, Properties};
 
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.
 pub const LOG_VARIABLE: &str = "LANDFALL_LOG";
@@ -30,6 +34,48 @@ pub fn java_property(name: &str) -> Option<String> {
 fn java_property_in(options: &str, name: &str) -> Option<String> {
     let value = |option: &str| Some(option.strip_prefix("-D")?.strip_prefix(name)?.strip_prefix('=')?.to_owned());
     options.split_whitespace().filter_map(value).next_back()
+}
+
+/// Gives `own` the worker's `landfall.azure.*` if it has none of its own and `keys` declare them. All or none: no part of the worker's
+/// credential goes where somebody else's keys say.
+pub(crate) fn inherit_azure(own: &mut Properties, worker: &Properties, keys: &[Key]) {
+    const AZURE: &str = "landfall.azure.";
+    let declared = keys.iter().any(|key| key.name.starts_with(AZURE));
+    if declared && !own.keys().any(|key| key.starts_with(AZURE)) {
+        let all = worker.iter().filter(|(key, _)| key.starts_with(AZURE));
+        own.extend(all.map(|(key, value)| (key.clone(), value.clone())));
+    }
+}
+
+/// `given` without what `landfall.azure.*` say of a credential: what is left says where Entra ID is, and the way there.
+pub(crate) fn without_credential(given: &Properties) -> Properties {
+    const WAY: [&str; 4] = ["cloud", "authority", "no.proxy", "ca.file"];
+    let way = |key: &str| WAY.contains(&key) || key.starts_with("proxy");
+    let mut given = given.clone();
+    given.retain(|key, _| key.strip_prefix("landfall.azure.").is_none_or(way));
+    given
+}
+
+/// `given` with an application of Entra ID and its secret in the place of any other credential.
+pub(crate) fn application(given: &Properties, tenant: &str, client: &str, secret: &str) -> Properties {
+    let mut given = without_credential(given);
+    let own = [("credential", "client-secret"), ("tenant.id", tenant), ("client.id", client), ("client.secret", secret)];
+    given.extend(own.map(|(key, value)| (format!("landfall.azure.{key}"), value.to_owned())));
+    given
+}
+
+/// The keys of `first`, then those of `second`: `joined::<{ A.len() + B.len() }>(A, B)`. One without a name to display has its own.
+pub(crate) const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
+    let mut all = [Key::EMPTY; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        if all[at].display.is_empty() {
+            all[at].display = all[at].name;
+        }
+        at += 1;
+    }
+    all
 }
 
 /// What to log: the argument if there is one, else the environment, else `default`.
@@ -72,9 +118,37 @@ pub fn check_bootstrap_server(server: &str) -> Result<(), String> {
     if good { Ok(()) } else { Err(format!("Invalid url in bootstrap.servers: {server}. It must be host:port")) }
 }
 
+/// What a listener of the REST API speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As a URL has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The one of this name, in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
+    }
+}
+
 /// An address on which the REST API listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
+    /// What is spoken.
+    pub scheme: Scheme,
     /// A name or an address, IPv6 in brackets; empty for all interfaces.
     pub host: String,
     /// The port; 0 for any that is free.
@@ -82,25 +156,20 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Reads `http://host:port`.
+    /// Reads `http://host:port` or `https://host:port`.
     ///
     /// # Errors
     /// Why it is none.
     pub fn parse(uri: &str) -> Result<Self, String> {
         let (scheme, rest) = uri.split_once("://").ok_or_else(|| format!("not a URI like http://host:port: {uri}"))?;
-        if scheme.eq_ignore_ascii_case("https") {
-            return Err(format!("https is not supported yet: {uri}"));
-        }
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(format!("neither http nor https: {uri}"));
-        }
+        let scheme = Scheme::named(scheme).ok_or_else(|| format!("neither http nor https: {uri}"))?;
         let (host, port) = rest.trim_end_matches('/').rsplit_once(':').ok_or_else(|| format!("no port: {uri}"))?;
         let port = port.parse().map_err(|_| format!("not a port: {uri}"))?;
         let bracketed = host.starts_with('[') && host.ends_with(']');
         if host.contains(['/', '@', '?']) || (host.contains(':') && !bracketed) {
             return Err(format!("not a host: {uri}"));
         }
-        Ok(Self { host: host.into(), port })
+        Ok(Self { scheme, host: host.into(), port })
     }
 
     /// What to bind: `host:port` with the brackets and the empty host that a socket understands.
@@ -181,11 +250,11 @@ mod tests {
             ("HTTP://0.0.0.0:0", "0.0.0.0:0"),
             ("http://localhost:80/", "localhost:80"),
             ("http://[::1]:80", "[::1]:80"),
+            ("HTTPS://h:8443", "h:8443"),
         ] {
             assert_eq!(Listener::parse(uri).map(|l| l.address()), Ok(address.into()));
         }
-        for uri in ["", "localhost:80", "ftp://h:1", "https://h:1", "http://h", "http://h:99999", "http://::1:80", "http://u@h:1"]
-        {
+        for uri in ["", "localhost:80", "ftp://h:1", "http://h", "http://h:99999", "http://::1:80", "http://u@h:1"] {
             assert!(Listener::parse(uri).is_err(), "{uri}");
         }
     }

@@ -12,7 +12,7 @@ use landfall_api::{Faults, Folders, Key, Properties, Reached, Reaches};
 
 use self::hosts::Hosts;
 use super::provider::PROVIDERS;
-use super::{DistributedKeys, StandaloneKeys, WorkerKeys};
+use super::{AccessKeys, DistributedKeys, StandaloneKeys, WorkerKeys};
 use crate::convert::CONVERTERS;
 use crate::kafka::java;
 
@@ -188,7 +188,7 @@ fn folders(paths: &[String], own: &[Reached]) -> Folders {
 /// What a key of a worker's properties reaches for.
 fn of_worker(key: &str) -> Reaches {
     let declared = |keys: &[Key], name: &str| keys.iter().find(|key| key.name == name).map(|key| key.reaches);
-    for keys in [WorkerKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS] {
+    for keys in [WorkerKeys::KEYS, AccessKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS] {
         if let Some(reaches) = declared(keys, key) {
             return reaches;
         }

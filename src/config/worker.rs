@@ -12,7 +12,8 @@ use landfall_api::{Effect, Faults, Key, Properties, Width, config};
 use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
 use super::reach::{self, Reach};
-use super::{DistributedKeys, hint_missing, topic_warnings, unknown_key};
+use super::{AccessKeys, DistributedKeys, Listener, Scheme, hint_missing, topic_warnings, unknown_key};
+use crate::herder::state_store::StateStore;
 use crate::kafka::client::is_internal;
 use crate::kafka::event_hubs;
 use crate::rest::{BASIC_AUTH, headers};
@@ -89,15 +90,17 @@ config! {
         topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking" };
         /// Whether users may reset them, by `PUT /connectors/<name>/topics/reset`.
         topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking Reset" };
-        /// URIs on which the REST API listens, separated by commas: `http://host:port`. An empty host or 0.0.0.0 means all interfaces, port
-        /// 0 one that is free.
+        /// URIs on which the REST API listens, separated by commas: `http://host:port` or `https://host:port`. An empty host or 0.0.0.0 means
+        /// all interfaces, port 0 one that is free. Keys that begin with `listeners.https.ssl.` are the certificates and the TLS of the
+        /// latter, and of requests to the other workers; if there is none, those that begin with `ssl.`.
         listeners: Vec<String> = "listeners" { default: Some("http://:8083"), importance: Low, group: "REST", width: Width::Long, display: "Listeners", valid: By(legal_listeners) };
-        /// The host by which statuses name this worker. Default: that of the first listener, else the name of the machine.
+        /// The host by which statuses name this worker, and others reach it. Default: that of the listener that is advertised, else the name
+        /// of the machine.
         rest_advertised_host_name: Option<String> = "rest.advertised.host.name" { importance: Low, group: "REST", width: Width::Long, display: "Advertised Host" };
-        /// The port by which statuses name this worker. Default: the one that it listens on.
+        /// The port by which statuses name this worker, and others reach it. Default: the one that it listens on.
         rest_advertised_port: Option<i32> = "rest.advertised.port" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Port", valid: Between(0, 65535) };
-        /// The protocol of the listener that other workers are told, http or https.
-        rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Listener", effect: Nothing("there are no other workers") };
+        /// The protocol of the listener that other workers are told, http or https. Default: http if there is such a listener, else https.
+        rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Listener", valid: OneOfIgnoreCase(&["http", "https"]) };
         /// Origins of web pages that browsers may let use the API, separated by commas: `*` for all, or regular expressions in Java's
         /// syntax, such as `https://console\.example\.com`. Empty: those of the API itself.
         access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Origin", valid: By(headers::check_origins) };
@@ -106,11 +109,9 @@ config! {
         /// Rules for headers of answers, separated by commas: `[action] [header name]:[header value]`, in double quotes if it has a comma.
         /// Actions are set (unless the answer has the header), add, setDate and addDate (the date so many milliseconds from now).
         response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Response Headers", valid: By(headers::check_rules) };
-        /// Whether clients of a https listener show a certificate: required, requested or none.
-        ssl_client_auth: String = "ssl.client.auth" {
-            default: Some("none"), importance: Low, group: "REST", width: Width::Short, display: "Client Authentication", valid: OneOf(&["required", "requested", "none"]),
-            effect: Nothing("https listeners are not supported yet")
-        };
+        /// Whether clients of a https listener show a certificate that the trust store knows: required, requested or none. With other keys
+        /// that begin with `listeners.https.` it is `listeners.https.ssl.client.auth`.
+        ssl_client_auth: String = "ssl.client.auth" { default: Some("none"), importance: Low, group: "REST", width: Width::Short, display: "Client Authentication", valid: OneOf(&["required", "requested", "none"]) };
         /// Java classes that extend the REST API. There is one, by which users of the API need a password:
         /// `org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension`.
         rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "REST Extensions", valid: By(known_extensions) };
@@ -219,7 +220,7 @@ impl Mode {
 
     /// All keys that a worker in this mode has.
     fn declared(self) -> impl Iterator<Item = &'static Key> {
-        WorkerKeys::KEYS.iter().chain(self.keys())
+        WorkerKeys::KEYS.iter().chain(AccessKeys::KEYS).chain(self.keys())
     }
 
     /// Whether other parts read `key`: clients, converters, topics.
@@ -231,7 +232,13 @@ impl Mode {
 
     fn read(self, given: &Properties, faults: &mut Faults) -> Option<ModeKeys> {
         Some(match self {
-            Self::Standalone => ModeKeys::Standalone(StandaloneKeys::parse(given, faults)?),
+            Self::Standalone => {
+                let keys = StandaloneKeys::parse(given, faults)?;
+                if let Err(more) = StateStore::of(given, "", "", 0) {
+                    faults.0.extend(more.0);
+                }
+                ModeKeys::Standalone(keys)
+            }
             Self::Distributed => ModeKeys::Distributed(Box::new(DistributedKeys::read(&event_hubs::recommended(given), faults)?)),
         })
     }
@@ -247,6 +254,8 @@ const STORAGES: [&str; 3] = ["config.storage.", "offset.storage.", "status.stora
 pub struct WorkerConfig {
     /// The parsed keys.
     pub keys: WorkerKeys,
+    /// Who may use the REST API.
+    pub access: AccessKeys,
     /// Those that only its mode has.
     pub mode: ModeKeys,
     /// As the user wrote them, with what config providers gave in its place: it may hold secrets under any key.
@@ -329,14 +338,25 @@ impl WorkerConfig {
         }
     }
 
-    /// `host:port` by which the worker is known, as statuses name it; `port` is the one that it listens on.
+    /// What others reach the worker by, and `host:port` by which statuses name it; `ports` are those that it listens on, in the order of
+    /// `listeners`.
     #[must_use]
-    pub fn advertised(&self, port: u16) -> String {
-        let listener = self.keys.listeners.first().and_then(|uri| super::Listener::parse(uri).ok());
-        let listener = listener.map(|l| l.host).filter(|host| !host.is_empty() && host != "0.0.0.0" && host != "[::]");
-        let host = self.keys.rest_advertised_host_name.clone().or(listener).unwrap_or_else(hostname);
+    pub fn advertised(&self, ports: &[u16]) -> (Scheme, String) {
+        let listeners = self.keys.listeners.iter().filter_map(|uri| Listener::parse(uri).ok());
+        let listeners: Vec<_> = listeners.zip(ports.iter().copied().chain(std::iter::repeat(0))).collect();
+        let of = |scheme: Scheme| listeners.iter().find(|(listener, _)| listener.scheme == scheme);
+        let scheme = self.keys.rest_advertised_listener.as_deref().and_then(Scheme::named);
+        let scheme = scheme.unwrap_or(if of(Scheme::Http).is_none() && of(Scheme::Https).is_some() {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        });
+        // A proxy may speak what no listener does.
+        let (listener, port) = of(scheme).or(listeners.first()).map_or((None, 0), |(listener, port)| (Some(listener), *port));
+        let host = listener.map(|l| l.host.clone()).filter(|host| !host.is_empty() && host != "0.0.0.0" && host != "[::]");
+        let host = self.keys.rest_advertised_host_name.clone().or(host).unwrap_or_else(hostname);
         let port = self.keys.rest_advertised_port.map_or(i32::from(port), |p| p);
-        format!("{host}:{port}")
+        (scheme, format!("{host}:{port}"))
     }
 }
 
@@ -368,7 +388,9 @@ impl Given {
     fn parse(&self, mode: Mode) -> Result<WorkerConfig, Faults> {
         let given = &self.resolved.properties;
         let mut faults = Faults::default();
-        let keys = WorkerKeys::parse(given, &mut faults).zip(mode.read(given, &mut faults));
+        let keys = WorkerKeys::parse(given, &mut faults);
+        let has_extension = keys.as_ref().is_some_and(|keys| keys.rest_extension_classes.iter().any(|class| !class.is_empty()));
+        let keys = keys.zip(AccessKeys::read(given, has_extension, &mut faults)).zip(mode.read(given, &mut faults));
         hint_missing(&mut faults, &unknown(given, mode));
         event_hubs::worker_faults(given).0.into_iter().for_each(|fault| {
             if faults.0.iter().all(|other| other.key != fault.key) {
@@ -379,11 +401,11 @@ impl Given {
         // What could not be resolved is no further said to be malformed.
         faults.0.retain(|fault| self.faults.0.iter().all(|other| other.key != fault.key));
         faults.0.extend(self.faults.0.iter().cloned());
-        let (keys, of_mode) = faults.or(keys)?;
+        let ((keys, access), of_mode) = faults.or(keys)?;
         let warnings = [warnings(given, mode), self.warnings.clone()].concat();
         let (providers, provided) = (self.providers.clone(), self.resolved.provided.clone());
         let reach = Reach::new(&keys.allowed_paths, &keys.allowed_hosts, given);
-        Ok(WorkerConfig { keys, mode: of_mode, given: Arc::new(given.clone()), providers, provided, reach, warnings })
+        Ok(WorkerConfig { keys, access, mode: of_mode, given: Arc::new(given.clone()), providers, provided, reach, warnings })
     }
 }
 
@@ -459,7 +481,7 @@ fn known_extensions(raw: &str) -> Result<(), String> {
 }
 
 fn legal_listeners(raw: &str) -> Result<(), String> {
-    items(raw).into_iter().try_for_each(|uri| super::Listener::parse(uri).map(|_| ()))
+    items(raw).into_iter().try_for_each(|uri| Listener::parse(uri).map(|_| ()))
 }
 
 /// The bytes that the control group allows this process, if it limits them.
@@ -538,14 +560,14 @@ mod tests {
 
     #[test]
     fn every_fault_names_file_line_and_key() {
-        let text = format!("{MINIMAL}offset.flush.interval.ms=soon\nlisteners=https://:8443\nconfig.providers=file\n");
+        let text = format!("{MINIMAL}offset.flush.interval.ms=soon\nlisteners=ftp://:8443\nconfig.providers=file\n");
         let text = text.replace("key.converter=K\n", "");
         assert_eq!(
             read(&text).expect_err("three faults and a missing key").lines().collect::<Vec<_>>(),
             [
                 "worker.properties: key.converter: Missing required configuration \"key.converter\" which has no default value.",
                 "worker.properties:4: offset.flush.interval.ms: Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
-                "worker.properties:5: listeners: Invalid value https://:8443 for configuration listeners: https is not supported yet: https://:8443",
+                "worker.properties:5: listeners: Invalid value ftp://:8443 for configuration listeners: neither http nor https: ftp://:8443",
                 "worker.properties: config.providers.file.class: Missing required configuration \"config.providers.file.class\" which has no default value.",
             ]
         );
@@ -643,12 +665,22 @@ mod tests {
 
     #[test]
     fn the_advertised_address_is_the_configured_one() {
-        for (keys, advertised) in [
-            ("listeners=http://10.0.0.1:0", "10.0.0.1:4711"),
-            ("listeners=http://10.0.0.1:0\nrest.advertised.host.name=pod-1\nrest.advertised.port=80", "pod-1:80"),
-            ("listeners=http://[::1]:0", "[::1]:4711"),
+        let both = "listeners=https://10.0.0.1:0,http://10.0.0.2:0";
+        for (keys, scheme, advertised) in [
+            ("listeners=http://10.0.0.1:0", Scheme::Http, "10.0.0.1:4711"),
+            ("listeners=http://10.0.0.1:0\nrest.advertised.host.name=pod-1\nrest.advertised.port=80", Scheme::Http, "pod-1:80"),
+            ("listeners=http://[::1]:0", Scheme::Http, "[::1]:4711"),
+            ("listeners=https://[::1]:0", Scheme::Https, "[::1]:4711"),
+            (both, Scheme::Http, "10.0.0.2:4712"),
+            (&format!("{both}\nrest.advertised.listener=HTTPS"), Scheme::Https, "10.0.0.1:4711"),
+            (
+                "listeners=http://10.0.0.1:0\nrest.advertised.listener=https\nrest.advertised.port=443",
+                Scheme::Https,
+                "10.0.0.1:443",
+            ),
         ] {
-            assert_eq!(read(&format!("{MINIMAL}{keys}\n")).expect("valid").advertised(4711), advertised);
+            let config = read(&format!("{MINIMAL}{keys}\n")).expect("valid");
+            assert_eq!(config.advertised(&[4711, 4712]), (scheme, advertised.to_owned()), "{keys}");
         }
     }
 

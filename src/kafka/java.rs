@@ -2,6 +2,7 @@
 //!
 //! [`client`](super::client) says what becomes of each here, and which defaults are others for a connector's consumer.
 
+use landfall_adls::entra;
 use landfall_api::Importance::{High, Low, Medium};
 use landfall_api::Kind::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
 use landfall_api::{Importance, Key, Kind, Properties, Reached, Reaches, Width};
@@ -141,7 +142,8 @@ pub fn reaches(key: &str) -> Reaches {
         | "sasl.oauthbearer.assertion.template.file"
         | "ssl.keystore.location"
         | "ssl.truststore.location" => Reaches::Files,
-        _ => Reaches::Nothing,
+        // A login by Entra ID has its own.
+        _ => entra::KEYS.iter().find(|own| own.name == key).map_or(Reaches::Nothing, |own| own.reaches),
     }
 }
 
@@ -156,7 +158,7 @@ fn files_of_logins(config: &str, _: &Properties) -> Vec<Reached> {
         });
         values.collect::<Vec<_>>()
     };
-    ["keyTab", "ticketCache"].into_iter().flat_map(named).collect()
+    ["keyTab", "ticketCache", "ssl.keystore.location", "ssl.truststore.location"].into_iter().flat_map(named).collect()
 }
 
 #[cfg(test)]

@@ -27,6 +27,13 @@ impl ConnectionString {
     /// # Errors
     /// Which part is missing or wrong. No part of the text is shown but the names in it that are Azure's.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let (endpoint, credential) = Self::parts(text)?;
+        let missing = "the connection string has neither AccountKey nor SharedAccessSignature";
+        Ok(Self { endpoint, credential: credential.ok_or(missing)? })
+    }
+
+    /// The endpoint, and how to be let in if the text says that too.
+    pub(crate) fn parts(text: &str) -> Result<(Url, Option<Credential>), String> {
         let (mut account, mut key, mut sas, mut endpoint, mut protocol, mut suffix, mut emulator) =
             (None, None, None, None, None, None, None);
         for (n, part) in text.split(';').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
@@ -47,7 +54,7 @@ impl ConnectionString {
         }
         if emulator.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             let endpoint = Url::parse(EMULATOR_ENDPOINT).map_err(|e| e.to_string())?;
-            return Ok(Self { endpoint, credential: Credential::Key(SharedKey::new(EMULATOR_ACCOUNT, EMULATOR_KEY)?) });
+            return Ok((endpoint, Some(Credential::Key(SharedKey::new(EMULATOR_ACCOUNT, EMULATOR_KEY)?))));
         }
         let endpoint = match (endpoint, account) {
             (Some(endpoint), _) => endpoint.to_owned(),
@@ -61,13 +68,13 @@ impl ConnectionString {
             Url::parse(&endpoint).map_err(|e| format!("the Blob endpoint in the connection string is not a URL: {e}"))?;
         let credential = match (account, key, sas) {
             (Some(account), Some(key), _) => {
-                Credential::Key(SharedKey::new(account, key).map_err(|e| format!("in the connection string {e}"))?)
+                Some(Credential::Key(SharedKey::new(account, key).map_err(|e| format!("in the connection string {e}"))?))
             }
             (None, Some(_), _) => return Err("the connection string has AccountKey but not AccountName".into()),
-            (_, None, Some(sas)) => Credential::sas(sas)?,
-            (_, None, None) => return Err("the connection string has neither AccountKey nor SharedAccessSignature".into()),
+            (_, None, Some(sas)) => Some(Credential::sas(sas)?),
+            (_, None, None) => None,
         };
-        Ok(Self { endpoint, credential })
+        Ok((endpoint, credential))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A class ([`gen2`], [`blob`], [`aiven`], [`datalake`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`] ([`entra`] for one with tokens), and gives the
 //! engine of `landfall-lake` a [`storage`] to land files in.
 
+mod access;
 pub mod aiven;
 pub mod blob;
 pub mod cloud;
@@ -17,6 +18,7 @@ pub mod http;
 pub mod lake_sink;
 mod landing;
 pub mod open;
+pub mod rest;
 pub mod shared_key;
 pub mod storage;
 

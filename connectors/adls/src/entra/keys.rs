@@ -10,7 +10,8 @@ use super::imds;
 use super::way::{Chain, Identity, Login, Way};
 use crate::http::{Net, Proxy};
 
-const CREDENTIAL: &str = "landfall.azure.credential";
+/// The key without which there is no credential of Entra ID.
+pub(crate) const CREDENTIAL: &str = "landfall.azure.credential";
 const TENANT: &str = "landfall.azure.tenant.id";
 const CLIENT: &str = "landfall.azure.client.id";
 const SECRET: &str = "landfall.azure.client.secret";
@@ -287,7 +288,8 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
-fn proxy(url: &str) -> Result<(), String> {
+/// Checks the URL of a proxy.
+pub(crate) fn proxy(url: &str) -> Result<(), String> {
     match Url::parse(url.trim()) {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Err(format!("user and password have keys of their own, {PROXY_USER} and landfall.azure.proxy.password"))

@@ -22,6 +22,8 @@ use landfall_api::{Faults, Password, Properties};
 use tokio::sync::watch;
 
 pub use error::EntraError;
+pub(crate) use keeper::runtime;
+pub(crate) use keys::CREDENTIAL;
 pub use keys::KEYS;
 
 use crate::http::Net;
@@ -161,3 +163,6 @@ impl TokenCredential for Entra {
 fn remaining(token: &Token) -> Duration {
     token.expires.duration_since(SystemTime::now()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
