@@ -562,9 +562,10 @@ listeners.https.ssl.client.auth=required
                     .filter(|(status, ..)| *status == 200)
             });
         }
-        // The URL by which the others know this worker is its https one.
-        let (_, status, _) = ask(&known, "GET", &format!("{at}/connectors/{name}/status"), &[], None).expect("an answer");
-        assert!(status["connector"]["worker_id"].as_str().is_some_and(|id| id.starts_with("127.0.0.1:")), "{status}");
+        wait_until("somebody to have it", secs(30), || {
+            let (_, status, _) = ask(&known, "GET", &format!("{at}/connectors/{name}/status"), &[], None).ok()?;
+            status["connector"]["worker_id"].as_str()?.starts_with("127.0.0.1:").then_some(())
+        });
     }
     // Each where the user asked, once. Java has no audit log: what it passes on is written down by whoever leads, if that is one of ours.
     let created = |worker: &Alone| -> Vec<String> {
