@@ -113,7 +113,7 @@ fn what_is_missing_or_means_nothing_is_said() {
         ),
         (
             &[("credential", "azure-cli"), ("proxy", "proxy:8080")],
-            "Invalid value proxy:8080 for configuration landfall.azure.proxy: a proxy is http://<host>:<port>",
+            "Invalid value for configuration landfall.azure.proxy: a proxy is http://<host>:<port>",
         ),
         (
             &[("credential", "azure-cli"), ("no.proxy", "a,b")],
