@@ -174,11 +174,15 @@ fn a_certificate_signs_for_its_application() {
     fake.trust(&pem);
     certificate(&pem, &[]).expect("a token");
     certificate(&pfx, &[("landfall.azure.client.certificate.password", "pfx-password")]).expect("a token");
-    let wrong = certificate(&pfx, &[("landfall.azure.client.certificate.password", "planted-wrong")]).expect_err("refused").to_string();
+    let wrong =
+        certificate(&pfx, &[("landfall.azure.client.certificate.password", "planted-wrong")]).expect_err("refused").to_string();
     assert!(wrong.ends_with("app.pfx is neither PEM nor PKCS#12 with the password that is given"), "{wrong}");
     assert_eq!(certificate(&other, &[]).expect_err("another").code(), Some("AADSTS700027"));
     let missing = certificate(std::path::Path::new("/nowhere.pem"), &[]).expect_err("missing").to_string();
-    assert!(missing.ends_with("the certificate file /nowhere.pem cannot be read: No such file or directory (os error 2)"), "{missing}");
+    assert!(
+        missing.ends_with("the certificate file /nowhere.pem cannot be read: No such file or directory (os error 2)"),
+        "{missing}"
+    );
     let bare = certificate(&fake.ca_file(), &[]).expect_err("no key").to_string();
     assert!(bare.contains("has no private key, or one with a password"), "{bare}");
 }
@@ -279,7 +283,10 @@ fn every_credential_lands_and_is_kept_fresh() {
         ),
         own("environment", json!({"landfall.azure.credential": "environment"})),
         own("machine", json!({"landfall.azure.credential": "managed-identity"})),
-        own("resource", json!({"landfall.azure.credential": "managed-identity", "landfall.azure.resource.id": FakeEntra::RESOURCE})),
+        own(
+            "resource",
+            json!({"landfall.azure.credential": "managed-identity", "landfall.azure.resource.id": FakeEntra::RESOURCE}),
+        ),
         own("cli", json!({"landfall.azure.credential": "azure-cli"})),
         of(
             "gen2",
@@ -348,7 +355,8 @@ fn every_credential_lands_and_is_kept_fresh() {
     let count = |is: &dyn Fn(&BTreeMap<String, String>) -> bool| fields.iter().filter(|(_, fields)| is(fields)).count();
     let ours = format!("/{}/oauth2/v2.0/token", FakeEntra::TENANT);
     assert!(fields.iter().any(|(path, _)| *path == ours));
-    let federated = |fields: &BTreeMap<String, String>| fields.get("client_assertion").is_some_and(|token| token == FakeEntra::FEDERATED);
+    let federated =
+        |fields: &BTreeMap<String, String>| fields.get("client_assertion").is_some_and(|token| token == FakeEntra::FEDERATED);
     let signed = |fields: &BTreeMap<String, String>| fields.contains_key("client_assertion") && !federated(fields);
     for (what, found) in [
         ("client secret", count(&|fields| fields.contains_key("client_secret"))),
@@ -356,7 +364,12 @@ fn every_credential_lands_and_is_kept_fresh() {
         ("workload identity", count(&federated)),
         ("identity by client id", count(&|fields| fields.get("client_id").is_some_and(|id| id == FakeEntra::IDENTITY))),
         ("identity by resource id", count(&|fields| fields.contains_key("msi_res_id"))),
-        ("the machine's identity", count(&|fields| fields.contains_key("resource") && !fields.contains_key("client_id") && !fields.contains_key("msi_res_id"))),
+        (
+            "the machine's identity",
+            count(&|fields| {
+                fields.contains_key("resource") && !fields.contains_key("client_id") && !fields.contains_key("msi_res_id")
+            }),
+        ),
     ] {
         assert!(found >= 2, "{what}: {found} of {}", fields.len());
     }
@@ -370,10 +383,19 @@ fn every_credential_lands_and_is_kept_fresh() {
     runtime.block_on(async {
         let net = Net::read(&[("landfall.azure.ca.file".to_owned(), ca.clone())].into(), &mut Faults::default()).expect("good");
         let key = || Credential::key(azurite.account_name(), azurite.account_key()).expect("base64");
-        let open = |container: &str| AzureStorage::through(format!("{endpoint}/{container}").parse().expect("a URL"), key(), &net);
+        let open =
+            |container: &str| AzureStorage::through(format!("{endpoint}/{container}").parse().expect("a URL"), key(), &net);
         for (container, folder) in [
-            ("lake", "secret"), ("lake", "pfx"), ("lake", "environment"), ("lake", "machine"), ("lake", "resource"), ("lake", "cli"),
-            ("lake", "gen2"), ("created", "blob"), ("lake", "aiven"), ("lake", "lenses"),
+            ("lake", "secret"),
+            ("lake", "pfx"),
+            ("lake", "environment"),
+            ("lake", "machine"),
+            ("lake", "resource"),
+            ("lake", "cli"),
+            ("lake", "gen2"),
+            ("created", "blob"),
+            ("lake", "aiven"),
+            ("lake", "lenses"),
         ] {
             let files = open(container).expect("a client").list(&format!("{folder}/")).await.expect("listed");
             assert_eq!(files.len(), 2 * BATCH / 10, "{container}/{folder}: {files:?}");
@@ -395,11 +417,7 @@ fn refused_connectors(worker: &Worker, own: &dyn Fn(&str, Value) -> (String, Val
             json!({"landfall.azure.client.secret": "planted-wrong-secret"}),
             "HTTP 401 AADSTS7000215, the client secret is wrong: it is the secret's value that counts, not its id",
         ),
-        (
-            "wrong-tenant",
-            json!({"landfall.azure.tenant.id": "contoso.com"}),
-            "in the tenant \"contoso.com\": ",
-        ),
+        ("wrong-tenant", json!({"landfall.azure.tenant.id": "contoso.com"}), "in the tenant \"contoso.com\": "),
         (
             "no-container",
             json!({"store.url": format!("{}/nowhere", azurite.blob_endpoint()), "landfall.container.create": "false"}),
@@ -502,7 +520,9 @@ fn proxy(user: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
                 let mut lines = BufReader::new(client.try_clone().expect("a socket")).lines().map_while(Result::ok);
                 let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
                 let target = head[0].split(' ').nth(1).unwrap_or_default().to_owned();
-                let known = head.iter().any(|line| line.to_ascii_lowercase().starts_with("proxy-authorization: basic ") && line.ends_with(user));
+                let known = head
+                    .iter()
+                    .any(|line| line.to_ascii_lowercase().starts_with("proxy-authorization: basic ") && line.ends_with(user));
                 let mut client = client;
                 if !known {
                     let _ = client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
@@ -540,6 +560,7 @@ fn requests_go_through_the_proxy_but_for_hosts_that_need_none() {
     let hosts = connected.lock().expect("no panic").clone();
     let host = |url: &str| url.split('/').nth(2).unwrap_or_default().to_owned();
     assert!(hosts.contains(&host(&fake.url())) && hosts.contains(&host(&url)), "{hosts:?}");
-    let error = through(&[("landfall.azure.proxy.user", "me"), ("landfall.azure.proxy.password", "planted-wrong")]).expect_err("refused");
+    let error =
+        through(&[("landfall.azure.proxy.user", "me"), ("landfall.azure.proxy.password", "planted-wrong")]).expect_err("refused");
     assert!(matches!(&error, StorageError::Retriable(why) if !why.contains("planted")), "{error}");
 }

@@ -118,12 +118,7 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
 }
 
 /// The container, and the folder in it that `store.url` names.
-fn container(
-    sink: &SinkConfig,
-    url: Option<Account>,
-    access: Option<&Access>,
-    faults: &mut Faults,
-) -> Option<(Place, String)> {
+fn container(sink: &SinkConfig, url: Option<Account>, access: Option<&Access>, faults: &mut Faults) -> Option<(Place, String)> {
     let access = access?;
     let (account, credential) = account(sink, url, access, faults)?;
     let mut path = account.path.iter();
@@ -323,7 +318,11 @@ mod tests {
                 "landfall.azure.credential and landfall.azure.sas.token are two credentials: give one of them",
             ),
             (
-                &[(CONNECTION_STRING, "AccountName=acct;AccountKey=cHNzc3Q="), (CONTAINER, "lake"), (CREDENTIAL, "managed-identity")],
+                &[
+                    (CONNECTION_STRING, "AccountName=acct;AccountKey=cHNzc3Q="),
+                    (CONTAINER, "lake"),
+                    (CREDENTIAL, "managed-identity"),
+                ],
                 "Invalid value for configuration landfall.azure.connection.string: it has a key or a signature beside landfall.azure.credential: give one of them",
             ),
             (
@@ -331,7 +330,11 @@ mod tests {
                 "tokens of Entra ID need a store.url of https",
             ),
             (
-                &[("store.url", "https://onelake.dfs.fabric.microsoft.com/Space/Sales.Lakehouse/Files"), (SAS, "sig=x"), ("landfall.container.create", "true")],
+                &[
+                    ("store.url", "https://onelake.dfs.fabric.microsoft.com/Space/Sales.Lakehouse/Files"),
+                    (SAS, "sig=x"),
+                    ("landfall.container.create", "true"),
+                ],
                 "landfall.container.create cannot be given for OneLake, whose containers are workspaces",
             ),
             (

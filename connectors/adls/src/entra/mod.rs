@@ -22,6 +22,8 @@ use landfall_api::{Faults, Password, Properties};
 use tokio::sync::watch;
 
 pub use error::EntraError;
+pub(crate) use keeper::runtime;
+pub(crate) use keys::CREDENTIAL;
 pub use keys::KEYS;
 
 use crate::http::Net;
@@ -64,7 +66,13 @@ impl Entra {
 
     /// The application `client` of `tenant` with its secret, at `authority`.
     pub(crate) fn client_secret(authority: String, tenant: String, client: String, secret: Password, net: Net) -> Self {
-        Self::of(Way { login: Login::Secret { tenant, client, secret }, authority, imds: imds::default_host(), app_service: false, net })
+        Self::of(Way {
+            login: Login::Secret { tenant, client, secret },
+            authority,
+            imds: imds::default_host(),
+            app_service: false,
+            net,
+        })
     }
 
     fn of(way: Way) -> Self {
