@@ -190,6 +190,7 @@ async fn run(
             }
             Err(end) => Err(end),
         },
+        why = worker.failed() => Err(End(1, why)),
         _ = &mut interrupted => Ok(()),
     };
     drop(interrupted);
@@ -199,6 +200,10 @@ async fn run(
 
 /// Creates the connectors of the command line. Those that the state file restored are as they were left.
 async fn create(herder: &Herder, connectors: Vec<ConnectorFile>) -> Result<(), End> {
+    // A member of a cluster has no connectors of its own, and joins in its own time.
+    if herder.peers().is_none() {
+        herder.started().await;
+    }
     let restored = herder.names();
     for file in connectors {
         if restored.contains(&file.name) {

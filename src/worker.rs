@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{ModeKeys, WorkerConfig};
+use crate::herder::state_store::StateStore;
 use crate::herder::{Herder, Places};
 use crate::kafka;
 use crate::plugins::Plugins;
@@ -23,7 +24,7 @@ pub struct Worker {
     end: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     identified: JoinHandle<()>,
-    /// Its membership in a cluster.
+    /// Its membership in a cluster, or its hold of a store.
     member: Option<JoinHandle<Result<(), String>>>,
     reloading: JoinHandle<()>,
     reopening: JoinHandle<()>,
@@ -49,9 +50,19 @@ impl Worker {
         let starter = Arc::new(|spec| Box::new(TaskHandle::start(spec)) as _);
         let (herder, member) = match config.mode.clone() {
             ModeKeys::Standalone(_) => {
+                let listener = config.keys.listeners.first().cloned().unwrap_or_default();
+                let store = StateStore::of(&given, &worker_id, &listener, sockets.port()).map_err(|faults| faults.to_string())?;
                 let herder = Herder::standalone(plugins, config, worker_id, starter)?;
-                herder.restore().await;
-                (herder, None)
+                match store {
+                    Some(store) => {
+                        let holder = herder.clone();
+                        (herder, Some(tokio::spawn(async move { holder.hold(store).await })))
+                    }
+                    None => {
+                        herder.restore().await;
+                        (herder, None)
+                    }
+                }
             }
             ModeKeys::Distributed(keys) => {
                 let places = Places::of(&keys, &given, &worker_id).map_err(|faults| faults.to_string())?;
@@ -95,7 +106,7 @@ impl Worker {
             ended = &mut self.server => format!("the REST server ended: {ended:?}"),
             ended = member => match ended {
                 Ok(Err(why)) => why,
-                other => format!("the membership of the cluster ended: {other:?}"),
+                other => format!("the membership of the cluster, or the hold of the state, ended: {other:?}"),
             },
         }
     }
@@ -107,6 +118,10 @@ impl Worker {
         self.reloading.abort();
         self.reopening.abort();
         self.herder.stop().await;
+        if let Some(member) = &self.member {
+            member.abort();
+        }
+        self.herder.release().await;
         if !self.server.is_finished() && tokio::time::timeout(self.grace, self.server).await.is_err() {
             tracing::warn!("requests under way are left without an answer");
         }

@@ -13,6 +13,7 @@ use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
 use super::reach::{self, Reach};
 use super::{AccessKeys, DistributedKeys, Listener, Scheme, hint_missing, topic_warnings, unknown_key};
+use crate::herder::state_store::StateStore;
 use crate::kafka::client::is_internal;
 use crate::kafka::event_hubs;
 use crate::rest::{BASIC_AUTH, headers};
@@ -231,7 +232,13 @@ impl Mode {
 
     fn read(self, given: &Properties, faults: &mut Faults) -> Option<ModeKeys> {
         Some(match self {
-            Self::Standalone => ModeKeys::Standalone(StandaloneKeys::parse(given, faults)?),
+            Self::Standalone => {
+                let keys = StandaloneKeys::parse(given, faults)?;
+                if let Err(more) = StateStore::of(given, "", "", 0) {
+                    faults.0.extend(more.0);
+                }
+                ModeKeys::Standalone(keys)
+            }
             Self::Distributed => ModeKeys::Distributed(Box::new(DistributedKeys::read(&event_hubs::recommended(given), faults)?)),
         })
     }

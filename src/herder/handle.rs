@@ -19,10 +19,11 @@ use super::connector_config::{Checked, Secrets, Submitted, check};
 use super::plan::Wanted;
 use super::running::Local;
 use super::state_file::StateFile;
+use super::state_store::{RENEWED, StateStore, Unwritten};
 use super::store::{Configs, StatusBoard};
 use super::topics::Written;
 use super::{Error, Info, Starter, Status, TargetState, TaskCounts};
-use crate::config::{ModeKeys, WorkerConfig, WorkerKeys};
+use crate::config::{ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys};
 use crate::log_levels::Loggers;
 use crate::plugins::Plugins;
 use crate::state::StatusRecord;
@@ -93,7 +94,7 @@ impl Shared {
     ) -> Arc<Self> {
         let memory = Memory::new(worker.memory());
         let provision = Arc::new(Provision::of(&worker));
-        let started = watch::Sender::new(cluster.is_none());
+        let started = watch::Sender::new(cluster.is_none() && configs.unknown().is_none());
         Arc::new(Self {
             provision,
             started,
@@ -195,11 +196,15 @@ pub(super) fn submitted(properties: Properties) -> Submitted {
 
 impl Herder {
     /// The herder of a worker that is alone, known as `worker_id` (`StandaloneHerder` of Kafka 4.3.1). What the state file holds is there,
-    /// and runs after [`Self::restore`].
+    /// and runs after [`Self::restore`]; what a store holds comes with [`Self::hold`].
     ///
     /// # Errors
     /// The state file cannot be read.
     pub fn standalone(plugins: Plugins, worker: WorkerConfig, worker_id: String, starter: Starter) -> Result<Self, String> {
+        if let ModeKeys::Standalone(StandaloneKeys { state: Some(place), .. }) = &worker.mode {
+            let stores = (Configs::in_store(place), StatusBoard::alone());
+            return Ok(Self { shared: Shared::new(plugins, worker, worker_id, starter, stores, None) });
+        }
         let (file, stored) = match worker.state_file() {
             Some(path) => {
                 let (file, stored) = StateFile::open(path).map_err(|e| format!("landfall.state.file: {e}"))?;
@@ -211,13 +216,55 @@ impl Herder {
         Ok(Self { shared: Shared::new(plugins, worker, worker_id, starter, stores, None) })
     }
 
-    /// Starts what the state file holds.
+    /// Takes the state store, starts what it holds, and holds it until the worker ends or cannot any longer.
+    ///
+    /// # Errors
+    /// Another worker holds it or takes it over, or the store refuses this one.
+    pub async fn hold(&self, store: StateStore) -> Result<(), String> {
+        self.shared.configs.hold(store.take().await?);
+        tracing::info!("connectors are kept in {}", store.shown());
+        let herder = self.clone();
+        tokio::spawn(async move {
+            herder.restore().await;
+            herder.set_started();
+        });
+        let mut failing = false;
+        loop {
+            tokio::time::sleep(RENEWED).await;
+            match self.shared.configs.renew().await {
+                Ok(()) if failing => {
+                    tracing::info!("{} is there again", store.shown());
+                    failing = false;
+                }
+                Ok(()) => {}
+                Err(Unwritten::Away(why)) if failing => tracing::debug!("{why}"),
+                Err(Unwritten::Away(why)) => {
+                    tracing::warn!("{why}; what runs goes on, and nothing can be changed until it is there again");
+                    failing = true;
+                }
+                Err(Unwritten::Lost(why)) => return Err(format!("{why}; this worker ends")),
+            }
+        }
+    }
+
+    /// Why nothing can be said or changed of connectors just now: what is to run is not known yet.
+    #[must_use]
+    pub fn unavailable(&self) -> Option<String> {
+        self.shared.configs.unknown()
+    }
+
+    /// Leaves the state store to the next worker.
+    pub async fn release(&self) {
+        self.shared.configs.release().await;
+    }
+
+    /// Starts what was kept of connectors.
     pub async fn restore(&self) {
         let restore = async |name: String| {
-            tracing::info!(connector = name, "restored from the state file");
+            tracing::info!(connector = name, "restored from the worker's state");
             let _turn = self.turn(&name).await;
             if let Err(why) = self.settle(&name).await {
-                tracing::error!(connector = name, "not as the state file has it: {why}");
+                tracing::error!(connector = name, "not as the worker's state has it: {why}");
             }
         };
         join_all(self.names().into_iter().map(restore)).await;

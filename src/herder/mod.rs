@@ -4,7 +4,7 @@
 //! both, in the topics of a cluster or on a worker that is alone. `operations` are what users change. For each connector `plan` compares
 //! what is to run here with what does, and `running` makes it so. What is to run here is everything when alone; in a `cluster` it is
 //! what [`assign`] has decided and [`protocol`] has told. [`connector_config`] says what configurations are taken, [`connector_file`]
-//! reads those that the command line names, [`state_file`] lets connectors survive a worker that is alone.
+//! reads those that the command line names, [`state_file`] and [`state_store`] let connectors survive a worker that is alone.
 
 pub mod assign;
 mod cluster;
@@ -18,6 +18,7 @@ mod plan;
 pub mod protocol;
 mod running;
 pub mod state_file;
+pub mod state_store;
 mod store;
 pub mod topics;
 
@@ -68,6 +69,9 @@ pub enum Error {
     /// Another worker has to do it: the one at this URL, if one is known.
     #[error("{}", super::herder::NO_LEADER)]
     Forward(Option<String>),
+    /// The worker cannot just now: what it needs is away.
+    #[error("{0}")]
+    Unavailable(String),
     /// The worker cannot, through no fault of the request.
     #[error("{0}")]
     Internal(String),

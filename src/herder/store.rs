@@ -1,4 +1,4 @@
-//! Where what is to run and what is running is kept: in a cluster's topics, or on this worker alone.
+//! Where what is to run and what is running is kept: in a cluster's topics, on this worker alone, or in a store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Error;
 use super::handle::submitted;
 use super::state_file::{StateFile, Stored};
+use super::state_store::{Held, Unwritten};
 use crate::kafka::log::Log;
 use crate::state::config::records;
 use crate::state::{Change, ConfigState, Record, Statuses};
@@ -24,19 +25,62 @@ pub(super) struct Configs {
 
 enum Keeper {
     Alone { file: Option<StateFile>, kept: Mutex<BTreeSet<String>> },
+    Store { shown: String, held: OnceLock<tokio::sync::Mutex<Held>>, kept: Mutex<BTreeSet<String>> },
     Topic(Box<OnceLock<Log>>),
 }
 
 impl Configs {
     /// Kept by this worker, in `file` if there is one, which holds `stored`.
     pub(super) fn alone(file: Option<StateFile>, stored: BTreeMap<String, Stored>) -> Self {
-        let mut state = ConfigState::default();
-        for (name, Stored { config, target_state }) in &stored {
-            let written = records::target(name, *target_state).into_iter();
-            apply(&mut state, written.chain(records::connector(name, &submitted(config.clone()))));
-        }
+        let state = Arc::new(RwLock::new(state_of(&stored)));
         let kept = Mutex::new(stored.into_keys().collect());
-        Self { state: Arc::new(RwLock::new(state)), keeper: Keeper::Alone { file, kept } }
+        Self { state, keeper: Keeper::Alone { file, kept } }
+    }
+
+    /// Kept by this worker in the store that users know as `shown`; see [`Self::hold`].
+    pub(super) fn in_store(shown: &str) -> Self {
+        let keeper = Keeper::Store { shown: shown.to_owned(), held: OnceLock::new(), kept: Mutex::default() };
+        Self { state: Arc::default(), keeper }
+    }
+
+    /// Takes up what the store holds. From now on changes go there.
+    pub(super) fn hold(&self, object: Held) {
+        if let Keeper::Store { held, kept, .. } = &self.keeper {
+            *self.state.write().unwrap_or_else(PoisonError::into_inner) = state_of(object.connectors());
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = object.connectors().keys().cloned().collect();
+            let _ = held.set(tokio::sync::Mutex::new(object));
+        }
+    }
+
+    /// Says in the store that this worker is there; nothing without one.
+    pub(super) async fn renew(&self) -> Result<(), Unwritten> {
+        match &self.keeper {
+            Keeper::Store { held, .. } => match held.get() {
+                Some(held) => held.lock().await.renew().await,
+                None => Ok(()),
+            },
+            Keeper::Alone { .. } | Keeper::Topic(_) => Ok(()),
+        }
+    }
+
+    /// Leaves the store to whoever comes next; nothing without one.
+    pub(super) async fn release(&self) {
+        if let Keeper::Store { held, .. } = &self.keeper
+            && let Some(held) = held.get()
+            && let Err(why) = held.lock().await.release().await
+        {
+            tracing::warn!("{why}; a worker that listens elsewhere waits for half a minute before it takes it");
+        }
+    }
+
+    /// Why nothing is known of what is to run, if it is so: the store was not to be had yet.
+    pub(super) fn unknown(&self) -> Option<String> {
+        match &self.keeper {
+            Keeper::Store { shown, held, .. } if held.get().is_none() => {
+                Some(format!("landfall.state={shown} could not be read yet: the worker waits for it"))
+            }
+            _ => None,
+        }
     }
 
     /// Kept by a topic; see [`Self::follow`].
@@ -86,12 +130,26 @@ impl Configs {
                 let Some(file) = file else { return Ok(()) };
                 let state = self.now();
                 kept.retain(|name| state.contains(name));
-                let stored = |name: &String| {
-                    let config = state.config(name)?.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-                    Some((name.clone(), Stored { config: config.collect(), target_state: state.target(name)? }))
-                };
-                let written = file.write(|| kept.iter().filter_map(stored).collect());
+                let written = file.write(|| stored(&state, &kept));
                 written.map_err(|e| Error::Internal(format!("the change is made and not remembered: {e}")))
+            }
+            Keeper::Store { held, kept, .. } => {
+                let Some(held) = held.get() else { return Err(Error::Unavailable(self.unknown().unwrap_or_default())) };
+                // Who holds it is alone in changing what is to run.
+                let mut held = held.lock().await;
+                let mut state = self.now();
+                apply(&mut state, records.into_iter());
+                let mut names = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                names.extend(keep.map(str::to_owned));
+                names.retain(|name| state.contains(name));
+                let connectors = stored(&state, &names);
+                // Written first: what is not there after a crash was never answered for.
+                if connectors != *held.connectors() {
+                    held.write(connectors).await.map_err(|why| Error::Unavailable(format!("nothing is changed: {why}")))?;
+                }
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = names;
+                *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+                Ok(())
             }
             Keeper::Topic(log) => {
                 let log = log.get().ok_or(Error::Rebalance(super::STARTING.into()))?;
@@ -112,9 +170,28 @@ impl Configs {
                 }
                 None => false,
             },
-            Keeper::Alone { .. } => true,
+            Keeper::Alone { .. } | Keeper::Store { .. } => true,
         }
     }
+}
+
+/// What is to run by what is kept.
+fn state_of(kept: &BTreeMap<String, Stored>) -> ConfigState {
+    let mut state = ConfigState::default();
+    for (name, Stored { config, target_state }) in kept {
+        let written = records::target(name, *target_state).into_iter();
+        apply(&mut state, written.chain(records::connector(name, &submitted(config.clone()))));
+    }
+    state
+}
+
+/// What is to be kept of the connectors `names`.
+fn stored(state: &ConfigState, names: &BTreeSet<String>) -> BTreeMap<String, Stored> {
+    let stored = |name: &String| {
+        let config = state.config(name)?.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+        Some((name.clone(), Stored { config: config.collect(), target_state: state.target(name)? }))
+    };
+    names.iter().filter_map(stored).collect()
 }
 
 fn apply(state: &mut ConfigState, records: impl Iterator<Item = Record>) {

@@ -71,6 +71,7 @@ impl From<herder::Error> for RestError {
             herder::Error::Forward(to) => {
                 return Self { forward: to.clone(), ..Self::new(StatusCode::CONFLICT, error.to_string()) };
             }
+            herder::Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             herder::Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())

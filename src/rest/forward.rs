@@ -28,6 +28,9 @@ const PASSED_ON: [HeaderName; 5] = [
 /// Answers a request here, or has it answered by the worker that the handler names.
 pub(super) async fn forward(State(herder): State<Herder>, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/connectors") {
+        if let Some(why) = herder.unavailable() {
+            return RestError::new(StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+        }
         herder.started().await;
     }
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) || herder.peers().is_none() {
