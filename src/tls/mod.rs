@@ -177,9 +177,9 @@ impl<'a> Reader<'a> {
         self.given.get(&self.key(name)).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// A password, without the space around it, as in Java. An empty one is one.
+    /// A password, without the space around it, as in Java. An empty one is none, so that a connector can do without its worker's.
     fn password(&self, name: &str) -> Option<&'a str> {
-        self.given.get(&self.key(name)).map(|value| value.trim())
+        self.text(name)
     }
 
     fn refuse(&mut self, name: &str, why: impl fmt::Display) {
