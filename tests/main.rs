@@ -26,6 +26,7 @@ mod identity;
 mod idle;
 mod internal_topics;
 mod json_schema;
+mod kafka_security;
 mod key_vault;
 mod landing;
 mod loggers;

@@ -5,6 +5,7 @@ pub(crate) mod azure_registry;
 pub(crate) mod azure_service;
 pub(crate) mod azurite;
 pub(crate) mod broker;
+pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod entra;
 pub(crate) mod java_worker;

@@ -52,11 +52,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    fn get_for_a_time(
-        &self,
-        path: &str,
-        keys: &BTreeSet<&str>,
-    ) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
+    fn get_for_a_time(&self, path: &str, keys: &BTreeSet<&str>) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
         Ok((self.get(path, keys)?, self.ttl()))
     }
 

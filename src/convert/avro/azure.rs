@@ -127,8 +127,14 @@ mod tests {
         let class = "java.lang.IllegalArgumentException: ";
         for (header, why) in [
             (None, "Cannot deserialize message with no content-type."),
-            (Some(&b"text/plain"[..]), "Content type was not in the expected format of MIME type + schema ID. Actual: text/plain"),
-            (Some(b"avro/binary+12"), "Content type was not in the expected format of MIME type + schema ID. Actual: avro/binary+12"),
+            (
+                Some(&b"text/plain"[..]),
+                "Content type was not in the expected format of MIME type + schema ID. Actual: text/plain",
+            ),
+            (
+                Some(b"avro/binary+12"),
+                "Content type was not in the expected format of MIME type + schema ID. Actual: avro/binary+12",
+            ),
             (
                 Some(b"application/json+0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
                 "An avro encoder may only be used on content that is of 'avro/binary' type. Actual: \
@@ -141,8 +147,7 @@ mod tests {
 
     #[test]
     fn bytes_have_their_length_before_them() {
-        let schema =
-            RegisteredSchema { kind: "AVRO".into(), text: "\"bytes\"".into(), references: Vec::new(), version: Some(3) };
+        let schema = RegisteredSchema { kind: "AVRO".into(), text: "\"bytes\"".into(), references: Vec::new(), version: Some(3) };
         let mut decoder = EventHubsAvro { name: "value", key: false }.decoder(&schema).expect("a decoder");
         let runs = decoder.decode(&[Some(&[4, b'a', b'b']), Some(b"x")]);
         assert_eq!(runs.iter().map(|run| run.column.is_ok()).collect::<Vec<_>>(), [true, false]);

@@ -102,11 +102,7 @@ impl Provider for Lenses {
         self.get_for_a_time(path, keys).map(|(values, _)| values)
     }
 
-    fn get_for_a_time(
-        &self,
-        path: &str,
-        keys: &BTreeSet<&str>,
-    ) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
+    fn get_for_a_time(&self, path: &str, keys: &BTreeSet<&str>) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
         let vault = self.places.vault(path)?;
         let named = keys.iter().map(|key| Named::parse(key)).collect::<Result<Vec<_>, _>>()?;
         let secrets = self.vaults.secrets(&vault, &named)?;
@@ -132,8 +128,9 @@ impl Lenses {
             STANDARD.decode(value.trim()).map_err(wrong)
         };
         match encoding.to_ascii_lowercase().as_str() {
-            "base64" => String::from_utf8(decoded()?)
-                .map_err(|_| format!("the secret {named} of the vault {} is no text: base64-file would keep its bytes", vault.host)),
+            "base64" => String::from_utf8(decoded()?).map_err(|_| {
+                format!("the secret {named} of the vault {} is no text: base64-file would keep its bytes", vault.host)
+            }),
             "utf8file" => self.file(vault, named, value.as_bytes()),
             "base64file" => self.file(vault, named, &decoded()?),
             _ => Ok(value.to_owned()),
@@ -229,6 +226,8 @@ mod tests {
             assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         }
         let without = Lenses { folder: None, ..provider };
-        assert!(without.value(&vault, named, &secret("x", "utf8-file")).expect_err("no folder").contains("file.dir is not given"));
+        assert!(
+            without.value(&vault, named, &secret("x", "utf8-file")).expect_err("no folder").contains("file.dir is not given")
+        );
     }
 }

@@ -145,7 +145,9 @@ impl Vaults {
                 format!("the firewall of the vault {host} lets this machine not read the secret {named}: {failure}")
             }
             Failure::Refused { status: 403, .. } => {
-                format!("the vault {host} does not let {who} read the secret {named}, the role Key Vault Secrets User would: {failure}")
+                format!(
+                    "the vault {host} does not let {who} read the secret {named}, the role Key Vault Secrets User would: {failure}"
+                )
             }
             Failure::Refused { .. } => format!("the vault {host} refuses the secret {named}: {failure}"),
         }
@@ -190,8 +192,8 @@ fn with_default(given: &Properties) -> Properties {
 
 #[cfg(test)]
 mod tests {
-    use landfall_api::Faults;
     use landfall_adls::rest::Patience;
+    use landfall_api::Faults;
 
     use super::*;
 
