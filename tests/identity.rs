@@ -156,11 +156,15 @@ fn a_certificate_signs_for_its_application() {
     fake.trust(&pem);
     certificate(&pem, &[]).expect("a token");
     certificate(&pfx, &[("landfall.azure.client.certificate.password", "pfx-password")]).expect("a token");
-    let wrong = certificate(&pfx, &[("landfall.azure.client.certificate.password", "planted-wrong")]).expect_err("refused").to_string();
+    let wrong =
+        certificate(&pfx, &[("landfall.azure.client.certificate.password", "planted-wrong")]).expect_err("refused").to_string();
     assert!(wrong.ends_with("app.pfx is neither PEM nor PKCS#12 with the password that is given"), "{wrong}");
     assert_eq!(certificate(&other, &[]).expect_err("another").code(), Some("AADSTS700027"));
     let missing = certificate(std::path::Path::new("/nowhere.pem"), &[]).expect_err("missing").to_string();
-    assert!(missing.ends_with("the certificate file /nowhere.pem cannot be read: No such file or directory (os error 2)"), "{missing}");
+    assert!(
+        missing.ends_with("the certificate file /nowhere.pem cannot be read: No such file or directory (os error 2)"),
+        "{missing}"
+    );
     let bare = certificate(&fake.ca_file(), &[]).expect_err("no key").to_string();
     assert!(bare.contains("has no private key, or one with a password"), "{bare}");
 }

@@ -14,6 +14,7 @@ mod debezium;
 mod demo;
 mod documents;
 mod errors;
+mod event_hubs;
 mod faults;
 mod fetch_group;
 mod file_stream;

@@ -347,12 +347,20 @@ async fn token(State(shared): State<Arc<Shared>>, PathPart(tenant): PathPart<Str
         if !is_typed || !signed && assertion != FakeEntra::FEDERATED {
             let is_certificate = assertion.split('.').next().is_some_and(|header| header.len() > 200);
             return match is_certificate {
-                true => refused(401, 700_027, "The certificate with identifier used to sign the client assertion is not registered on application."),
+                true => refused(
+                    401,
+                    700_027,
+                    "The certificate with identifier used to sign the client assertion is not registered on application.",
+                ),
                 false => refused(401, 700_213, "No matching federated identity record found for presented assertion subject."),
             };
         }
     } else if field("client_secret") != FakeEntra::SECRET {
-        return refused(401, 7_000_215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID.");
+        return refused(
+            401,
+            7_000_215,
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID.",
+        );
     }
     let audience = field("scope").trim_end_matches("/.default").to_owned();
     let life = shared.mind().life;
@@ -360,7 +368,11 @@ async fn token(State(shared): State<Arc<Shared>>, PathPart(tenant): PathPart<Str
     axum::Json(json!({"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})).into_response()
 }
 
-async fn managed(State(shared): State<Arc<Shared>>, headers: HeaderMap, Query(fields): Query<BTreeMap<String, String>>) -> Response {
+async fn managed(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Query(fields): Query<BTreeMap<String, String>>,
+) -> Response {
     if let Some(met) = shared.met("/metadata/identity/oauth2/token".into(), &fields).await {
         return met;
     }
@@ -426,7 +438,9 @@ fn numbers(der: &[u8]) -> (Vec<u8>, Vec<u8>) {
 fn is_asserted(jwt: &str, key: &[u8], audience: &str) -> bool {
     let Some((signed, signature)) = jwt.rsplit_once('.') else { return false };
     let Some((header, claims)) = signed.split_once('.') else { return false };
-    let json = |part: &str| serde_json::from_slice::<Value>(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap_or_default()).unwrap_or_default();
+    let json = |part: &str| {
+        serde_json::from_slice::<Value>(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap_or_default()).unwrap_or_default()
+    };
     let (header, claims) = (json(header), json(claims));
     let client = json!(FakeEntra::CLIENT);
     let is_now = claims["nbf"].as_u64().is_some_and(|at| at <= now() + 60) && claims["exp"].as_u64().is_some_and(|at| at > now());

@@ -5,6 +5,7 @@ pub(crate) mod azurite;
 pub(crate) mod broker;
 pub(crate) mod cluster;
 pub(crate) mod entra;
+pub(crate) mod event_hubs;
 pub(crate) mod java_worker;
 pub(crate) mod once;
 pub(crate) mod postgres;

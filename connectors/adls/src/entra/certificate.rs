@@ -38,7 +38,8 @@ pub(super) fn assertion(file: &Path, password: Option<&Password>, client: &str, 
 }
 
 fn read(content: &[u8], password: Option<&Password>) -> Result<Certificate, String> {
-    let (chain, key) = if content.windows(11).any(|window| window == b"-----BEGIN ") { pem(content)? } else { pfx(content, password)? };
+    let (chain, key) =
+        if content.windows(11).any(|window| window == b"-----BEGIN ") { pem(content)? } else { pfx(content, password)? };
     if chain.is_empty() {
         return Err("has no certificate".into());
     }

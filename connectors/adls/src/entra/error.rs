@@ -46,7 +46,12 @@ impl EntraError {
         let said = code.clone().or_else(|| Some(refusal.error).filter(|error| !error.is_empty()));
         let said = said.map(|said| format!(" {said}")).unwrap_or_default();
         let hint = hint(code.as_deref().unwrap_or_default(), &refusal.error_description);
-        Self { who: who.to_owned(), why: format!("{authority} answered HTTP {}{said}{hint}", u16::from(status)), code, retriable: passing }
+        Self {
+            who: who.to_owned(),
+            why: format!("{authority} answered HTTP {}{said}{hint}", u16::from(status)),
+            code,
+            retriable: passing,
+        }
     }
 
     /// Why, without who.

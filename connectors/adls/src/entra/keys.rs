@@ -22,15 +22,8 @@ const AUTHORITY: &str = "landfall.azure.authority";
 const PROXY: &str = "landfall.azure.proxy";
 const PROXY_USER: &str = "landfall.azure.proxy.user";
 
-const CREDENTIALS: &[&str] = &[
-    "default",
-    "environment",
-    "client-secret",
-    "client-certificate",
-    "workload-identity",
-    "managed-identity",
-    "azure-cli",
-];
+const CREDENTIALS: &[&str] =
+    &["default", "environment", "client-secret", "client-certificate", "workload-identity", "managed-identity", "azure-cli"];
 
 config! {
     /// Which credential.
@@ -142,13 +135,16 @@ pub(super) fn read_in(environment: &Environment, given: &Properties, faults: &mu
             let file = required(&keys.certificate, CERTIFICATE, faults).map(PathBuf::from);
             Login::Certificate { tenant: tenant?, client: client?, file: file?, password: keys.certificate_password.clone() }
         }
-        "workload-identity" => workload(&keys, environment).map_err(|why| faults.push(CREDENTIAL, refused(credential, &why))).ok()?,
+        "workload-identity" => {
+            workload(&keys, environment).map_err(|why| faults.push(CREDENTIAL, refused(credential, &why))).ok()?
+        }
         "managed-identity" => Login::Managed(identity(&keys, faults)?),
         "azure-cli" => Login::Cli { tenant: keys.tenant.clone() },
         "environment" => of_environment(environment).map_err(|why| faults.push(CREDENTIAL, refused(credential, &why))).ok()?,
         _ => {
             let client = keys.client.clone().or_else(|| environment.client.clone());
-            let managed = keys.resource.clone().map_or_else(|| client.map_or(Identity::System, Identity::Client), Identity::Resource);
+            let managed =
+                keys.resource.clone().map_or_else(|| client.map_or(Identity::System, Identity::Client), Identity::Resource);
             Login::Chain(Chain::new(vec![
                 ("environment", of_environment(environment)),
                 ("workload identity", workload(&keys, environment)),

@@ -64,7 +64,13 @@ impl Entra {
 
     /// The application `client` of `tenant` with its secret, at `authority`.
     pub(crate) fn client_secret(authority: String, tenant: String, client: String, secret: Password, net: Net) -> Self {
-        Self::of(Way { login: Login::Secret { tenant, client, secret }, authority, imds: imds::default_host(), app_service: false, net })
+        Self::of(Way {
+            login: Login::Secret { tenant, client, secret },
+            authority,
+            imds: imds::default_host(),
+            app_service: false,
+            net,
+        })
     }
 
     fn of(way: Way) -> Self {

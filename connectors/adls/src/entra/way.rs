@@ -132,7 +132,8 @@ impl Way {
                     continue;
                 }
             };
-            if matches!(login, Login::Managed(_)) && !self.app_service
+            if matches!(login, Login::Managed(_))
+                && !self.app_service
                 && let Some(why) = imds::absent(&self.imds).await
             {
                 missing.push(format!("{name}: {why}"));
@@ -181,7 +182,8 @@ impl Way {
                     Identity::Client(id) => Some(UserAssignedId::ClientId(id.clone())),
                     Identity::Resource(id) => Some(UserAssignedId::ResourceId(id.clone())),
                 };
-                let client_options = ClientOptions { transport: Some(self.beside_proxies().map_err(unusable)?), ..self.retrying() };
+                let client_options =
+                    ClientOptions { transport: Some(self.beside_proxies().map_err(unusable)?), ..self.retrying() };
                 let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
                 let at = if self.app_service { "IDENTITY_ENDPOINT" } else { &self.imds };
                 (ManagedIdentityCredential::new(Some(options)).map(|made| made as _), at)
@@ -227,7 +229,8 @@ impl Way {
     fn beside_proxies(&self) -> Result<Transport, String> {
         let direct = Net { proxy: Some(crate::http::Proxy::none()), ca_file: self.net.ca_file.clone() };
         let client: Arc<dyn HttpClient> = Arc::new(client(&direct)?);
-        let host = Url::parse(&self.imds).map_err(|e| format!("AZURE_POD_IDENTITY_AUTHORITY_HOST={} is not a URL: {e}", self.imds))?;
+        let host =
+            Url::parse(&self.imds).map_err(|e| format!("AZURE_POD_IDENTITY_AUTHORITY_HOST={} is not a URL: {e}", self.imds))?;
         Ok(Transport::new(Arc::new(imds::Redirect { client, host })))
     }
 }
