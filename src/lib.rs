@@ -23,6 +23,7 @@ pub mod config;
 pub mod convert;
 pub mod demo;
 pub mod herder;
+mod https;
 pub mod kafka;
 pub mod log_levels;
 pub mod metrics;

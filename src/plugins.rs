@@ -210,7 +210,7 @@ pub(crate) mod tests {
     };
 
     use super::*;
-    use crate::config::{DistributedKeys, StandaloneKeys, WorkerKeys};
+    use crate::config::{AccessKeys, DistributedKeys, StandaloneKeys, WorkerKeys};
     use crate::herder::connector_config::ConnectorKeys;
     use crate::transform::TransformKeys;
 
@@ -276,7 +276,7 @@ pub(crate) mod tests {
         let converters = CONVERTERS.iter().map(|converter| (converter.class(), convert::keys(*converter)));
         let transforms = TRANSFORMS.iter().map(|class| (class.class(), [class.keys(), TransformKeys::KEYS].concat()));
         let predicates = PREDICATES.iter().map(|class| (class.class(), class.keys().to_vec()));
-        let worker = [WorkerKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat();
+        let worker = [WorkerKeys::KEYS, AccessKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat();
         sinks.chain(converters).chain(transforms).chain(predicates).chain([("the worker", worker)]).collect()
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use landfall_api::Properties;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -13,7 +14,7 @@ use crate::herder::state_store::StateStore;
 use crate::herder::{Herder, Places};
 use crate::kafka;
 use crate::plugins::Plugins;
-use crate::rest::{Guard, Sockets};
+use crate::rest::{Access, Audit, Sockets};
 use crate::task::{TaskHandle, TaskId};
 
 /// A running worker. [`stop`](Self::stop) it; dropped, it is left to itself.
@@ -26,6 +27,7 @@ pub struct Worker {
     /// Its membership in a cluster, or its hold of a store.
     member: Option<JoinHandle<Result<(), String>>>,
     reloading: JoinHandle<()>,
+    reopening: JoinHandle<()>,
     /// How long what is under way may take to end.
     grace: Duration,
 }
@@ -35,12 +37,12 @@ impl Worker {
     /// yet: see [`Herder::set_ready`].
     ///
     /// # Errors
-    /// The state file cannot be read or written, the file of users cannot be read, or the configuration does not say how to reach the
-    /// cluster.
+    /// The state file cannot be read or written, key stores or the file of users cannot be read, the audit log cannot be written, or the
+    /// configuration does not say how to reach the cluster.
     pub async fn start(plugins: Plugins, config: WorkerConfig, sockets: Sockets) -> Result<Self, String> {
-        let worker_id = config.advertised(sockets.port());
+        let (scheme, worker_id) = config.advertised(&sockets.ports());
         let given = config.given.clone();
-        let guard = Guard::of(&config.keys)?;
+        let access = Access::of(&config)?;
         if let Some(hubs) = kafka::EventHubs::of(&given) {
             tracing::info!("{}", hubs.told());
         }
@@ -64,7 +66,7 @@ impl Worker {
             }
             ModeKeys::Distributed(keys) => {
                 let places = Places::of(&keys, &given, &worker_id).map_err(|faults| faults.to_string())?;
-                let url = format!("http://{worker_id}/");
+                let url = format!("{}://{worker_id}/", scheme.name());
                 let (herder, joining) = Herder::distributed(plugins, config, worker_id, url, starter);
                 let member = async move {
                     let joined = joining.join(*keys, places).await;
@@ -79,10 +81,11 @@ impl Worker {
             let _ = ended.wait_for(|ended| *ended).await;
         };
         let ended = ended.boxed().shared();
-        let server = tokio::spawn(sockets.serve(herder.clone(), guard, ended.clone()));
+        let server = tokio::spawn(sockets.serve(herder.clone(), access.clone(), ended.clone()));
         let identified = tokio::spawn(identify(herder.clone(), given, ended));
         let reloading = tokio::spawn(reload(herder.clone()));
-        Ok(Self { herder, end, server, identified, member, reloading, grace })
+        let reopening = tokio::spawn(reopen(access.audit().clone()));
+        Ok(Self { herder, end, server, identified, member, reloading, reopening, grace })
     }
 
     /// Keeps its connectors.
@@ -113,6 +116,7 @@ impl Worker {
         tracing::info!("stopping");
         let _ = self.end.send(true);
         self.reloading.abort();
+        self.reopening.abort();
         self.herder.stop().await;
         if let Some(member) = &self.member {
             member.abort();
@@ -137,6 +141,19 @@ async fn identify(herder: Herder, worker: Arc<Properties>, ended: impl Future<Ou
             Err(e) => tracing::error!("the brokers cannot be asked for the id of their cluster: {e}"),
         },
         () = ended => {}
+    }
+}
+
+/// Opens the audit log again when a SIGHUP says that it was moved away.
+async fn reopen(audit: Audit) {
+    if !audit.is_file() {
+        // The signal ends the program then, as it always did.
+        return;
+    }
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        tracing::info!("SIGHUP: the audit log is opened again");
+        audit.reopen();
     }
 }
 

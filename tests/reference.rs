@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use landfall::config::provider::PROVIDERS;
-use landfall::config::{DistributedKeys, StandaloneKeys, WorkerKeys};
+use landfall::config::{AccessKeys, DistributedKeys, StandaloneKeys, WorkerKeys};
 use landfall::convert;
 use landfall::herder::connector_config::ConnectorKeys;
 use landfall::kafka::{self, java};
@@ -80,7 +80,7 @@ fn worker() -> String {
                  `config.storage.`, `offset.storage.` and `status.storage.` are settings that the topics are made with, as \
                  `config.storage.min.insync.replicas`.";
     let mut text = title("Worker properties", about);
-    keys(&mut text, &[WorkerKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat());
+    keys(&mut text, &[WorkerKeys::KEYS, AccessKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat());
     text.push_str(
         "\n## Config providers\n\n`config.providers` lists names; `config.providers.<name>.class` is the class of each, by its Java name or \
          without the package, and its parameters have `config.providers.<name>.param.` before them. A value is then `${name:path:key}`, or \

@@ -1,11 +1,14 @@
 //! The worker's properties, by their Java names. Only this module reads files of properties and the environment.
 
+mod access;
 mod distributed;
 mod nearest;
 mod properties;
 pub mod provider;
+pub mod reach;
 mod worker;
 
+pub use access::{AccessKeys, Network};
 pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
@@ -71,9 +74,37 @@ pub fn check_bootstrap_server(server: &str) -> Result<(), String> {
     if good { Ok(()) } else { Err(format!("Invalid url in bootstrap.servers: {server}. It must be host:port")) }
 }
 
+/// What a listener of the REST API speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As a URL has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The one of this name, in any case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Http, Self::Https].into_iter().find(|scheme| scheme.name().eq_ignore_ascii_case(name))
+    }
+}
+
 /// An address on which the REST API listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
+    /// What is spoken.
+    pub scheme: Scheme,
     /// A name or an address, IPv6 in brackets; empty for all interfaces.
     pub host: String,
     /// The port; 0 for any that is free.
@@ -81,25 +112,20 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Reads `http://host:port`.
+    /// Reads `http://host:port` or `https://host:port`.
     ///
     /// # Errors
     /// Why it is none.
     pub fn parse(uri: &str) -> Result<Self, String> {
         let (scheme, rest) = uri.split_once("://").ok_or_else(|| format!("not a URI like http://host:port: {uri}"))?;
-        if scheme.eq_ignore_ascii_case("https") {
-            return Err(format!("https is not supported yet: {uri}"));
-        }
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(format!("neither http nor https: {uri}"));
-        }
+        let scheme = Scheme::named(scheme).ok_or_else(|| format!("neither http nor https: {uri}"))?;
         let (host, port) = rest.trim_end_matches('/').rsplit_once(':').ok_or_else(|| format!("no port: {uri}"))?;
         let port = port.parse().map_err(|_| format!("not a port: {uri}"))?;
         let bracketed = host.starts_with('[') && host.ends_with(']');
         if host.contains(['/', '@', '?']) || (host.contains(':') && !bracketed) {
             return Err(format!("not a host: {uri}"));
         }
-        Ok(Self { host: host.into(), port })
+        Ok(Self { scheme, host: host.into(), port })
     }
 
     /// What to bind: `host:port` with the brackets and the empty host that a socket understands.
@@ -180,11 +206,11 @@ mod tests {
             ("HTTP://0.0.0.0:0", "0.0.0.0:0"),
             ("http://localhost:80/", "localhost:80"),
             ("http://[::1]:80", "[::1]:80"),
+            ("HTTPS://h:8443", "h:8443"),
         ] {
             assert_eq!(Listener::parse(uri).map(|l| l.address()), Ok(address.into()));
         }
-        for uri in ["", "localhost:80", "ftp://h:1", "https://h:1", "http://h", "http://h:99999", "http://::1:80", "http://u@h:1"]
-        {
+        for uri in ["", "localhost:80", "ftp://h:1", "http://h", "http://h:99999", "http://::1:80", "http://u@h:1"] {
             assert!(Listener::parse(uri).is_err(), "{uri}");
         }
     }

@@ -1,6 +1,7 @@
 //! The keys of a worker (`WorkerConfig` and `RestServerConfig` of Kafka 4.3.1), of one in standalone mode, and our own.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use landfall_api::{Effect, Faults, Key, Properties, Width, config};
 
 use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
-use super::{DistributedKeys, hint_missing, topic_warnings, unknown_key};
+use super::reach::{self, Reach};
+use super::{AccessKeys, DistributedKeys, Listener, Scheme, hint_missing, topic_warnings, unknown_key};
 use crate::herder::state_store::StateStore;
 use crate::kafka::client::is_internal;
 use crate::kafka::event_hubs;
@@ -20,7 +22,7 @@ config! {
     /// What the worker reads from its properties file.
     pub struct WorkerKeys {
         /// Brokers, as `host:port` separated by commas, from which the clients learn of all others.
-        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(servers) };
+        bootstrap_servers: Vec<String> = "bootstrap.servers" { required: true, importance: High, group: "Cluster", width: Width::Long, display: "Bootstrap Servers", valid: By(servers), reaches: Hosts };
         /// Whether the brokers are Azure Event Hubs: auto looks at the names in `bootstrap.servers`, those below `servicebus.windows.net` and
         /// its siblings in sovereign clouds; true is for gateways and private names, false for what only looks like it. Clients then have the
         /// settings that Event Hubs recommends unless others are given, and what it refuses is refused before it is asked.
@@ -88,15 +90,17 @@ config! {
         topic_tracking_enable: bool = "topic.tracking.enable" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking" };
         /// Whether users may reset them, by `PUT /connectors/<name>/topics/reset`.
         topic_tracking_allow_reset: bool = "topic.tracking.allow.reset" { default: Some("true"), importance: Low, group: "Connectors", width: Width::Short, display: "Topic Tracking Reset" };
-        /// URIs on which the REST API listens, separated by commas: `http://host:port`. An empty host or 0.0.0.0 means all interfaces, port
-        /// 0 one that is free.
+        /// URIs on which the REST API listens, separated by commas: `http://host:port` or `https://host:port`. An empty host or 0.0.0.0 means
+        /// all interfaces, port 0 one that is free. Keys that begin with `listeners.https.ssl.` are the certificates and the TLS of the
+        /// latter, and of requests to the other workers; if there is none, those that begin with `ssl.`.
         listeners: Vec<String> = "listeners" { default: Some("http://:8083"), importance: Low, group: "REST", width: Width::Long, display: "Listeners", valid: By(legal_listeners) };
-        /// The host by which statuses name this worker. Default: that of the first listener, else the name of the machine.
+        /// The host by which statuses name this worker, and others reach it. Default: that of the listener that is advertised, else the name
+        /// of the machine.
         rest_advertised_host_name: Option<String> = "rest.advertised.host.name" { importance: Low, group: "REST", width: Width::Long, display: "Advertised Host" };
-        /// The port by which statuses name this worker. Default: the one that it listens on.
+        /// The port by which statuses name this worker, and others reach it. Default: the one that it listens on.
         rest_advertised_port: Option<i32> = "rest.advertised.port" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Port", valid: Between(0, 65535) };
-        /// The protocol of the listener that other workers are told, http or https.
-        rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Listener", effect: Nothing("there are no other workers") };
+        /// The protocol of the listener that other workers are told, http or https. Default: http if there is such a listener, else https.
+        rest_advertised_listener: Option<String> = "rest.advertised.listener" { importance: Low, group: "REST", width: Width::Short, display: "Advertised Listener", valid: OneOfIgnoreCase(&["http", "https"]) };
         /// Origins of web pages that browsers may let use the API, separated by commas: `*` for all, or regular expressions in Java's
         /// syntax, such as `https://console\.example\.com`. Empty: those of the API itself.
         access_control_allow_origin: String = "access.control.allow.origin" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Allowed Origin", valid: By(headers::check_origins) };
@@ -105,11 +109,9 @@ config! {
         /// Rules for headers of answers, separated by commas: `[action] [header name]:[header value]`, in double quotes if it has a comma.
         /// Actions are set (unless the answer has the header), add, setDate and addDate (the date so many milliseconds from now).
         response_http_headers: String = "response.http.headers.config" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "Response Headers", valid: By(headers::check_rules) };
-        /// Whether clients of a https listener show a certificate: required, requested or none.
-        ssl_client_auth: String = "ssl.client.auth" {
-            default: Some("none"), importance: Low, group: "REST", width: Width::Short, display: "Client Authentication", valid: OneOf(&["required", "requested", "none"]),
-            effect: Nothing("https listeners are not supported yet")
-        };
+        /// Whether clients of a https listener show a certificate that the trust store knows: required, requested or none. With other keys
+        /// that begin with `listeners.https.` it is `listeners.https.ssl.client.auth`.
+        ssl_client_auth: String = "ssl.client.auth" { default: Some("none"), importance: Low, group: "REST", width: Width::Short, display: "Client Authentication", valid: OneOf(&["required", "requested", "none"]) };
         /// Java classes that extend the REST API. There is one, by which users of the API need a password:
         /// `org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension`.
         rest_extension_classes: Vec<String> = "rest.extension.classes" { default: Some(""), importance: Low, group: "REST", width: Width::Long, display: "REST Extensions", valid: By(known_extensions) };
@@ -118,7 +120,16 @@ config! {
         admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", valid: By(legal_admin_listeners) };
         /// The file of the users whom `BasicAuthSecurityRestExtension` lets in, a line each: `name=password`. It is read once. Default: the
         /// file that the JAAS configuration names, which `-Djava.security.auth.login.config=` in the environment variable `KAFKA_OPTS` names.
-        basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty };
+        basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty, reaches: Files };
+        /// Folders, separated by commas, in which connectors may have the worker read and write files: `worker` for its working directory
+        /// and the folders of files that its own properties name, `*` for all. Links do not lead out of them, and what is in `/proc`,
+        /// `/sys` and `/dev` is only there if it is named. Of the folders that `worker` stands for, those of files that are only read
+        /// are not written to, and no file that the properties name is.
+        allowed_paths: Vec<String> = "landfall.allowed.paths" { default: Some("worker"), importance: Medium, group: "Connectors", width: Width::Long, display: "Allowed Paths", valid: By(reach::check_paths) };
+        /// Hosts, separated by commas, that connectors may have the worker talk to: names or addresses, with or without a port,
+        /// `*.example.com` for all below one, `azure` for Azure's services, `worker` for the hosts and ports that its own properties name,
+        /// `*` for all. Addresses at which a machine learns who it is, such as 169.254.169.254, have to be named themselves.
+        allowed_hosts: Vec<String> = "landfall.allowed.hosts" { default: Some("azure,worker"), importance: Medium, group: "Connectors", width: Width::Long, display: "Allowed Hosts", valid: By(reach::check_hosts) };
         /// Bytes that the open files and fetch queues of all tasks may hold, at least 16777216. Default: half of the memory limit of the
         /// control group, else 512 MiB. When they are spent, the largest files go to the store in parts, and where many small ones have
         /// spent them, those end that had no record for longest. A record of more than a quarter of them is refused.
@@ -130,15 +141,15 @@ config! {
     /// What a worker in standalone mode reads from its properties file, besides what every worker does (`StandaloneConfig`).
     pub struct StandaloneKeys {
         /// The file to which Java writes the offsets of source connectors. Required as in Java.
-        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka") };
+        offset_storage_file: String = "offset.storage.file.filename" { required: true, importance: High, group: "Tasks", width: Width::Long, display: "Offset File", effect: Nothing("sinks keep their offsets in Kafka"), reaches: Written };
         /// The file in which connectors that were made or changed by REST survive a restart of the worker. Without it they do not, as in
         /// Java.
-        state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty };
+        state_file: Option<String> = "landfall.state.file" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State File", valid: NonEmpty, reaches: Written };
         /// Where connectors that were made or changed by REST survive the worker, in the place of a local file: a folder of a storage container,
         /// `blob://<account>/<container>[/<folder>]` or with a host, `blob://<account>.blob.core.windows.net/<container>[/<folder>]`, also with
         /// `https://`; or a directory that workers share, `file:///<directory>`. Keys that begin with `landfall.azure.` say how the account
         /// lets one in, as for `io.landfall.azure.AzureDataLakeSink`. One worker has a folder at a time.
-        state: Option<String> = "landfall.state" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State", valid: NonEmpty };
+        state: Option<String> = "landfall.state" { importance: Medium, group: "Memory and state", width: Width::Long, display: "State", valid: NonEmpty, reaches: Store };
     }
 }
 
@@ -209,7 +220,7 @@ impl Mode {
 
     /// All keys that a worker in this mode has.
     fn declared(self) -> impl Iterator<Item = &'static Key> {
-        WorkerKeys::KEYS.iter().chain(self.keys())
+        WorkerKeys::KEYS.iter().chain(AccessKeys::KEYS).chain(self.keys())
     }
 
     /// Whether other parts read `key`: clients, converters, topics.
@@ -239,10 +250,12 @@ pub(super) const OFFSET_FILE: &str = "offset.storage.file.filename";
 const STORAGES: [&str; 3] = ["config.storage.", "offset.storage.", "status.storage."];
 
 /// The worker's properties: what the user wrote and what it means.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerConfig {
     /// The parsed keys.
     pub keys: WorkerKeys,
+    /// Who may use the REST API.
+    pub access: AccessKeys,
     /// Those that only its mode has.
     pub mode: ModeKeys,
     /// As the user wrote them, with what config providers gave in its place: it may hold secrets under any key.
@@ -251,6 +264,8 @@ pub struct WorkerConfig {
     pub providers: Arc<Providers>,
     /// What of them is in [`given`](Self::given).
     pub provided: Provided,
+    /// What connectors may have it reach for.
+    pub reach: Reach,
     /// What the user should know and is no error.
     pub warnings: Vec<String>,
 }
@@ -272,6 +287,7 @@ impl WorkerConfig {
         faults.0.extend(more.0);
         let mut config = faults.or(parsed.ok()).map_err(|faults| file.locate(&faults))?;
         config.warnings.splice(0..0, file.warnings);
+        config.reach = config.reach.keeping(path);
         Ok(config)
     }
 
@@ -322,14 +338,32 @@ impl WorkerConfig {
         }
     }
 
-    /// `host:port` by which the worker is known, as statuses name it; `port` is the one that it listens on.
+    /// What others reach the worker by, and `host:port` by which statuses name it; `ports` are those that it listens on, in the order of
+    /// `listeners`.
     #[must_use]
-    pub fn advertised(&self, port: u16) -> String {
-        let listener = self.keys.listeners.first().and_then(|uri| super::Listener::parse(uri).ok());
-        let listener = listener.map(|l| l.host).filter(|host| !host.is_empty() && host != "0.0.0.0" && host != "[::]");
-        let host = self.keys.rest_advertised_host_name.clone().or(listener).unwrap_or_else(hostname);
+    pub fn advertised(&self, ports: &[u16]) -> (Scheme, String) {
+        let listeners = self.keys.listeners.iter().filter_map(|uri| Listener::parse(uri).ok());
+        let listeners: Vec<_> = listeners.zip(ports.iter().copied().chain(std::iter::repeat(0))).collect();
+        let of = |scheme: Scheme| listeners.iter().find(|(listener, _)| listener.scheme == scheme);
+        let scheme = self.keys.rest_advertised_listener.as_deref().and_then(Scheme::named);
+        let scheme = scheme.unwrap_or(if of(Scheme::Http).is_none() && of(Scheme::Https).is_some() {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        });
+        // A proxy may speak what no listener does.
+        let (listener, port) = of(scheme).or(listeners.first()).map_or((None, 0), |(listener, port)| (Some(listener), *port));
+        let host = listener.map(|l| l.host.clone()).filter(|host| !host.is_empty() && host != "0.0.0.0" && host != "[::]");
+        let host = self.keys.rest_advertised_host_name.clone().or(host).unwrap_or_else(hostname);
         let port = self.keys.rest_advertised_port.map_or(i32::from(port), |p| p);
-        format!("{host}:{port}")
+        (scheme, format!("{host}:{port}"))
+    }
+}
+
+impl fmt::Debug for WorkerConfig {
+    /// Without the properties, which hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerConfig").field("keys", &self.keys).field("mode", &self.mode).finish_non_exhaustive()
     }
 }
 
@@ -354,7 +388,9 @@ impl Given {
     fn parse(&self, mode: Mode) -> Result<WorkerConfig, Faults> {
         let given = &self.resolved.properties;
         let mut faults = Faults::default();
-        let keys = WorkerKeys::parse(given, &mut faults).zip(mode.read(given, &mut faults));
+        let keys = WorkerKeys::parse(given, &mut faults);
+        let has_extension = keys.as_ref().is_some_and(|keys| keys.rest_extension_classes.iter().any(|class| !class.is_empty()));
+        let keys = keys.zip(AccessKeys::read(given, has_extension, &mut faults)).zip(mode.read(given, &mut faults));
         hint_missing(&mut faults, &unknown(given, mode));
         event_hubs::worker_faults(given).0.into_iter().for_each(|fault| {
             if faults.0.iter().all(|other| other.key != fault.key) {
@@ -365,10 +401,11 @@ impl Given {
         // What could not be resolved is no further said to be malformed.
         faults.0.retain(|fault| self.faults.0.iter().all(|other| other.key != fault.key));
         faults.0.extend(self.faults.0.iter().cloned());
-        let (keys, of_mode) = faults.or(keys)?;
+        let ((keys, access), of_mode) = faults.or(keys)?;
         let warnings = [warnings(given, mode), self.warnings.clone()].concat();
         let (providers, provided) = (self.providers.clone(), self.resolved.provided.clone());
-        Ok(WorkerConfig { keys, mode: of_mode, given: Arc::new(given.clone()), providers, provided, warnings })
+        let reach = Reach::new(&keys.allowed_paths, &keys.allowed_hosts, given);
+        Ok(WorkerConfig { keys, access, mode: of_mode, given: Arc::new(given.clone()), providers, provided, reach, warnings })
     }
 }
 
@@ -444,7 +481,7 @@ fn known_extensions(raw: &str) -> Result<(), String> {
 }
 
 fn legal_listeners(raw: &str) -> Result<(), String> {
-    items(raw).into_iter().try_for_each(|uri| super::Listener::parse(uri).map(|_| ()))
+    items(raw).into_iter().try_for_each(|uri| Listener::parse(uri).map(|_| ()))
 }
 
 /// The bytes that the control group allows this process, if it limits them.
@@ -523,14 +560,14 @@ mod tests {
 
     #[test]
     fn every_fault_names_file_line_and_key() {
-        let text = format!("{MINIMAL}offset.flush.interval.ms=soon\nlisteners=https://:8443\nconfig.providers=file\n");
+        let text = format!("{MINIMAL}offset.flush.interval.ms=soon\nlisteners=ftp://:8443\nconfig.providers=file\n");
         let text = text.replace("key.converter=K\n", "");
         assert_eq!(
             read(&text).expect_err("three faults and a missing key").lines().collect::<Vec<_>>(),
             [
                 "worker.properties: key.converter: Missing required configuration \"key.converter\" which has no default value.",
                 "worker.properties:4: offset.flush.interval.ms: Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG",
-                "worker.properties:5: listeners: Invalid value https://:8443 for configuration listeners: https is not supported yet: https://:8443",
+                "worker.properties:5: listeners: Invalid value ftp://:8443 for configuration listeners: neither http nor https: ftp://:8443",
                 "worker.properties: config.providers.file.class: Missing required configuration \"config.providers.file.class\" which has no default value.",
             ]
         );
@@ -628,12 +665,22 @@ mod tests {
 
     #[test]
     fn the_advertised_address_is_the_configured_one() {
-        for (keys, advertised) in [
-            ("listeners=http://10.0.0.1:0", "10.0.0.1:4711"),
-            ("listeners=http://10.0.0.1:0\nrest.advertised.host.name=pod-1\nrest.advertised.port=80", "pod-1:80"),
-            ("listeners=http://[::1]:0", "[::1]:4711"),
+        let both = "listeners=https://10.0.0.1:0,http://10.0.0.2:0";
+        for (keys, scheme, advertised) in [
+            ("listeners=http://10.0.0.1:0", Scheme::Http, "10.0.0.1:4711"),
+            ("listeners=http://10.0.0.1:0\nrest.advertised.host.name=pod-1\nrest.advertised.port=80", Scheme::Http, "pod-1:80"),
+            ("listeners=http://[::1]:0", Scheme::Http, "[::1]:4711"),
+            ("listeners=https://[::1]:0", Scheme::Https, "[::1]:4711"),
+            (both, Scheme::Http, "10.0.0.2:4712"),
+            (&format!("{both}\nrest.advertised.listener=HTTPS"), Scheme::Https, "10.0.0.1:4711"),
+            (
+                "listeners=http://10.0.0.1:0\nrest.advertised.listener=https\nrest.advertised.port=443",
+                Scheme::Https,
+                "10.0.0.1:443",
+            ),
         ] {
-            assert_eq!(read(&format!("{MINIMAL}{keys}\n")).expect("valid").advertised(4711), advertised);
+            let config = read(&format!("{MINIMAL}{keys}\n")).expect("valid");
+            assert_eq!(config.advertised(&[4711, 4712]), (scheme, advertised.to_owned()), "{keys}");
         }
     }
 

@@ -92,7 +92,7 @@ pub async fn run(options: Options, out: Stdout, interrupted: impl Future) -> Res
         broker.create_topic(topic.name, topic.partitions).map_err(|e| format!("no topic {}: {e}", topic.name))?;
     }
     let bootstrap = broker.bootstrap_servers();
-    let properties = settings::worker(&bootstrap, &listener(port));
+    let properties = settings::worker(&bootstrap, &listener(port), &landing);
     let config = WorkerConfig::parse(&properties).map_err(|faults| faults.to_string())?;
     let mut worker = Worker::start(Plugins::BUILT_IN, config, sockets).await?;
 

@@ -50,9 +50,11 @@ fn submitted(pairs: &[(&str, &str)]) -> Submitted {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned()))).collect()
 }
 
-/// The properties of a worker that consumes from `bootstrap` and serves its API at `listener`.
-pub(super) fn worker(bootstrap: &str, listener: &str) -> Properties {
+/// The properties of a worker that consumes from `bootstrap`, serves its API at `listener` and lets connectors write to `landing` only.
+pub(super) fn worker(bootstrap: &str, listener: &str, landing: &Path) -> Properties {
+    let landing = file_url(landing);
     let pairs = [
+        ("landfall.allowed.paths", landing.as_str()),
         ("bootstrap.servers", bootstrap),
         ("listeners", listener),
         ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
@@ -85,7 +87,7 @@ pub(super) const fn producer(bootstrap: &str) -> [(&str, &str); 5] {
 fn file_url(path: &Path) -> String {
     let mut url = "file://".to_owned();
     for &byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~+,=@".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"/-._~+=@".contains(&byte) {
             url.push(char::from(byte));
         } else {
             let _ = write!(url, "%{byte:02X}");
@@ -104,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_worker_takes_its_connectors_without_a_word() {
-        let worker = WorkerConfig::parse(&worker("127.0.0.1:1", "http://127.0.0.1:0")).expect("valid");
+        let worker = WorkerConfig::parse(&worker("127.0.0.1:1", "http://127.0.0.1:0", Path::new("/tmp/a b"))).expect("valid");
         assert_eq!(worker.warnings, [""; 0]);
         for connector in CONNECTORS {
             let checked = check(&Plugins::BUILT_IN, &worker, &connector.config(Path::new("/tmp/a b"))).expect("valid");

@@ -1,6 +1,7 @@
 //! What every sink connector's configuration has (`ConnectorConfig` and `SinkConnectorConfig` of Kafka 4.3.1), and its validation.
 
 mod nulls;
+mod reached;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +16,8 @@ use crate::kafka;
 use crate::kafka::pattern::Pattern;
 use crate::plugins::{Plugins, is_no_plugin, simple_name};
 use crate::transform::{self, Chain, TransformKeys};
+
+pub use reached::reached;
 
 /// A configuration as a request brings it: JSON knows null values.
 pub type Submitted = BTreeMap<String, Option<String>>;
@@ -237,6 +240,7 @@ pub fn check(plugins: &Plugins, worker: &WorkerConfig, submitted: &Submitted) ->
     group(worker, &properties, &mut faults);
     faults.0.extend(sink.validate(&properties).0);
     faults.0.extend(converter_faults(plugins, &worker.given, &properties).0);
+    worker.reach.check(&reached(plugins, &properties), &mut faults);
     nulls::given(sink, submitted, &mut faults);
     for (key, value) in submitted {
         if value.as_deref() == Some(HIDDEN) && Secrets::of(plugins, &properties).has(key) {

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::cluster::Cluster;
 use super::cluster::peers::Peers;
-use super::cluster::signature::{Refused, verify};
+use super::cluster::signature::{self, Refused, verify};
 use super::connector_config::{Checked, Secrets, Submitted, check};
 use super::plan::Wanted;
 use super::running::Local;
@@ -350,10 +350,32 @@ impl Herder {
         verify(signature, algorithm, accepted, key.as_ref(), body)
     }
 
+    /// Whether requests between workers are signed: not before the group has agreed on it, and not alone.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        self.shared.cluster.as_ref().is_some_and(Cluster::signs)
+    }
+
+    /// The code that signs `body` for another worker, and the name of its algorithm; None where nothing is signed.
+    #[must_use]
+    pub fn sign(&self, body: &[u8]) -> Option<(String, String)> {
+        let keys = self.shared.worker.distributed().filter(|_| self.signs())?;
+        let key = self.shared.configs.look(|configs| configs.session_key().cloned())?;
+        let headers = signature::headers(&key, &keys.inter_worker_signature_algorithm, body);
+        let mut values = headers.into_iter().map(|(_, value)| value);
+        values.next().zip(values.next())
+    }
+
     /// What they mean.
     #[must_use]
     pub fn keys(&self) -> &WorkerKeys {
         &self.shared.worker.keys
+    }
+
+    /// All that they mean.
+    #[must_use]
+    pub fn config(&self) -> &WorkerConfig {
+        &self.shared.worker
     }
 
     /// What tasks get from config providers.

@@ -170,7 +170,9 @@ impl Herder {
     fn connector(&self, name: &str) -> Result<Connector, Error> {
         let config = self.shared.configs.look(|configs| configs.config(name).map(given)).ok_or_else(|| unknown(name))?;
         let sink = self.shared.sink_of(&config).map_err(Error::Internal)?;
-        Ok(Connector { name: name.to_owned(), sink, config: self.shared.provision.all(config) })
+        let config = self.shared.provision.all(config);
+        self.shared.provision.allowed(&config).map_err(|why| Error::BadRequest(self.shared.provision.hidden(&why)))?;
+        Ok(Connector { name: name.to_owned(), sink, config })
     }
 
     /// The group of a connector, by the settings of its consumers and the admin client that its configuration asks for.

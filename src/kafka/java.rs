@@ -4,7 +4,7 @@
 
 use landfall_api::Importance::{High, Low, Medium};
 use landfall_api::Kind::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
-use landfall_api::{Importance, Key, Kind, Width};
+use landfall_api::{Importance, Key, Kind, Reached, Reaches, Width};
 
 const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, importance: Importance) -> Key {
     Key { name, kind, default, importance, width: Width::None, ..Key::EMPTY }
@@ -129,3 +129,44 @@ pub const CONSUMER: &[Key] = &[
     key("ssl.truststore.type", String, Some("JKS"), Medium),
     key("value.deserializer", Class, None, High),
 ];
+
+/// What the value of a client's key makes the worker reach for.
+#[must_use]
+pub fn reaches(key: &str) -> Reaches {
+    match key {
+        "bootstrap.servers" | "sasl.oauthbearer.jwks.endpoint.url" | "sasl.oauthbearer.token.endpoint.url" => Reaches::Hosts,
+        "sasl.jaas.config" => Reaches::By(files_of_logins),
+        "sasl.oauthbearer.assertion.file"
+        | "sasl.oauthbearer.assertion.private.key.file"
+        | "sasl.oauthbearer.assertion.template.file"
+        | "ssl.keystore.location"
+        | "ssl.truststore.location" => Reaches::Files,
+        _ => Reaches::Nothing,
+    }
+}
+
+/// The files that a value of `sasl.jaas.config` names.
+fn files_of_logins(config: &str) -> Vec<Reached> {
+    let named = |option: &str| {
+        let values = config.match_indices(option).filter_map(|(at, _)| {
+            let value = config[at + option.len()..].trim_start().strip_prefix('=')?.trim_start();
+            let (value, end) = value.strip_prefix('"').map_or((value, ' '), |quoted| (quoted, '"'));
+            let end = |c: char| c == end || end == ' ' && (c == ';' || c.is_whitespace());
+            Some(Reached::Read(value.split(end).next().unwrap_or_default().to_owned()))
+        });
+        values.collect::<Vec<_>>()
+    };
+    ["keyTab", "ticketCache"].into_iter().flat_map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_names_its_key_tab() {
+        let config = r#"com.sun.security.auth.module.Krb5LoginModule required keyTab="/etc/a b.keytab" ticketCache = /tmp/c;"#;
+        assert_eq!(files_of_logins(config), [Reached::Read("/etc/a b.keytab".into()), Reached::Read("/tmp/c".into())]);
+        assert_eq!(files_of_logins(r#"PlainLoginModule required username="keyTab" password="/etc/x";"#), []);
+    }
+}

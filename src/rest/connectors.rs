@@ -1,15 +1,17 @@
 //! `/connectors` (`ConnectorsResource` of Kafka 4.3.1), but for tasks.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use landfall_api::Properties;
 use serde_json::{Map, Value};
 
+use super::listen::Connection;
 use super::model::{self, ConnectorInfo, ConnectorStateInfo, CreateConnectorRequest};
 use super::{Answer, QueryPairs, RestError, flag};
+use crate::config::Scheme;
 use crate::herder::connector_config::Submitted;
 use crate::herder::peers::encoded;
 use crate::herder::{Herder, Info, Restart, TargetState};
@@ -42,11 +44,16 @@ fn to_value(body: impl serde::Serialize) -> Result<Value, RestError> {
     serde_json::to_value(body).map_err(|e| RestError::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
 }
 
-pub(super) async fn create(State(herder): State<Herder>, headers: HeaderMap, body: Bytes) -> Result<Response, RestError> {
+pub(super) async fn create(
+    State(herder): State<Herder>,
+    connection: Option<Extension<Connection>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, RestError> {
     let CreateConnectorRequest { name, mut config, initial_state } = CreateConnectorRequest::parse(&body)?;
     put_name(&name, &mut config)?;
     let info = herder.create(&name, config, initial_state, true).await?;
-    Ok(created(&headers, info))
+    Ok(created(connection, &headers, info))
 }
 
 /// A configuration says its name; if it says it already, it must be this.
@@ -61,13 +68,15 @@ fn put_name(name: &str, config: &mut Submitted) -> Result<(), RestError> {
 }
 
 /// This worker's URL as the client of a request knows it, without a slash at its end.
-pub(super) fn base_of(headers: &HeaderMap) -> String {
+pub(super) fn base_of(connection: Option<&Connection>, headers: &HeaderMap) -> String {
+    let scheme = connection.map_or(Scheme::Http, |connection| connection.scheme).name();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    host.map(|host| format!("http://{host}")).unwrap_or_default()
+    host.map(|host| format!("{scheme}://{host}")).unwrap_or_default()
 }
 
-fn created(headers: &HeaderMap, info: Info) -> Response {
-    let location = format!("{}/connectors/{}", base_of(headers), encoded(&info.name));
+fn created(connection: Option<Extension<Connection>>, headers: &HeaderMap, info: Info) -> Response {
+    let base = base_of(connection.as_deref(), headers);
+    let location = format!("{base}/connectors/{}", encoded(&info.name));
     (StatusCode::CREATED, [(header::LOCATION, location)], Json(ConnectorInfo::from(info))).into_response()
 }
 
@@ -87,6 +96,7 @@ pub(super) async fn get_config(State(herder): State<Herder>, Path(name): Path<St
 pub(super) async fn put_config(
     State(herder): State<Herder>,
     Path(name): Path<String>,
+    connection: Option<Extension<Connection>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, RestError> {
@@ -94,7 +104,7 @@ pub(super) async fn put_config(
     let name = if name.trim().is_empty() { "" } else { &name };
     put_name(name, &mut config)?;
     match herder.put(name, config).await? {
-        (true, info) => Ok(created(&headers, info)),
+        (true, info) => Ok(created(connection, &headers, info)),
         (false, info) => Ok(Json(ConnectorInfo::from(info)).into_response()),
     }
 }

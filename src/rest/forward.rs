@@ -1,21 +1,26 @@
 //! Passes requests on to the worker that has to answer them (`HerderRequestHandler` of Kafka 4.3.1): to the leader, and from it to whoever
 //! runs the connector or the task. `forward` in the query says how often that was done: none, `true` once, `false` no more.
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::RestError;
+use super::audit::{self, REQUEST_ID, WRITTEN, WRITTEN_BY};
+use super::body::Collected;
 use super::connectors::base_of;
 use super::error::Elsewhere;
-use super::{BODY_LIMIT, RestError};
+use super::guard::Asker;
+use super::listen::Connection;
 use crate::herder::Herder;
 
 /// What is told to the other worker of the request.
-const PASSED_ON: [HeaderName; 4] = [
+const PASSED_ON: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
+    REQUEST_ID,
     HeaderName::from_static(crate::herder::signature::SIGNATURE),
     HeaderName::from_static(crate::herder::signature::ALGORITHM),
 ];
@@ -32,10 +37,8 @@ pub(super) async fn forward(State(herder): State<Herder>, request: Request, next
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
-        return RestError::plain(StatusCode::PAYLOAD_TOO_LARGE).into_response();
-    };
-    let answer = next.run(Request::from_parts(parts.clone(), Body::from(body.clone()))).await;
+    let collected = parts.extensions.get::<Collected>().map(|body| body.0.clone()).unwrap_or_default();
+    let answer = next.run(Request::from_parts(parts.clone(), body)).await;
     let Some(Elsewhere(url)) = answer.extensions().get().cloned() else { return answer };
     let Some(peers) = herder.peers() else { return answer };
     let again = match given(parts.uri.query()) {
@@ -50,9 +53,14 @@ pub(super) async fn forward(State(herder): State<Herder>, request: Request, next
     let query = others.chain([format!("forward={again}").as_str()]).collect::<Vec<_>>().join("&");
     let to = format!("{}{}?{query}", url.trim_end_matches('/'), parts.uri.path());
     let text = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
-    let headers = PASSED_ON.iter().filter_map(text).collect();
+    let mut headers: Vec<_> = PASSED_ON.iter().filter_map(text).collect();
+    // Where this worker writes it down, the other one must not do so again.
+    let signed = audit::signed(&parts.headers, &parts.method, parts.uri.path(), &collected);
+    if let Some((code, algorithm)) = herder.sign(&signed).filter(|_| audit::is_on(&herder)) {
+        headers.extend([(WRITTEN.to_string(), code), (WRITTEN_BY.to_string(), algorithm)]);
+    }
     tracing::debug!("passing {} {} on to {url}", parts.method, parts.uri.path());
-    match peers.send(parts.method.as_str(), &to, headers, body.to_vec()).await {
+    let mut response = match peers.send(parts.method.as_str(), &to, headers, collected).await {
         Ok(answered) => {
             let mut response = Response::new(Body::from(answered.body));
             *response.status_mut() = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -65,7 +73,9 @@ pub(super) async fn forward(State(herder): State<Herder>, request: Request, next
                     // Users know this worker, and may not reach the other.
                     let path = String::from_utf8_lossy(&value).into_owned();
                     let path = path.find("/connectors/").map_or("", |at| &path[at..]);
-                    if let Ok(value) = HeaderValue::from_str(&format!("{}{path}", base_of(&parts.headers))) {
+                    if let Ok(value) =
+                        HeaderValue::from_str(&format!("{}{path}", base_of(parts.extensions.get::<Connection>(), &parts.headers)))
+                    {
                         response.headers_mut().insert(header::LOCATION, value);
                     }
                 }
@@ -76,7 +86,11 @@ pub(super) async fn forward(State(herder): State<Herder>, request: Request, next
             let message = format!("IO Error trying to forward REST request: {why}");
             RestError::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
         }
+    };
+    if let Some(asker) = answer.extensions().get::<Asker>() {
+        response.extensions_mut().insert(asker.clone());
     }
+    response
 }
 
 fn is_forward(pair: &str) -> bool {

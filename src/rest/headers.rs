@@ -24,8 +24,11 @@ struct Inner {
 
 impl Headers {
     /// What the properties ask for; none if they ask for nothing.
-    pub(super) fn of(keys: &WorkerKeys) -> Option<Self> {
+    ///
+    /// With `takes_tokens` a page may send `Authorization`, other than in Java.
+    pub(super) fn of(keys: &WorkerKeys, takes_tokens: bool) -> Option<Self> {
         let origins = Origins::parse(&keys.access_control_allow_origin, &keys.access_control_allow_methods).ok().flatten();
+        let origins = origins.map(|origins| Origins { takes_tokens, ..origins });
         let rules = rules(&keys.response_http_headers).unwrap_or_default();
         (origins.is_some() || !rules.is_empty()).then(|| Self(Arc::new(Inner { origins, rules })))
     }
@@ -44,12 +47,22 @@ pub(super) async fn add(State(Headers(headers)): State<Headers>, request: Reques
     response
 }
 
+/// Adds a header that no client of Java's API minds: browsers are not to take an answer for something else than it says.
+pub(super) async fn add_safe(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    response
+}
+
 /// The pages that browsers may let use the API.
 #[derive(Debug)]
 struct Origins {
     /// None for all.
     patterns: Option<Vec<Pattern>>,
     methods: HeaderValue,
+    /// Whether `Authorization` may be sent.
+    takes_tokens: bool,
 }
 
 /// The methods that are allowed unless they are given.
@@ -74,7 +87,7 @@ impl Origins {
         let methods = items(methods).join(",");
         let methods = if methods.is_empty() { METHODS } else { &methods };
         let methods = HeaderValue::from_str(methods).map_err(|_| format!("not methods: {methods}"))?;
-        Ok(Some(Self { patterns, methods }))
+        Ok(Some(Self { patterns, methods, takes_tokens: false }))
     }
 
     /// What an answer to a request has.
@@ -83,9 +96,10 @@ impl Origins {
         let Some(origin) = headers.get(header::ORIGIN).filter(|origin| self.allows(origin)) else { return answer };
         answer.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
         if method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+            let headers = if self.takes_tokens { "Content-Type,Authorization" } else { "Content-Type" };
             answer.extend([
                 (header::ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone()),
-                (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Content-Type")),
+                (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(headers)),
                 (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("60")),
             ]);
         }
@@ -243,6 +257,10 @@ mod tests {
         let all = parse("http://b,*", "");
         let asked = answer(&all, &Method::OPTIONS, Some("http://c"), true);
         assert_eq!(asked[1..3], ["access-control-allow-origin: http://c", "access-control-allow-methods: GET,POST,HEAD"]);
+        let mut tokens = parse("*", "");
+        tokens.takes_tokens = true;
+        let asked = answer(&tokens, &Method::OPTIONS, Some("http://c"), true);
+        assert_eq!(asked[3], "access-control-allow-headers: Content-Type,Authorization");
         assert!(Origins::parse(" ", "GET").is_ok_and(|none| none.is_none()));
         assert!(check_origins("http://(").is_err() && check_methods("A\nB").is_err());
     }

@@ -2,41 +2,45 @@
 //!
 //! A password is shown as `[hidden]`, other than in Java; sent back in a configuration, `[hidden]` keeps what is stored.
 
-mod auth;
+mod audit;
+mod basic;
+mod bearer;
+mod body;
+mod connection;
 mod connectors;
 mod error;
 mod forward;
+mod guard;
 pub(crate) mod headers;
 mod internal;
+mod issuer;
 mod limits;
+mod listen;
 mod loggers;
 pub mod model;
 mod offsets;
+mod paths;
 mod plugins;
 mod root;
 mod tasks;
 mod topics;
 
-use std::net::SocketAddr;
-
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
 use axum::{Json, Router};
-use tokio::net::TcpListener;
 
-pub use auth::{BASIC_AUTH, Guard};
+pub use audit::Audit;
+pub use basic::BASIC_AUTH;
 pub use error::{ErrorMessage, RestError};
+pub use guard::{Guard, Principal, Role};
+pub use listen::{Access, Sockets};
 pub use root::KAFKA_VERSION;
 
 use self::headers::Headers;
-use crate::config::Listener;
 use crate::herder::Herder;
-
-/// The longest body of a request, in bytes.
-const BODY_LIMIT: usize = 1 << 20;
 
 type Answer<T> = Result<Json<T>, RestError>;
 type QueryPairs = Vec<(String, String)>;
@@ -46,8 +50,8 @@ fn flag(query: &QueryPairs, name: &str) -> bool {
     query.iter().find(|(key, _)| key == name).is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
 }
 
-/// All resources, for those whom `guard` lets in; those of `/admin` unless they have listeners of their own (`admin.listeners`).
-pub fn router(herder: Herder, guard: Option<Guard>) -> Router {
+/// All resources, for those whom `access` lets in; those of `/admin` unless they have listeners of their own (`admin.listeners`).
+pub fn router(herder: Herder, access: &Access) -> Router {
     let connector = "/connectors/{name}";
     let under = |path: &str| format!("{connector}/{path}");
     let resources = [
@@ -73,29 +77,34 @@ pub fn router(herder: Herder, guard: Option<Guard>) -> Router {
         ("/connector-plugins/{class}/config/validate".to_owned(), put(plugins::validate)),
     ];
     let admin = herder.keys().admin_listeners.is_none().then(admin_resources).into_iter().flatten();
-    // Inside of negotiation and of the search for a method, as in Java: who asks for nothing that there is need not be a user.
-    let guarded = |methods: MethodRouter<Herder>| match &guard {
-        Some(guard) => methods.route_layer(from_fn_with_state(guard.clone(), auth::check)),
-        None => methods,
-    };
+    let guard = &access.guard;
     let mut routes = Router::new();
     for (path, methods) in resources.into_iter().chain(admin) {
-        routes = routes.route(&path, guarded(methods));
+        routes = routes.route(&path, guarded(methods, guard, &herder));
     }
-    let routes = routes.route_layer(from_fn_with_state(herder.clone(), forward::forward));
-    let routes = routes.route_layer(from_fn(negotiate)).route("/metrics", guarded(get(root::metrics)));
-    let headers = Headers::of(herder.keys());
-    let router = outer(routes.with_state(herder), guard);
-    match headers {
+    let routes = routes.route_layer(from_fn_with_state(herder.clone(), forward::forward)).route_layer(from_fn(negotiate));
+    let routes = routes.route("/metrics", guarded(get(root::metrics), guard, &herder));
+    let headers = Headers::of(herder.keys(), guard.takes_tokens());
+    let router = outer(routes, &herder, guard, &access.audit);
+    let router = match headers {
         Some(headers) => router.layer(from_fn_with_state(headers, headers::add)),
         None => router,
-    }
+    };
+    router.layer(from_fn(headers::add_safe))
 }
 
-/// The resources of the admin listeners. As in Java they are open to everybody who reaches them.
-pub fn admin_router(herder: Herder) -> Router {
-    let resources = admin_resources().into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
-    outer(resources.route_layer(from_fn(negotiate)).with_state(herder), None)
+/// The resources of the admin listeners. As in Java they are open to everybody who reaches them, unless `landfall.rest.auth` is given.
+pub fn admin_router(herder: Herder, access: &Access) -> Router {
+    let guard = access.guard.of_admin_listeners();
+    let add = |router: Router<Herder>, (path, methods): (String, _)| router.route(&path, guarded(methods, &guard, &herder));
+    let resources = admin_resources().into_iter().fold(Router::new(), add).route_layer(from_fn(negotiate));
+    outer(resources, &herder, &guard, &access.audit).layer(from_fn(headers::add_safe))
+}
+
+/// Methods for those whom `guard` lets in: inside of negotiation and of the search for a method, as in Java, so that who asks for nothing
+/// that there is need not be a user.
+fn guarded(methods: MethodRouter<Herder>, guard: &Guard, herder: &Herder) -> MethodRouter<Herder> {
+    methods.route_layer(from_fn_with_state((guard.clone(), herder.clone()), guard::check))
 }
 
 fn admin_resources() -> [(String, MethodRouter<Herder>); 2] {
@@ -106,11 +115,20 @@ fn admin_resources() -> [(String, MethodRouter<Herder>); 2] {
 }
 
 /// An outer router, because a path is taken before it is matched, and an answer after all of axum had its say.
-fn outer(resources: Router, guard: Option<Guard>) -> Router {
-    let resources = resources.layer(DefaultBodyLimit::max(BODY_LIMIT));
-    let router = Router::new().fallback_service(resources);
+fn outer(resources: Router<Herder>, herder: &Herder, guard: &Guard, audit: &Audit) -> Router {
+    let recorded = resources.route_layer(from_fn_with_state((audit.clone(), herder.clone()), audit::record));
+    // How long bodies may be is looked at when they are read, before anything else.
+    let resources = recorded.with_state(herder.clone()).layer(DefaultBodyLimit::disable());
+    let limits = body::Limits::of(&herder.config().access);
+    let router = Router::new().fallback_service(resources).layer(from_fn_with_state(limits, body::collect));
     let router = router.layer(from_fn(|request, next| limits::within(limits::REQUEST, request, next)));
-    router.layer(from_fn_with_state(guard, as_java)).layer(map_request(normalize))
+    router.layer(from_fn_with_state(guard.clone(), as_java)).layer(from_fn(named)).layer(from_fn(paths::look))
+}
+
+/// Gives a request a name.
+async fn named(mut request: Request, next: Next) -> Response {
+    audit::name(request.headers_mut());
+    next.run(request).await
 }
 
 /// Refuses media types other than JSON, as `@Produces` and `@Consumes` do in Java.
@@ -169,14 +187,11 @@ fn brings_json(headers: &HeaderMap) -> bool {
 const METHODS: [&str; 7] = ["HEAD", "POST", "DELETE", "GET", "OPTIONS", "PUT", "PATCH"];
 
 /// Gives answers that no handler made Java's shape: OPTIONS says what a path allows, errors get a body, and as in Java no headers.
-async fn as_java(State(guard): State<Option<Guard>>, request: Request, next: Next) -> Response {
+async fn as_java(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let options = request.method() == Method::OPTIONS;
     // Browsers ask without a password whether a page may ask with one. Java refuses that, so no page can use a guarded API.
     let is_preflight = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let admitted = match &guard {
-        Some(guard) if options && !is_preflight => guard.admit(request.headers()),
-        _ => Ok(()),
-    };
+    let refused = if options && !is_preflight { guard.admit(request.headers()).await.err() } else { None };
     let mut response = next.run(request).await;
     let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
     let status = response.status();
@@ -186,102 +201,14 @@ async fn as_java(State(guard): State<Option<Guard>>, request: Request, next: Nex
         let allowed = METHODS.into_iter().filter(allows).collect::<Vec<_>>();
         let text = HeaderValue::from_static("text/plain");
         let told = ([(header::ALLOW, allowed.join(","))], [(header::CONTENT_TYPE, text)], allowed.join(", "));
-        response = admitted.err().unwrap_or_else(|| told.into_response());
-    } else if (status.is_client_error() || status.is_server_error()) && !is_json && status != StatusCode::SERVICE_UNAVAILABLE {
+        response = refused.unwrap_or_else(|| told.into_response());
+    } else if (status.is_client_error() || status.is_server_error()) && !is_json {
         response = RestError::plain(status).into_response();
         response.headers_mut().remove(header::CONTENT_TYPE);
     }
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     response.headers_mut().insert("landfall-version", version);
     response
-}
-
-/// Takes paths as Java does: a slash at the end and matrix parameters make no difference.
-async fn normalize(mut request: Request) -> Request {
-    let uri = request.uri();
-    let segments = uri.path().split('/').map(|segment| segment.split(';').next().unwrap_or_default());
-    let mut path = segments.collect::<Vec<_>>().join("/");
-    if path.len() > 1 && path.ends_with('/') {
-        path.pop();
-    }
-    if path != uri.path() {
-        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let mut parts = uri.clone().into_parts();
-        if let Ok(path_and_query) = format!("{path}{query}").parse() {
-            parts.path_and_query = Some(path_and_query);
-            if let Ok(uri) = Uri::from_parts(parts) {
-                *request.uri_mut() = uri;
-            }
-        }
-    }
-    request
-}
-
-/// The sockets on which the API listens.
-#[derive(Debug)]
-pub struct Sockets {
-    main: Vec<TcpListener>,
-    /// Those of the admin API alone.
-    admin: Vec<TcpListener>,
-}
-
-impl Sockets {
-    /// Binds `listeners`, and `admin` for the admin API if it has listeners of its own.
-    ///
-    /// # Errors
-    /// An address cannot be bound; the text names it.
-    pub async fn bind(listeners: &[String], admin: Option<&[String]>) -> Result<Self, String> {
-        let main = bind(listeners, "REST server listening").await?;
-        Ok(Self { main, admin: bind(admin.unwrap_or_default(), "REST admin endpoints").await? })
-    }
-
-    /// The port of the first, the one that is advertised.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.main.first().and_then(|socket| socket.local_addr().ok()).map_or(0, |address| address.port())
-    }
-
-    /// Serves `herder` to those whom `guard` lets in until `end` resolves, and requests under way to their end.
-    ///
-    /// # Errors
-    /// A socket fails.
-    pub async fn serve(
-        self,
-        herder: Herder,
-        guard: Option<Guard>,
-        end: impl Future<Output = ()> + Clone + Send + 'static,
-    ) -> std::io::Result<()> {
-        let (main, admin) = (router(herder.clone(), guard), admin_router(herder));
-        let sockets = self.main.into_iter().map(|socket| (socket, main.clone()));
-        let sockets = sockets.chain(self.admin.into_iter().map(|socket| (socket, admin.clone())));
-        let servers = sockets.map(|(socket, router)| {
-            let end = end.clone();
-            async move { axum::serve(socket, router).with_graceful_shutdown(end).await }
-        });
-        futures::future::try_join_all(servers).await.map(|_| ())
-    }
-}
-
-async fn bind(listeners: &[String], what: &str) -> Result<Vec<TcpListener>, String> {
-    let mut sockets = Vec::new();
-    for uri in listeners {
-        let listener = Listener::parse(uri)?;
-        let mut bound = TcpListener::bind(listener.address()).await;
-        if bound.is_err() && listener.host.is_empty() {
-            // A machine without IPv6.
-            bound = TcpListener::bind(("0.0.0.0", listener.port)).await;
-        }
-        let socket = bound.map_err(|e| format!("cannot listen on {uri}: {e}"))?;
-        let address = socket.local_addr().map_err(|e| format!("cannot listen on {uri}: {e}"))?;
-        tracing::info!("{what} at {}", url(&listener, address));
-        sockets.push(socket);
-    }
-    Ok(sockets)
-}
-
-fn url(listener: &Listener, address: SocketAddr) -> String {
-    let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
-    format!("http://{host}:{}/", address.port())
 }
 
 #[cfg(test)]

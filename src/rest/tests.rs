@@ -33,7 +33,7 @@ impl Reply {
 }
 
 async fn send(herder: &Herder, request: Request) -> Reply {
-    let response = router(herder.clone(), None).oneshot(request).await.expect("infallible");
+    let response = router(herder.clone(), &Access::open()).oneshot(request).await.expect("infallible");
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.expect("a body");
     Reply { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("UTF-8") }
@@ -299,7 +299,7 @@ async fn a_bad_create_is_refused_in_javas_words() {
         wrapped.ends_with("LinkedHashMap[\"config\"]): the body is what is in config, without name and config around it"),
         "{wrapped}"
     );
-    let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(BODY_LIMIT));
+    let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(1 << 20));
     assert_eq!(call(&herder, "POST", "/connectors", Some(&long)).await.message(), "HTTP 413 Payload Too Large");
     assert_eq!(get(&herder, "/connectors").await.json(), json!(["c"]));
 }

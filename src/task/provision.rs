@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use landfall_api::Properties;
+use landfall_api::{Folders, Properties};
 
 use super::{CONFIG_EXCEPTION, TaskId};
 use crate::config::WorkerConfig;
 use crate::config::provider::{Provided, Providers, Resolved};
+use crate::config::reach::Reach;
+use crate::herder::connector_config::reached;
+use crate::plugins::Plugins;
 
 /// The worker's config providers, and the running tasks that they gave something for a time only.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Provision {
     providers: Arc<Providers>,
     /// What they gave the worker.
     worker: Provided,
+    /// What connectors may reach for.
+    reach: Reach,
     watched: Mutex<Vec<Weak<Watched>>>,
 }
 
@@ -43,7 +48,8 @@ impl Provision {
     /// That of a worker.
     #[must_use]
     pub fn of(worker: &WorkerConfig) -> Self {
-        Self { providers: worker.providers.clone(), worker: worker.provided.clone(), watched: Mutex::default() }
+        let (providers, reach) = (worker.providers.clone(), worker.reach.clone());
+        Self { providers, worker: worker.provided.clone(), reach, watched: Mutex::default() }
     }
 
     /// The value of one key of `properties`, resolved; as it is if it cannot be. Blocks.
@@ -60,8 +66,29 @@ impl Provision {
     /// # Errors
     /// The trace with which it fails.
     pub fn connector(&self, properties: &Properties) -> Result<Properties, String> {
-        let resolved = self.providers.resolve(properties).map_err(|why| format!("{CONFIG_EXCEPTION}: {why}"))?;
-        Ok(resolved.properties)
+        let failed = |why: String| format!("{CONFIG_EXCEPTION}: {why}");
+        let Resolved { properties, provided, .. } = self.providers.resolve(properties).map_err(failed)?;
+        self.allowed(&properties).map_err(|why| failed(provided.and(&self.worker).hide(&why)))?;
+        Ok(properties)
+    }
+
+    /// Looks whether a connector with `properties`, which are resolved, may reach for what they name. Blocks.
+    ///
+    /// # Errors
+    /// What it may not, with values that providers may have given.
+    pub fn allowed(&self, properties: &Properties) -> Result<(), String> {
+        self.reach.check_now(&reached(&Plugins::BUILT_IN, properties))
+    }
+
+    /// `text` without what providers gave the worker.
+    #[must_use]
+    pub fn hidden(&self, text: &str) -> String {
+        self.worker.hide(text)
+    }
+
+    /// The folders in which connectors may have files.
+    pub(super) fn folders(&self) -> Arc<Folders> {
+        self.reach.folders()
     }
 
     /// `properties`, resolved; as they are if they cannot be. Blocks.
@@ -108,6 +135,7 @@ impl Provision {
     ) -> Result<(Properties, Provided), String> {
         let Resolved { properties, provided, ttl, warnings } = self.providers.resolve(properties)?;
         warnings.iter().for_each(|warning| tracing::warn!("task {id}: {warning}"));
+        self.allowed(&properties).map_err(|why| provided.and(&self.worker).hide(&why))?;
         let restart = properties.get("config.action.reload").is_none_or(|action| action.trim().eq_ignore_ascii_case("restart"));
         if let (Some(watched), Some(ttl), true) = (watched, ttl, restart) {
             let seen = Seen { resolved: properties.clone(), ttl, due: Instant::now() + ttl };

@@ -166,6 +166,7 @@ impl Runner {
             memory: spec.memory.clone(),
             metrics: spec.metrics.clone(),
             wake: Wake(Arc::new(move || waker.wake())),
+            folders: spec.provision.folders(),
         };
         let sink = spec.sink.task(properties, context)?;
         let mut subscribed = None;

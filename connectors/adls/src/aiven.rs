@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, no_effect};
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
@@ -16,8 +17,9 @@ use landfall_lake::nulls::NullValues;
 use landfall_lake::partition::zone::Zone;
 use landfall_lake::partition::{Extractor, Partitioner, Source, Template, Unit};
 
-use crate::connection_string::ConnectionString;
-use crate::endpoint::{Account, container_name};
+use crate::access::{self, Access};
+use crate::connection_string;
+use crate::endpoint::container_name;
 use crate::landing::{self, Ending, Landing, Own, Place, directory, invalid};
 
 const CONNECTION_STRING: &str = "azure.storage.connection.string";
@@ -31,12 +33,13 @@ pub struct AivenAzureBlobSink;
 config! {
     struct AivenConfig {
         /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator. It must be given unless
-        /// `store.url` names a directory.
-        connection_string: Option<Password> = "azure.storage.connection.string" { importance: High, group: "Azure", width: Width::None, display: "azure.storage.connection.string" };
+        /// `store.url` names a directory. Beside `landfall.azure.credential` it only says where the account is:
+        /// `BlobEndpoint=https://<account>.blob.core.windows.net`.
+        connection_string: Option<Password> = "azure.storage.connection.string" { importance: High, group: "Azure", width: Width::None, display: "azure.storage.connection.string", reaches: Reaches::By(connection_string::reached) };
         /// The container that files land in: 3 to 63 lower-case letters, digits and single hyphens.
         container: String = "azure.storage.container.name" { required: true, importance: High, group: "Azure", width: Width::None, display: "azure.storage.container.name", valid: By(container) };
         /// A directory to land in instead of the container, `file:///<absolute path>`. It is of Landfall, not of Aiven.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "store.url" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "store.url", reaches: Store };
         /// What stands before the name of each file, with slashes for folders: at most 1024 characters.
         prefix: String = "file.name.prefix" { default: Some(""), group: "File", width: Width::None, display: "file.name.prefix", valid: By(prefix) };
         /// The name of a file behind its prefix, whole, with slashes for folders: `{{topic}}`, `{{partition}}` and `{{start_offset}}` (the
@@ -101,8 +104,8 @@ impl SinkConnector for AivenAzureBlobSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        let own = AivenConfig::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
-        own.chain(landing::engine_keys(AVRO).map(declared)).collect()
+        let own = AivenConfig::KEYS.iter().chain(NoEffect::KEYS).copied();
+        own.chain(access::keys()).chain(landing::engine_keys(AVRO).map(declared)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -155,8 +158,9 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let engine = landing::engine_properties(properties, AVRO, own);
     let lake = LakeConfig::read(declared, &engine, faults);
     let formats = FormatKeys::read(declared, &engine, faults);
-    let place = place(aiven.as_ref(), properties, faults);
-    let state = landing::state(place.as_ref(), properties, faults);
+    let access = Access::read(properties, faults);
+    let place = place(aiven.as_ref(), access.as_ref(), properties, faults);
+    let state = landing::state(place.as_ref(), access.as_ref(), faults);
     let aiven = aiven?;
     let envelope = aiven.envelope(faults);
     let partitioner = aiven.partitioner(faults);
@@ -166,25 +170,27 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let nulls = if format.has_schema() { NullValues::Fail } else { NullValues::Write };
     let pointers = aiven.root();
     let own = Some(Own { envelope: Some(envelope?), partitioner: partitioner?, pointers, nulls });
-    Some(Landing { lake: lake?, format, place: place?, prefix: String::new(), state, own })
+    Some(Landing { lake: lake?, format, place: place?, prefix: String::new(), state, access: access?, own })
 }
 
 /// The container that the connection string and the container's name say, or the directory of `store.url`.
-fn place(aiven: Option<&AivenConfig>, properties: &Properties, faults: &mut Faults) -> Option<Place> {
+fn place(aiven: Option<&AivenConfig>, access: Option<&Access>, properties: &Properties, faults: &mut Faults) -> Option<Place> {
     let directory = directory(properties, faults)?;
     if let Some(root) = directory {
         return Some(Place::Directory(root));
     }
-    let aiven = aiven?;
+    let (aiven, access) = (aiven?, access?);
     let Some(text) = &aiven.connection_string else {
         faults.push(CONNECTION_STRING, format!("The configuration {CONNECTION_STRING} cannot be null."));
         return None;
     };
-    let read = ConnectionString::parse(text.reveal()).and_then(|read| {
-        let url = Account::from_url(read.endpoint)?.container(aiven.container.trim())?;
-        Ok(Place::Container(url, read.credential))
+    let read = access.connection_string(text.reveal()).and_then(|(account, credential)| {
+        account.check_container(aiven.container.trim())?;
+        Ok((account.container(aiven.container.trim())?, credential))
     });
-    read.map_err(|why| invalid(CONNECTION_STRING, &why, faults)).ok()
+    let (url, credential) = read.map_err(|why| invalid(CONNECTION_STRING, &why, faults)).ok()?;
+    access::check(&url, &credential, access, faults);
+    Some(Place::Container(url, credential))
 }
 
 impl AivenConfig {

@@ -1,22 +1,28 @@
 //! `io.confluent.connect.azure.blob.AzureBlobStorageSinkConnector` (1.6.x), self-managed.
 
+use std::borrow::Cow;
 use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
-use landfall_lake::config::{LakeConfig, no_effect, refused};
+use landfall_lake::config::{LakeConfig, no_effect};
 use landfall_lake::encode::keys::FormatKeys;
 
+use crate::access::{self, Access};
 use crate::cloud;
 use crate::confluent;
 use crate::credential::Credential;
-use crate::endpoint::{StoreUrl, container_name};
-use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, refuse_given, store_url};
+use crate::endpoint::{Account, StoreUrl, account_reached};
+use crate::entra::keys::proxy;
+use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
 
 const ACCOUNT: &str = "azblob.account.name";
 const KEY: &str = "azblob.account.key";
+const CONTAINER: &str = "azblob.container.name";
+const PROXY: &str = "azblob.proxy.url";
 
 /// The class.
 #[derive(Debug)]
@@ -28,28 +34,22 @@ config! {
         /// `json.JsonFormat` for a JSON text a line, `avro.AvroFormat`, or `bytearray.ByteArrayFormat` for values of bytes as they are.
         format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.blob.format.parquet.ParquetFormat", "io.confluent.connect.azure.blob.format.json.JsonFormat", "io.confluent.connect.azure.blob.format.avro.AvroFormat", "io.confluent.connect.azure.blob.format.bytearray.ByteArrayFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
-        account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
+        account_name: Option<String> = "azblob.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24), reaches: Reaches::By(account_reached) };
         /// The key of the account, in base64. It must be given unless `store.url` names a directory.
         account_key: Option<Password> = "azblob.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account Key" };
         /// The container that files land in: 3 to 63 lower-case letters, digits and single hyphens.
-        container_name: String = "azblob.container.name" { default: Some("default"), importance: High, group: "Azure", width: Width::Long, display: "Container Name", valid: By(container_name) };
+        container_name: String = "azblob.container.name" { default: Some("default"), importance: High, group: "Azure", width: Width::Long, display: "Container Name", valid: NonEmpty };
         /// Where the account is, if not at `https://<account name>.blob.core.windows.net`. Or `file:///<directory>`, to land in a directory
         /// instead.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
-        /// The Java class that writes to the store. Only the name of the connector's own one is taken.
-        storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
-    }
-}
-
-config! {
-    /// Keys by which requests would take another way.
-    struct NotHere {
-        /// The proxy that requests go through, `host:port`.
-        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL", reaches: Store };
+        /// The proxy that requests go through: `http://<host>:<port>`, or `<host>:<port>`.
+        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL", valid: By(proxy_url), reaches: Hosts };
         /// The user that the proxy knows.
         proxy_user: Option<String> = "azblob.proxy.user" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy User" };
         /// The user's password.
         proxy_password: Option<Password> = "azblob.proxy.password" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy Password" };
+        /// The Java class that writes to the store. Only the name of the connector's own one is taken.
+        storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
     }
 }
 
@@ -85,8 +85,8 @@ impl SinkConnector for AzureBlobStorageSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        let own = BlobConfig::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
-        own.chain(refused(NotHere::KEYS)).chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
+        let own = BlobConfig::KEYS.iter().chain(NoEffect::KEYS).copied();
+        own.chain(access::keys()).chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -113,15 +113,9 @@ impl SinkConnector for AzureBlobStorageSink {
 pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let properties = &*cloud::BLOB.self_managed(properties, faults);
     confluent::check(properties, faults);
-    NotHere::parse(properties, faults);
-    refuse_given(
-        NotHere::KEYS,
-        |_| "requests take the proxy that HTTPS_PROXY in the worker's environment names",
-        properties,
-        faults,
-    );
     NoEffect::parse(properties, faults);
     let blob = BlobConfig::parse(properties, faults);
+    let access = Access::read(&with_proxy(properties, faults), faults);
     let lake = LakeConfig::read(identity, properties, faults);
     let formats = FormatKeys::read(identity, properties, faults);
     let blob = blob?;
@@ -129,25 +123,68 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     check_storage_class(blob.storage_class.as_ref(), "AzureBlobStorage", faults);
     let place = match store_url(blob.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => Some(Place::Directory(root)),
-        Some(StoreUrl::Account(account)) => container(&blob, Some(account), faults),
-        None => container(&blob, None, faults),
+        Some(StoreUrl::Account(account)) => container(&blob, Some(account), access.as_ref(), faults),
+        None => container(&blob, None, access.as_ref(), faults),
     };
-    let state = landing::state(place.as_ref(), properties, faults);
+    let state = landing::state(place.as_ref(), access.as_ref(), faults);
     let lake = lake?;
     let prefix = lake.topics_dir.clone();
-    Some(Landing { lake, format: format?, place: place?, prefix, state, own: None })
+    Some(Landing { lake, format: format?, place: place?, prefix, state, access: access?, own: None })
 }
 
-fn container(blob: &BlobConfig, url: Option<crate::endpoint::Account>, faults: &mut Faults) -> Option<Place> {
-    let account = account(ACCOUNT, blob.account_name.as_ref(), url, faults);
-    let Some(key) = &blob.account_key else {
-        faults.push(KEY, missing(KEY));
-        return None;
+fn container(blob: &BlobConfig, url: Option<Account>, access: Option<&Access>, faults: &mut Faults) -> Option<Place> {
+    let access = access?;
+    let account = account(ACCOUNT, blob.account_name.as_ref(), url, access, faults);
+    let own = [(KEY, blob.account_key.is_some())];
+    let credential = match (access.credential(&own, faults), &blob.account_key, &account) {
+        (Some(credential), ..) => Some(credential),
+        (None, Some(key), Some((_, name))) => Credential::key(name, key.reveal()).map_err(|why| invalid(KEY, &why, faults)).ok(),
+        (None, Some(_), None) => None,
+        (None, None, _) => {
+            faults.push(KEY, missing(KEY));
+            None
+        }
     };
-    let (account, name) = account?;
-    let credential = Credential::key(&name, key.reveal()).map_err(|why| invalid(KEY, &why, faults)).ok()?;
-    let url = account.container(&blob.container_name).map_err(|why| faults.push("store.url", why)).ok()?;
+    let ((account, _), credential) = (account?, credential?);
+    let name = &blob.container_name;
+    account.check_container(name).map_err(|why| invalid(CONTAINER, &why, faults)).ok()?;
+    let url = account.container(name).map_err(|why| faults.push("store.url", why)).ok()?;
+    access::check(&url, &credential, access, faults);
     Some(Place::Container(url, credential))
+}
+
+/// What is given, with Confluent's keys of the proxy as Landfall's.
+fn with_proxy<'a>(properties: &'a Properties, faults: &mut Faults) -> Cow<'a, Properties> {
+    let pairs = [(PROXY, "landfall.azure.proxy"), ("azblob.proxy.user", "landfall.azure.proxy.user"), ("azblob.proxy.password", "landfall.azure.proxy.password")];
+    let given = pairs.iter().filter_map(|(own, shared)| Some((own, shared, properties.get(*own).filter(|value| !value.is_empty())?)));
+    let mut all = Cow::Borrowed(properties);
+    for (own, shared, value) in given {
+        if properties.contains_key(*shared) {
+            faults.push(*own, format!("{own} and {shared} are two proxies: give one of them"));
+        }
+        if !properties.contains_key(PROXY) {
+            faults.push(*own, format!("{own} means nothing without {PROXY}"));
+            continue;
+        }
+        let value = if *own == PROXY { full(value) } else { value.clone() };
+        all.to_mut().insert((*shared).to_owned(), value);
+    }
+    if proxy_url(properties.get(PROXY).map_or("http://p", String::as_str)).is_err() {
+        // Said where the key itself is read.
+        return Cow::Borrowed(properties);
+    }
+    all
+}
+
+/// The URL of a proxy that may be given without its scheme.
+fn full(proxy: &str) -> String {
+    let proxy = proxy.trim();
+    if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") }
+}
+
+fn proxy_url(url: &str) -> Result<(), String> {
+    let with = |why: String| why.replace("landfall.azure.proxy", "azblob.proxy");
+    if url.is_empty() { Ok(()) } else { proxy(&full(url)).map_err(with) }
 }
 
 #[cfg(test)]
@@ -205,15 +242,29 @@ mod tests {
             ),
             (
                 &[("azblob.container.name", "..")],
-                "Invalid value .. for configuration azblob.container.name: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+                "Invalid value for configuration azblob.container.name: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
+            ),
+            (&[("azblob.proxy.url", "ftp://p")], "Invalid value ftp://p for configuration azblob.proxy.url: a proxy is http://<host>:<port>"),
+            (&[("azblob.proxy.user", "me")], "azblob.proxy.user means nothing without azblob.proxy.url"),
+            (
+                &[("azblob.proxy.url", "p:8080"), ("landfall.azure.proxy", "http://p:8080")],
+                "azblob.proxy.url and landfall.azure.proxy are two proxies: give one of them",
             ),
             (
-                &[("azblob.proxy.url", "http://p")],
-                "azblob.proxy.url=http://p is not supported: requests take the proxy that HTTPS_PROXY in the worker's environment names",
+                &[("azblob.proxy.url", "http://me:pssst@p:8080")],
+                "Invalid value [hidden] for configuration azblob.proxy.url: user and password have keys of their own, azblob.proxy.user and azblob.proxy.password",
             ),
             (
-                &[("azblob.proxy.password", "pssst")],
-                "azblob.proxy.password=[hidden] is not supported: requests take the proxy that HTTPS_PROXY in the worker's environment names",
+                &[("landfall.azure.credential", "managed-identity")],
+                "landfall.azure.credential and azblob.account.key are two credentials: give one of them",
+            ),
+            (
+                &[("landfall.azure.credential", "managed-identity"), ("azblob.account.key", "-"), ("store.url", "http://127.0.0.1:7/acct")],
+                "tokens of Entra ID need a store.url of https",
+            ),
+            (
+                &[("store.url", "https://onelake.dfs.fabric.microsoft.com"), ("azblob.account.name", "onelake")],
+                "OneLake has no account keys: give landfall.azure.credential",
             ),
             (
                 &[
@@ -229,10 +280,10 @@ mod tests {
 
     #[test]
     fn every_key_of_the_java_class_is_known() {
-        let honoured = "azblob.account.name azblob.account.key azblob.container.name";
+        let honoured = "azblob.account.name azblob.account.key azblob.container.name azblob.proxy.url azblob.proxy.user \
+                        azblob.proxy.password";
         let other = "azblob.block.size azblob.retry.type azblob.retry.retries azblob.retry.backoff.ms azblob.retry.max.backoff.ms \
-                     azblob.connection.timeout.ms azblob.write.timeout.ms azblob.retry.secondary.host azblob.proxy.url \
-                     azblob.proxy.user azblob.proxy.password enable.conditional.writes connect.azblob.useragent";
+                     azblob.connection.timeout.ms azblob.write.timeout.ms azblob.retry.secondary.host enable.conditional.writes connect.azblob.useragent";
         assert_keys_known(&AzureBlobStorageSink, GOOD, honoured, other);
     }
 }

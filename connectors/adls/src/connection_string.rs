@@ -1,6 +1,7 @@
 //! Reads the connection strings that Azure shows for a storage account.
 
 use azure_core::http::Url;
+use landfall_api::Reached;
 
 use crate::credential::Credential;
 use crate::shared_key::SharedKey;
@@ -26,6 +27,13 @@ impl ConnectionString {
     /// # Errors
     /// Which part is missing or wrong. No part of the text is shown but the names in it that are Azure's.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let (endpoint, credential) = Self::parts(text)?;
+        let missing = "the connection string has neither AccountKey nor SharedAccessSignature";
+        Ok(Self { endpoint, credential: credential.ok_or(missing)? })
+    }
+
+    /// The endpoint, and how to be let in if the text says that too.
+    pub(crate) fn parts(text: &str) -> Result<(Url, Option<Credential>), String> {
         let (mut account, mut key, mut sas, mut endpoint, mut protocol, mut suffix, mut emulator) =
             (None, None, None, None, None, None, None);
         for (n, part) in text.split(';').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
@@ -46,7 +54,7 @@ impl ConnectionString {
         }
         if emulator.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             let endpoint = Url::parse(EMULATOR_ENDPOINT).map_err(|e| e.to_string())?;
-            return Ok(Self { endpoint, credential: Credential::Key(SharedKey::new(EMULATOR_ACCOUNT, EMULATOR_KEY)?) });
+            return Ok((endpoint, Some(Credential::Key(SharedKey::new(EMULATOR_ACCOUNT, EMULATOR_KEY)?))));
         }
         let endpoint = match (endpoint, account) {
             (Some(endpoint), _) => endpoint.to_owned(),
@@ -60,14 +68,29 @@ impl ConnectionString {
             Url::parse(&endpoint).map_err(|e| format!("the Blob endpoint in the connection string is not a URL: {e}"))?;
         let credential = match (account, key, sas) {
             (Some(account), Some(key), _) => {
-                Credential::Key(SharedKey::new(account, key).map_err(|e| format!("in the connection string {e}"))?)
+                Some(Credential::Key(SharedKey::new(account, key).map_err(|e| format!("in the connection string {e}"))?))
             }
             (None, Some(_), _) => return Err("the connection string has AccountKey but not AccountName".into()),
-            (_, None, Some(sas)) => Credential::sas(sas)?,
-            (_, None, None) => return Err("the connection string has neither AccountKey nor SharedAccessSignature".into()),
+            (_, None, Some(sas)) => Some(Credential::sas(sas)?),
+            (_, None, None) => None,
         };
-        Ok(Self { endpoint, credential })
+        Ok((endpoint, credential))
     }
+}
+
+/// What a connection string makes the worker reach for: every URL in it, and the account by its name and suffix.
+pub(crate) fn reached(text: &str) -> Vec<Reached> {
+    let parts: Vec<_> =
+        text.split(';').filter_map(|part| part.split_once('=')).map(|(name, value)| (name.trim(), value.trim())).collect();
+    let part = |name: &str| parts.iter().rfind(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+    let mut reached: Vec<_> =
+        parts.iter().filter(|(_, value)| value.contains("://")).map(|(_, url)| Reached::Host((*url).to_owned())).collect();
+    if part("UseDevelopmentStorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        reached.push(Reached::Host(EMULATOR_ENDPOINT.to_owned()));
+    } else if let (None, Some(account)) = (part("BlobEndpoint"), part("AccountName")) {
+        reached.push(Reached::Host(format!("https://{account}.blob.{}", part("EndpointSuffix").unwrap_or("core.windows.net"))));
+    }
+    reached
 }
 
 #[cfg(test)]
@@ -90,6 +113,17 @@ mod tests {
         assert_eq!(endpoint("UseDevelopmentStorage=true"), "http://127.0.0.1:10000/devstoreaccount1");
         let own = "AccountName=a;AccountKey=cHNzc3Q=;BlobEndpoint=http://127.0.0.1:7777/a";
         assert_eq!(endpoint(own), "http://127.0.0.1:7777/a");
+    }
+
+    #[test]
+    fn every_host_in_it_is_named() {
+        let hosts = |text: &str| reached(text).into_iter().map(|reached| format!("{reached:?}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(hosts("AccountName=a;AccountKey=cHNzc3Q="), "Host(\"https://a.blob.core.windows.net\")");
+        assert_eq!(hosts("accountname=a; EndpointSuffix=evil.com/"), "Host(\"https://a.blob.evil.com/\")");
+        let both = "Host(\"https://a.evil\") Host(\"https://q\")";
+        assert_eq!(hosts("BlobEndpoint=https://a.evil;QueueEndpoint=https://q;AccountName=a"), both);
+        assert_eq!(hosts("UseDevelopmentStorage=true"), "Host(\"http://127.0.0.1:10000/devstoreaccount1\")");
+        assert_eq!(hosts("pssst"), "");
     }
 
     #[test]

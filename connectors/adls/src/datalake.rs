@@ -6,18 +6,22 @@
 pub mod kcql;
 mod target;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, no_effect, refused};
 use landfall_lake::encode::keys::{FormatKeys, check_columns};
 use landfall_lake::nulls::NullValues;
 
-use crate::connection_string::ConnectionString;
+use crate::access::{self, Access};
+use crate::connection_string;
 use crate::credential::Credential;
-use crate::endpoint::{Account, StoreUrl};
+use crate::endpoint::{Account, StoreUrl, account_reached};
+use crate::entra::keys::CREDENTIAL;
 use crate::landing::{self, Ending, Landing, Own, Place, directory, invalid, missing, refuse_given};
 use target::{OFFSET_WIDTH, StoreAs, Target};
 
@@ -58,19 +62,19 @@ config! {
         /// `<topic>(<partition>_<offset>).<extension>` below its folders. The offset is that of its first record, and the times of
         /// its records are not in its name: Lenses names a file after its last record, when it has ended.
         kcql: String = "connect.datalake.kcql" { required: true, importance: High, group: "Mapping", width: Width::Long, display: "KCQL" };
-        /// How to be let in: credentials (account name and key), or connectionstring. What Azure's client finds by itself (default) is not
-        /// used.
+        /// How to be let in: credentials (account name and key), connectionstring, or default: what `landfall.azure.credential` says, or the
+        /// first of Azure's default credentials that there is (environment, workload identity, managed identity, Azure CLI).
         auth_mode: String = "connect.datalake.azure.auth.mode" { default: Some("Default"), importance: High, group: "Azure", width: Width::Medium, display: "Auth mode", valid: OneOfIgnoreCase(&["credentials", "connectionstring", "default"]), dependents: &[ACCOUNT, KEY, CONNECTION_STRING] };
         /// The storage account, 3 to 24 characters, for credentials.
-        account_name: String = "connect.datalake.azure.account.name" { default: Some(""), importance: High, group: "Azure", width: Width::Medium, display: "Account name" };
+        account_name: String = "connect.datalake.azure.account.name" { default: Some(""), importance: High, group: "Azure", width: Width::Medium, display: "Account name", reaches: Reaches::By(account_reached) };
         /// The key of the account, in base64, for credentials.
         account_key: Option<Password> = "connect.datalake.azure.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account key" };
         /// The connection string that Azure shows for the account, for connectionstring; `UseDevelopmentStorage=true` for an emulator.
-        connection_string: Option<Password> = "connect.datalake.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
+        connection_string: Option<Password> = "connect.datalake.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string", reaches: Reaches::By(connection_string::reached) };
         /// Where the account is, if not at `https://<account name>.dfs.core.windows.net`: the URL of its Blob or Data Lake endpoint.
-        endpoint: String = "connect.datalake.endpoint" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Endpoint" };
+        endpoint: String = "connect.datalake.endpoint" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "Endpoint", reaches: Store };
         /// A directory to land in instead of the container, `file:///<absolute path>`. It is of Landfall, not of Lenses.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "Store URL" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Azure", width: Width::Long, display: "Store URL", reaches: Store };
         /// What happens when files cannot be written. THROW and RETRY: what fails for a time is tried again until it works or the task
         /// stops, and what fails for good fails the task. NOOP, by which records would be lost, is refused.
         error_policy: String = "connect.datalake.error.policy" { default: Some("THROW"), importance: High, group: "Error", width: Width::Long, display: "Error policy", valid: OneOfIgnoreCase(&["NOOP", "THROW", "RETRY"]) };
@@ -150,8 +154,8 @@ impl SinkConnector for LensesDatalakeSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        let own = DatalakeConfig::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
-        own.chain(refused(NotHere::KEYS))
+        let own = DatalakeConfig::KEYS.iter().chain(NoEffect::KEYS).copied();
+        own.chain(access::keys()).chain(refused(NotHere::KEYS))
             .chain(landing::engine_keys(&[]).filter(|key| !OWN.contains(&key.name)).map(declared))
             .collect()
     }
@@ -226,12 +230,13 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let engine = own.map(|own| landing::engine_properties(properties, &[], own));
     let lake = engine.as_ref().and_then(|engine| LakeConfig::read(declared, engine, faults));
     let formats = engine.as_ref().and_then(|engine| FormatKeys::read(declared, engine, faults));
+    let access = Access::read(&with_default(keys.as_ref(), properties), faults);
     let keys = keys?;
     let place = match directory(properties, faults)? {
         Some(root) => Some(Place::Directory(root)),
-        None => keys.container(target.as_ref().map(|target| target.container.as_str()), faults),
+        None => keys.container(target.as_ref().map(|target| target.container.as_str()), access.as_ref(), faults),
     };
-    let state = landing::state(place.as_ref(), properties, faults);
+    let state = landing::state(place.as_ref(), access.as_ref(), faults);
     let (target, formats) = (target?, formats?);
     check_topics(&target, properties, faults);
     let format = target.format(&keys.codec, keys.level, &formats).map_err(|(key, why)| faults.push(key, why)).ok()?;
@@ -246,7 +251,18 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let extension = format!(".{}", target.extension(&keys.codec));
     let partitioner = Arc::new(Ending { partitioner: template.ok()?, extension });
     let own = Some(Own { envelope: target.envelope(), partitioner, pointers: target.prefix.clone(), nulls });
-    Some(Landing { lake: lake?, format, place: place?, prefix: target.prefix, state, own })
+    Some(Landing { lake: lake?, format, place: place?, prefix: target.prefix, state, access: access?, own })
+}
+
+/// What is given, with Azure's default credentials if the mode asks for them and nothing says another one.
+fn with_default<'a>(keys: Option<&DatalakeConfig>, properties: &'a Properties) -> Cow<'a, Properties> {
+    let is_default = keys.is_some_and(|keys| keys.auth_mode.eq_ignore_ascii_case("default"));
+    if !is_default || properties.contains_key(CREDENTIAL) || properties.contains_key("store.url") {
+        return Cow::Borrowed(properties);
+    }
+    let mut given = properties.clone();
+    given.insert(CREDENTIAL.to_owned(), "default".to_owned());
+    Cow::Owned(given)
 }
 
 /// What the statements say; None after a fault.
@@ -307,7 +323,8 @@ impl DatalakeConfig {
     }
 
     /// The container, by what the mode says lets one in.
-    fn container(&self, container: Option<&str>, faults: &mut Faults) -> Option<Place> {
+    fn container(&self, container: Option<&str>, access: Option<&Access>, faults: &mut Faults) -> Option<Place> {
+        let access = access?;
         let endpoint = match StoreUrl::parse(&self.endpoint) {
             _ if self.endpoint.is_empty() => None,
             Ok(StoreUrl::Account(account)) if account.path.is_empty() => Some(account),
@@ -327,33 +344,42 @@ impl DatalakeConfig {
                     return None;
                 };
                 // Java's client takes the endpoint of the connection string, too.
-                let read = ConnectionString::parse(text.reveal());
-                let read = read.and_then(|read| Ok((Account::from_url(read.endpoint)?, read.credential)));
+                let read = access.connection_string(text.reveal());
                 read.map_err(|why| invalid(CONNECTION_STRING, &why, faults)).ok()?
             }
-            "credentials" => self.account(endpoint, faults)?,
+            "credentials" => self.account(endpoint, access, faults)?,
             _ => {
-                let why = "nothing is found by itself: give credentials or connectionstring";
-                faults.push(MODE, format!("{MODE}={} is not supported: {why}", self.auth_mode));
-                return None;
+                let account = self.named(endpoint, access, faults);
+                let others = [(KEY, self.account_key.is_some()), (CONNECTION_STRING, self.connection_string.is_some())];
+                account.zip(access.credential(&others, faults))?
             }
         };
-        let url = account.container(container?).map_err(|why| faults.push(ENDPOINT, why)).ok()?;
+        let container = container?;
+        account.check_container(container).map_err(|why| faults.push(KCQL, why)).ok()?;
+        let url = account.container(container).map_err(|why| faults.push(ENDPOINT, why)).ok()?;
+        access::check(&url, &credential, access, faults);
         Some(Place::Container(url, credential))
     }
 
-    fn account(&self, endpoint: Option<Account>, faults: &mut Faults) -> Option<(Account, Credential)> {
-        let name = &self.account_name;
-        if name.is_empty() {
-            faults.push(ACCOUNT, missing(ACCOUNT));
-        }
+    fn account(&self, endpoint: Option<Account>, access: &Access, faults: &mut Faults) -> Option<(Account, Credential)> {
+        let account = self.named(endpoint, access, faults);
+        access.credential(&[(MODE, true)], faults);
         let Some(key) = &self.account_key else {
             faults.push(KEY, missing(KEY));
             return None;
         };
-        let credential = Credential::key(name, key.reveal()).map_err(|why| invalid(KEY, &why, faults)).ok();
-        let account = endpoint.map_or_else(|| Account::named(name), Ok).map_err(|why| invalid(ACCOUNT, &why, faults)).ok();
-        account.zip(credential).filter(|_| !name.is_empty())
+        let credential = Credential::key(&self.account_name, key.reveal()).map_err(|why| invalid(KEY, &why, faults)).ok();
+        account.zip(credential)
+    }
+
+    /// The account at the endpoint, or where its name says.
+    fn named(&self, endpoint: Option<Account>, access: &Access, faults: &mut Faults) -> Option<Account> {
+        let name = &self.account_name;
+        if name.is_empty() {
+            faults.push(ACCOUNT, missing(ACCOUNT));
+            return None;
+        }
+        endpoint.map_or_else(|| access.named(name), Ok).map_err(|why| invalid(ACCOUNT, &why, faults)).ok()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use azure_core::http::Url;
+use landfall_api::Reached;
 
 use crate::connection_string::EMULATOR_ACCOUNT;
 
@@ -27,7 +28,7 @@ pub struct Account {
 }
 
 impl StoreUrl {
-    /// Reads a `store.url`: `file:///dir`, `https://<account>.blob.core.windows.net[/<container>[/<folder>]]`, or with the account
+    /// Reads a `store.url`: `file:///dir`, `abfss://<container>@<account>.dfs.core.windows.net[/<folder>]`, `https://<account>.blob.core.windows.net[/<container>[/<folder>]]`, or with the account
     /// in the path, as the emulator has it: `http://127.0.0.1:10000/devstoreaccount1[/<container>[/<folder>]]`. A `dfs` host is
     /// taken for the `blob` host of the same account.
     ///
@@ -36,6 +37,9 @@ impl StoreUrl {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let shown = shown(text);
+        if let Some(rest) = text.strip_prefix("abfss://") {
+            return abfss(rest).and_then(Account::from_url).map(Self::Account);
+        }
         let url = Url::parse(text).map_err(|e| {
             format!("{shown:?} is not a URL: {e}; an account is https://<host>, a directory file:///<absolute path>")
         })?;
@@ -51,12 +55,12 @@ impl StoreUrl {
 }
 
 impl Account {
-    /// The account `name` in Azure's public cloud.
+    /// The account `name` in the cloud whose hosts of storage end with `suffix`, as `core.windows.net`.
     ///
     /// # Errors
     /// The name does not fit into a URL.
-    pub fn named(name: &str) -> Result<Self, String> {
-        let url = format!("https://{name}.blob.core.windows.net");
+    pub fn named(name: &str, suffix: &str) -> Result<Self, String> {
+        let url = format!("https://{name}.blob.{suffix}");
         Url::parse(&url).map_err(|e| format!("{url:?} is not a URL: {e}")).and_then(Self::from_url)
     }
 
@@ -93,8 +97,9 @@ impl Account {
             if let Some((account, suffix)) = host.split_once(".dfs.") {
                 url.set_host(Some(&format!("{account}.blob.{suffix}"))).map_err(|e| format!("{shown:?} is not a URL: {e}"))?;
             }
-            // Hosts of other forms are gateways and private names.
-            host.split_once(".blob.").or_else(|| host.split_once(".dfs.")).map(|(account, _)| account.to_owned())
+            // Hosts of other forms are gateways and private names. Behind the account there may be a zone, or `privatelink`.
+            let account = host.split_once(".blob.").or_else(|| host.split_once(".dfs."));
+            account.map(|(account, _)| account.split('.').next().unwrap_or(account).to_owned())
         };
         Ok(Self { url, name, path })
     }
@@ -109,11 +114,51 @@ impl Account {
         Ok(url)
     }
 
+    /// Checks the name of a container of it: 3 to 63 lower-case letters, digits and single hyphens; in OneLake it is a workspace, whose
+    /// name or id may be other text.
+    ///
+    /// # Errors
+    /// What it must be.
+    pub fn check_container(&self, name: &str) -> Result<(), String> {
+        match is_one_lake(&self.url) {
+            true if name.trim().is_empty() || name.contains('/') => Err("a workspace of OneLake has a name or an id".into()),
+            true => Ok(()),
+            false => container_name(name),
+        }
+    }
+
     /// Whether it is spoken to in the clear, which tokens must not be.
     #[must_use]
     pub fn is_clear(&self) -> bool {
         self.url.scheme() != "https"
     }
+}
+
+/// What the name of an account makes the worker reach for.
+pub(crate) fn account_reached(name: &str) -> Vec<Reached> {
+    let name = name.trim();
+    if name.is_empty() { Vec::new() } else { vec![Reached::Host(format!("https://{name}.blob.core.windows.net"))] }
+}
+
+/// Whether `url` is of OneLake, the store of Microsoft Fabric, where a container is a workspace and its folders are items.
+pub(crate) fn is_one_lake(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host.ends_with(".fabric.microsoft.com"))
+}
+
+/// The `https` URL of what comes after `abfss://`, Spark's form.
+fn abfss(rest: &str) -> Result<Url, String> {
+    let bad = || "it must be abfss://<container>@<account>.dfs.core.windows.net[/<folder>]".to_owned();
+    let (container, place) = rest.split_once('@').ok_or_else(bad)?;
+    let (host, folder) = place.split_once('/').unwrap_or((place, ""));
+    if container.is_empty() || container.contains([':', '/']) || host.is_empty() || host.contains('@') {
+        return Err(bad());
+    }
+    let mut url = Url::parse(&format!("https://{host}/{folder}")).map_err(|_| bad())?;
+    let folders: Vec<_> = url.path_segments().into_iter().flatten().map(str::to_owned).collect();
+    let folders = folders.iter().filter_map(|folder| percent_decoded(folder)).filter(|folder| !folder.is_empty());
+    let container = percent_decoded(container).ok_or_else(bad)?;
+    url.path_segments_mut().map_err(|()| bad())?.clear().push(&container).extend(folders);
+    Ok(url)
 }
 
 /// Checks a container's name: 3 to 63 lower-case letters, digits and single hyphens.
@@ -179,6 +224,21 @@ mod tests {
             ("http://azurite:7/devstoreaccount1", of("http://azurite:7/devstoreaccount1/lake", Some("devstoreaccount1"), "")),
             ("http://localhost:7/other", of("http://localhost:7/other/lake", Some("other"), "")),
             ("https://lake.acme.com/c", of("https://lake.acme.com/lake", None, "c")),
+            (
+                "https://acct.privatelink.dfs.core.windows.net/c",
+                of("https://acct.privatelink.blob.core.windows.net/lake", Some("acct"), "c"),
+            ),
+            ("https://acct.z12.blob.storage.azure.net", of("https://acct.z12.blob.storage.azure.net/lake", Some("acct"), "")),
+            ("https://acct.blob.core.usgovcloudapi.net", of("https://acct.blob.core.usgovcloudapi.net/lake", Some("acct"), "")),
+            ("abfss://c@acct.dfs.core.windows.net/a/b", of("https://acct.blob.core.windows.net/lake", Some("acct"), "c/a/b")),
+            (
+                "https://onelake.dfs.fabric.microsoft.com/My Space/Sales.Lakehouse/Files/raw",
+                of("https://onelake.blob.fabric.microsoft.com/lake", Some("onelake"), "My Space/Sales.Lakehouse/Files/raw"),
+            ),
+            (
+                "abfss://My%20Space@onelake.dfs.fabric.microsoft.com/Sales.Lakehouse/Files",
+                of("https://onelake.blob.fabric.microsoft.com/lake", Some("onelake"), "My Space/Sales.Lakehouse/Files"),
+            ),
         ] {
             assert_eq!(account(text), expected, "{text}");
         }
@@ -215,10 +275,22 @@ mod tests {
         ] {
             assert_eq!(StoreUrl::parse(text).expect_err(text), why);
         }
+        for text in ["abfss://pssst", "abfss://c:pssst@a.dfs.core.windows.net", "abfss://c@pssst@a", "abfss://@a"] {
+            let why = StoreUrl::parse(text).expect_err(text);
+            assert_eq!(why, "it must be abfss://<container>@<account>.dfs.core.windows.net[/<folder>]");
+        }
         for text in ["https://me:pssst/x@a.blob.core.windows.net", "me:pssst@a/c", "me pssst@a", "wasbs://pssst@a?sig=psss@t"] {
             let why = StoreUrl::parse(text).expect_err(text);
             assert!(!why.contains("psss") && why.contains("[hidden]"), "{why}");
         }
+    }
+
+    #[test]
+    fn workspaces_of_one_lake_have_other_names() {
+        let check = |url: &str, name| Account::from_url(Url::parse(url).expect("a URL")).expect("an account").check_container(name);
+        assert!(check("https://onelake.dfs.fabric.microsoft.com", "My Space").is_ok());
+        assert!(check("https://onelake.dfs.fabric.microsoft.com", " ").is_err());
+        assert!(check("https://acct.blob.core.windows.net", "My Space").is_err());
     }
 
     #[test]

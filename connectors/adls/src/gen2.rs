@@ -4,16 +4,18 @@ use std::convert::identity;
 
 use landfall_api::config::Class;
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, check_folder, no_effect};
 use landfall_lake::encode::keys::FormatKeys;
 
+use crate::access::{self, Access};
 use crate::cloud;
 use crate::confluent;
 use crate::credential::Credential;
-use crate::endpoint::{StoreUrl, container_name};
-use crate::http::Net;
+use crate::endpoint::{StoreUrl, account_reached};
+use crate::entra::keys::CREDENTIAL;
 use crate::landing::{self, Landing, Place, account, check_storage_class, format, invalid, missing, store_url};
 
 const ACCOUNT: &str = "azure.datalake.gen2.account.name";
@@ -33,13 +35,13 @@ config! {
         /// `json.JsonFormat` for a JSON text a line, `avro.AvroFormat`, or `bytearray.ByteArrayFormat` for values of bytes as they are.
         format_class: Class = "format.class" { required: true, importance: High, group: "Connector", width: Width::Long, display: "Format class", recommended: &["io.confluent.connect.azure.storage.format.parquet.ParquetFormat", "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
         /// The storage account: 3 to 24 characters. It must be given unless `store.url` names a directory.
-        account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24) };
+        account_name: Option<String> = "azure.datalake.gen2.account.name" { importance: High, group: "Azure", width: Width::Long, display: "Account Name", valid: Length(3, 24), reaches: Reaches::By(account_reached) };
         /// The application (client) id of the Entra application that writes. With it, the client key and the token endpoint must be given.
         client_id: Option<String> = "azure.datalake.gen2.client.id" { importance: High, group: "Azure", width: Width::Long, display: "Client ID" };
         /// The secret of the Entra application.
         client_key: Option<Password> = "azure.datalake.gen2.client.key" { importance: High, group: "Azure", width: Width::Long, display: "Client Key" };
         /// Where the application gets its tokens: `https://login.microsoftonline.com/<tenant>/oauth2/token`.
-        token_endpoint: Option<String> = "azure.datalake.gen2.token.endpoint" { importance: High, group: "Azure", width: Width::Long, display: "Token Endpoint" };
+        token_endpoint: Option<String> = "azure.datalake.gen2.token.endpoint" { importance: High, group: "Azure", width: Width::Long, display: "Token Endpoint", reaches: Hosts };
         /// The key of the account, in base64. It counts if no client id is given.
         access_key: Option<Password> = "azure.datalake.gen2.access.key" { importance: High, group: "Azure", width: Width::Long, display: "Access Key" };
         /// Deprecated in Java: the key of the account, or a shared access signature. It counts if neither a client id nor an access key is
@@ -47,7 +49,7 @@ config! {
         sas_key: Option<Password> = "azure.datalake.gen2.sas.key" { importance: Low, group: "Azure", width: Width::Long, display: "SAS Key" };
         /// Where the account is, if not at `https://<account name>.dfs.core.windows.net`: the URL of its Blob or Data Lake endpoint (files
         /// are written through the Blob endpoint). Or `file:///<directory>`, to land in a directory instead.
-        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL" };
+        store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL", reaches: Store };
         /// The Java class that writes to the store. Only the name of the connector's own one is taken.
         storage_class: Option<Class> = "storage.class" { importance: Low, group: "Storage", width: Width::Long, display: "Storage Class" };
     }
@@ -71,8 +73,8 @@ impl SinkConnector for AzureDataLakeGen2Sink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        let own = Gen2Config::KEYS.iter().chain(landing::STATE).chain(NoEffect::KEYS).copied();
-        own.chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
+        let own = Gen2Config::KEYS.iter().chain(NoEffect::KEYS).copied();
+        own.chain(access::keys()).chain(confluent::keys()).chain(LakeConfig::keys()).chain(cloud::keys()).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -101,6 +103,7 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     confluent::check(properties, faults);
     NoEffect::parse(properties, faults);
     let gen2 = Gen2Config::parse(properties, faults);
+    let access = Access::read(properties, faults);
     let lake = LakeConfig::read(identity, properties, faults);
     let formats = FormatKeys::read(identity, properties, faults);
     let gen2 = gen2?;
@@ -109,26 +112,22 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let url = match store_url(gen2.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => {
             let place = Place::Directory(root);
-            let state = landing::state(Some(&place), properties, faults);
-            let (lake, format) = (lake?, format?);
+            let state = landing::state(Some(&place), access.as_ref(), faults);
+            let (lake, format, access) = (lake?, format?, access?);
             let prefix = lake.topics_dir.clone();
-            return Some(Landing { lake, format, place, prefix, state, own: None });
+            return Some(Landing { lake, format, place, prefix, state, access, own: None });
         }
         Some(StoreUrl::Account(account)) => Some(account),
         None => None,
     };
-    let account = account(ACCOUNT, gen2.account_name.as_ref(), url, faults);
-    let credential = match (&account, gen2.client_id.is_some()) {
-        (Some((account, _)), true) if account.is_clear() => {
-            faults.push("store.url", "a client secret needs a store.url of https");
-            None
-        }
-        (account, _) => credential(&gen2, account.as_ref().map_or("", |(_, name)| name), faults),
-    };
+    let access = access?;
+    let account = account(ACCOUNT, gen2.account_name.as_ref(), url, &access, faults);
+    let credential = credential(&gen2, account.as_ref().map_or("", |(_, name)| name), &access, faults);
     let lake = lake?;
     // The first name of topics.dir is the container.
     let (container, prefix) = lake.topics_dir.split_once('/').unwrap_or((&lake.topics_dir, ""));
-    if let Err(why) = container_name(container) {
+    let (account, _) = account?;
+    if let Err(why) = account.check_container(container) {
         let dir = &lake.topics_dir;
         faults.push(
             "topics.dir",
@@ -138,28 +137,34 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     if let Err(why) = check_folder(prefix) {
         faults.push("topics.dir", format!("Invalid value {} for configuration topics.dir: {why}", lake.topics_dir));
     }
-    let url = account?.0.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
-    let (place, prefix) = (Place::Container(url, credential?), prefix.to_owned());
-    let state = landing::state(Some(&place), properties, faults);
-    Some(Landing { lake, format: format?, place, prefix, state, own: None })
+    let url = account.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
+    let credential = credential?;
+    access::check(&url, &credential, &access, faults);
+    let (place, prefix) = (Place::Container(url, credential), prefix.to_owned());
+    let state = landing::state(Some(&place), Some(&access), faults);
+    Some(Landing { lake, format: format?, place, prefix, state, access, own: None })
 }
 
-/// The application if one is given, else the account key, else what the deprecated key holds.
-fn credential(gen2: &Gen2Config, account: &str, faults: &mut Faults) -> Option<Credential> {
+/// The application if one is given, else the account key, else what the deprecated key holds; or the credential of Entra ID.
+fn credential(gen2: &Gen2Config, account: &str, access: &Access, faults: &mut Faults) -> Option<Credential> {
+    let own = [(CLIENT_ID, gen2.client_id.is_some()), (ACCESS_KEY, gen2.access_key.is_some()), (SAS_KEY, gen2.sas_key.is_some())];
+    if access.entra.is_some() {
+        return access.credential(&own, faults);
+    }
     let (key, made) = if let Some(id) = &gen2.client_id {
         let (Some(secret), Some(endpoint)) = (&gen2.client_key, &gen2.token_endpoint) else {
             let key = if gen2.client_key.is_none() { CLIENT_KEY } else { TOKEN_ENDPOINT };
             faults.push(key, missing(key));
             return None;
         };
-        (TOKEN_ENDPOINT, Credential::client_secret(id, secret.reveal(), endpoint, Net::default()))
+        (TOKEN_ENDPOINT, Credential::client_secret(id, secret.reveal(), endpoint, access.net.clone()))
     } else if let Some(key) = &gen2.access_key {
         (ACCESS_KEY, Credential::key(account, key.reveal()))
     } else if let Some(key) = &gen2.sas_key {
         let key = key.reveal();
         (SAS_KEY, if key.contains("sig=") { Credential::sas(key) } else { Credential::key(account, key) })
     } else {
-        faults.push(ACCESS_KEY, format!("no credentials: give {ACCESS_KEY}, or {CLIENT_ID}, {CLIENT_KEY} and {TOKEN_ENDPOINT}"));
+        faults.push(ACCESS_KEY, format!("no credentials: give {ACCESS_KEY}, or {CLIENT_ID}, {CLIENT_KEY} and {TOKEN_ENDPOINT}, or {CREDENTIAL}"));
         return None;
     };
     made.map_err(|why| invalid(key, &why, faults)).ok()
@@ -259,7 +264,7 @@ mod tests {
         for (changes, why) in [
             (
                 &[(ACCESS_KEY, "-")][..],
-                "no credentials: give azure.datalake.gen2.access.key, or azure.datalake.gen2.client.id, azure.datalake.gen2.client.key and azure.datalake.gen2.token.endpoint",
+                "no credentials: give azure.datalake.gen2.access.key, or azure.datalake.gen2.client.id, azure.datalake.gen2.client.key and azure.datalake.gen2.token.endpoint, or landfall.azure.credential",
             ),
             (
                 &[(ACCESS_KEY, "pssst!")],
@@ -269,7 +274,7 @@ mod tests {
             (&entra[..2], "Missing required configuration \"azure.datalake.gen2.token.endpoint\" which has no default value."),
             (
                 &[entra[0], entra[1], entra[2], ("store.url", "http://127.0.0.1:7/acct")],
-                "a client secret needs a store.url of https",
+                "tokens of Entra ID need a store.url of https",
             ),
         ] {
             assert_eq!(faults(sink, GOOD, changes), [why]);

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::http::Transport;
-use landfall_api::Password;
+use landfall_api::{Faults, Password, Properties};
 use reqwest::{Certificate, Client, NoProxy};
+
+use crate::entra::keys;
 
 /// How long a connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -20,6 +22,13 @@ pub struct Net {
     pub(crate) proxy: Option<Proxy>,
     /// Certificates of authorities that are trusted beside those of this machine.
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Net {
+    /// What the keys `landfall.azure.proxy`, `landfall.azure.ca.file` and their like in `given` say. Does no I/O. None after a fault.
+    pub fn read(given: &Properties, faults: &mut Faults) -> Option<Self> {
+        keys::net(given, faults)
+    }
 }
 
 /// A proxy of HTTP.

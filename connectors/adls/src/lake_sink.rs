@@ -2,14 +2,17 @@
 
 use landfall_api::config::Class;
 use landfall_api::{
-    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, SinkConnector, SinkTask, TaskContext, TaskError, Width, config,
+    AlteredOffsets, Faults, Key, NewOffsets, Password, Properties, Reaches, SinkConnector, SinkTask, TaskContext, TaskError,
+    Width, config,
 };
 use landfall_lake::config::{LakeConfig, check_folder};
 use landfall_lake::encode::keys::FormatKeys;
 
-use crate::connection_string::ConnectionString;
+use crate::access::{self, Access};
+use crate::connection_string;
 use crate::credential::Credential;
-use crate::endpoint::{Account, StoreUrl, container_name};
+use crate::endpoint::{Account, StoreUrl, account_reached};
+use crate::entra::keys::CREDENTIAL;
 use crate::landing::{self, Landing, Place, format, invalid, missing, store_url};
 
 const CONNECTION_STRING: &str = "landfall.azure.connection.string";
@@ -28,19 +31,22 @@ config! {
         /// The format of the files, by the class that Confluent's sinks have for it: ParquetFormat, JsonFormat for a JSON text
         /// a line, AvroFormat, or ByteArrayFormat for values of bytes as they are.
         format_class: Class = "format.class" { default: Some(PARQUET), group: "Connector", width: Width::Long, display: "Format class", recommended: &[PARQUET, "io.confluent.connect.azure.storage.format.json.JsonFormat", "io.confluent.connect.azure.storage.format.avro.AvroFormat", "io.confluent.connect.azure.storage.format.bytearray.ByteArrayFormat"] };
-        /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator.
-        connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string" };
+        /// The connection string that Azure shows for the account; `UseDevelopmentStorage=true` for an emulator. Beside
+        /// `landfall.azure.credential` it only says where the account is.
+        connection_string: Option<Password> = "landfall.azure.connection.string" { importance: High, group: "Azure", width: Width::Long, display: "Connection string", reaches: Reaches::By(connection_string::reached) };
         /// The storage account, 3 to 24 characters, if neither a connection string nor `store.url` names it.
-        account_name: Option<String> = "landfall.azure.account.name" { importance: High, group: "Azure", width: Width::Medium, display: "Account name", valid: Length(3, 24) };
+        account_name: Option<String> = "landfall.azure.account.name" { importance: High, group: "Azure", width: Width::Medium, display: "Account name", valid: Length(3, 24), reaches: Reaches::By(account_reached) };
         /// The key of the account, in base64, if there is neither a connection string nor a shared access signature.
         account_key: Option<Password> = "landfall.azure.account.key" { importance: High, group: "Azure", width: Width::Long, display: "Account key" };
         /// A shared access signature that may create, write, read and list.
         sas_token: Option<Password> = "landfall.azure.sas.token" { importance: High, group: "Azure", width: Width::Long, display: "Shared access signature" };
         /// The container that files land in, if `store.url` does not name it: 3 to 63 lower-case letters, digits and single hyphens.
-        container: Option<String> = "landfall.azure.container" { importance: High, group: "Azure", width: Width::Medium, display: "Container", valid: By(container_name) };
-        /// Where files land: `https://<account>.blob.core.windows.net/<container>[/<folder>]`, an emulator's
+        container: Option<String> = "landfall.azure.container" { importance: High, group: "Azure", width: Width::Medium, display: "Container", valid: NonEmpty };
+        /// Where files land: `https://<account>.blob.core.windows.net/<container>[/<folder>]`,
+        /// `abfss://<container>@<account>.dfs.core.windows.net[/<folder>]`, OneLake's
+        /// `https://onelake.dfs.fabric.microsoft.com/<workspace>/<item>.Lakehouse/Files[/<folder>]`, an emulator's
         /// `http://127.0.0.1:10000/devstoreaccount1/<container>`, or a directory, `file:///<directory>`.
-        store_url: Option<String> = "store.url" { importance: High, group: "Storage", width: Width::Long, display: "Store URL" };
+        store_url: Option<String> = "store.url" { importance: High, group: "Storage", width: Width::Long, display: "Store URL", reaches: Store };
     }
 }
 
@@ -50,7 +56,7 @@ impl SinkConnector for AzureDataLakeSink {
     }
 
     fn keys(&self) -> Vec<Key> {
-        SinkConfig::KEYS.iter().chain(landing::STATE).copied().chain(LakeConfig::keys().map(declared)).collect()
+        SinkConfig::KEYS.iter().copied().chain(access::keys()).chain(LakeConfig::keys().map(declared)).collect()
     }
 
     fn validate(&self, properties: &Properties) -> Faults {
@@ -93,6 +99,7 @@ fn declared(key: Key) -> Key {
 
 pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landing> {
     let sink = SinkConfig::parse(properties, faults);
+    let access = Access::read(properties, faults);
     let lake = LakeConfig::read(declared, properties, faults);
     let formats = FormatKeys::read(declared, properties, faults);
     let sink = sink?;
@@ -100,27 +107,39 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
     let format = format(&sink.format_class, &packages, formats.as_ref(), properties, faults);
     let placed = match store_url(sink.store_url.as_ref(), faults)? {
         Some(StoreUrl::Directory(root)) => Some((Place::Directory(root), String::new())),
-        Some(StoreUrl::Account(account)) => container(&sink, Some(account), faults),
-        None => container(&sink, None, faults),
+        Some(StoreUrl::Account(account)) => container(&sink, Some(account), access.as_ref(), faults),
+        None => container(&sink, None, access.as_ref(), faults),
     };
-    let state = landing::state(placed.as_ref().map(|(place, _)| place), properties, faults);
+    let state = landing::state(placed.as_ref().map(|(place, _)| place), access.as_ref(), faults);
     let lake = lake?;
     let (place, folder) = placed?;
     let prefix = [folder.as_str(), &lake.topics_dir].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
-    Some(Landing { lake, format: format?, place, prefix, state, own: None })
+    Some(Landing { lake, format: format?, place, prefix, state, access: access?, own: None })
 }
 
 /// The container, and the folder in it that `store.url` names.
-fn container(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Option<(Place, String)> {
-    let (account, credential) = account(sink, url, faults)?;
+fn container(
+    sink: &SinkConfig,
+    url: Option<Account>,
+    access: Option<&Access>,
+    faults: &mut Faults,
+) -> Option<(Place, String)> {
+    let access = access?;
+    let (account, credential) = account(sink, url, access, faults)?;
     let mut path = account.path.iter();
     let container = match (&sink.container, path.next()) {
         (Some(given), Some(found)) if given != found => {
             faults.push(CONTAINER, format!("{CONTAINER}={given} and store.url name two containers"));
             return None;
         }
-        (Some(given), _) => given,
-        (None, Some(found)) => match container_name(found) {
+        (Some(given), _) => match account.check_container(given) {
+            Ok(()) => given,
+            Err(why) => {
+                invalid(CONTAINER, &why, faults);
+                return None;
+            }
+        },
+        (None, Some(found)) => match account.check_container(found) {
             Ok(()) => found,
             Err(why) => {
                 faults.push("store.url", format!("the container {found:?} in store.url cannot be: {why}"));
@@ -137,25 +156,30 @@ fn container(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Op
         faults.push("store.url", format!("the folder {folder:?} in store.url cannot be: {why}"));
     }
     let url = account.container(container).map_err(|why| faults.push("store.url", why)).ok()?;
+    access::check(&url, &credential, access, faults);
     Some((Place::Container(url, credential), folder))
 }
 
 /// The account and what lets us in: a connection string, or a key or a signature for the account that is named.
-fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Option<(Account, Credential)> {
+fn account(sink: &SinkConfig, url: Option<Account>, access: &Access, faults: &mut Faults) -> Option<(Account, Credential)> {
     if let Some(text) = &sink.connection_string {
-        let read = ConnectionString::parse(text.reveal())
-            .and_then(|read| Ok((url.map_or_else(|| Account::from_url(read.endpoint), Ok)?, read.credential)));
+        let read = access.connection_string(text.reveal());
+        let read = read.map(|(account, credential)| (url.unwrap_or(account), credential));
         return read.map_err(|why| invalid(CONNECTION_STRING, &why, faults)).ok();
     }
     let named = sink.account_name.as_ref();
     let account = match (url, named) {
         (Some(account), _) => account,
-        (None, Some(name)) => Account::named(name).map_err(|why| invalid(ACCOUNT, &why, faults)).ok()?,
+        (None, Some(name)) => access.named(name).map_err(|why| invalid(ACCOUNT, &why, faults)).ok()?,
         (None, None) => {
             faults.push(ACCOUNT, format!("no account: give {CONNECTION_STRING}, store.url or {ACCOUNT}"));
             return None;
         }
     };
+    let own = [(KEY, sink.account_key.is_some()), (SAS, sink.sas_token.is_some())];
+    if let Some(credential) = access.credential(&own, faults) {
+        return Some((account, credential));
+    }
     let (key, credential) = match (&sink.account_key, &sink.sas_token, named.or(account.name.as_ref())) {
         (Some(key), _, Some(name)) => (KEY, Credential::key(name, key.reveal())),
         (Some(_), _, None) => {
@@ -164,7 +188,7 @@ fn account(sink: &SinkConfig, url: Option<Account>, faults: &mut Faults) -> Opti
         }
         (None, Some(sas), _) => (SAS, Credential::sas(sas.reveal())),
         (None, None, _) => {
-            faults.push(KEY, format!("no credentials: give {CONNECTION_STRING}, {KEY} or {SAS}"));
+            faults.push(KEY, format!("no credentials: give {CREDENTIAL}, {CONNECTION_STRING}, {KEY} or {SAS}"));
             return None;
         }
     };
@@ -255,7 +279,7 @@ mod tests {
             (&[][..], "no account: give landfall.azure.connection.string, store.url or landfall.azure.account.name"),
             (
                 &[(ACCOUNT, "acct")],
-                "no credentials: give landfall.azure.connection.string, landfall.azure.account.key or landfall.azure.sas.token",
+                "no credentials: give landfall.azure.credential, landfall.azure.connection.string, landfall.azure.account.key or landfall.azure.sas.token",
             ),
             (
                 &[(CONNECTION_STRING, DEV)],

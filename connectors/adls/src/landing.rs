@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use azure_core::http::Url;
 use landfall_api::config::Class;
-use landfall_api::{AlteredOffsets, Batch, Faults, Key, NewOffsets, Properties, SinkTask, TaskContext, TaskError, Width, config};
+use landfall_api::{AlteredOffsets, Batch, Faults, Key, NewOffsets, Properties, SinkTask, TaskContext, TaskError};
 use landfall_lake::columns::Refusals;
 use landfall_lake::commit::keys::CommitKeys;
 use landfall_lake::commit::start::ExternalReset;
@@ -20,36 +20,22 @@ use landfall_lake::storage::local::LocalStorage;
 use landfall_lake::storage::{Storage, StorageError};
 use landfall_lake::{LakeTask, Layout};
 
+use crate::access::Access;
 use crate::credential::Credential;
-use crate::endpoint::{Account, StoreUrl, container_name};
-use crate::storage::AzureStorage;
-
-config! {
-    /// Where commit pointers are.
-    struct StateKeys {
-        /// The container that the commit pointers of the landed files are kept in, in the same account: 3 to 63 lower-case letters,
-        /// digits and single hyphens. That of the files if it is not given. It must be another one where blobs cannot be overwritten
-        /// (immutability policies), and better is where every version of a blob is kept (versioning, soft delete). A directory keeps
-        /// them itself.
-        container: Option<String> = "landfall.state.container" { importance: Low, group: "Azure", width: Width::Medium, display: "Container of commit pointers", valid: By(container_name) };
-    }
-}
-
-/// The keys of [`state`].
-pub(crate) const STATE: &[Key] = StateKeys::KEYS;
+use crate::endpoint::{Account, StoreUrl, is_one_lake};
 
 /// The container of the commit pointers, if it is another one than that of the files in `place`.
-pub(crate) fn state(place: Option<&Place>, properties: &Properties, faults: &mut Faults) -> Option<Url> {
-    let name = StateKeys::parse(properties, faults)?.container?;
-    let key = STATE[0].name;
+pub(crate) fn state(place: Option<&Place>, access: Option<&Access>, faults: &mut Faults) -> Option<Url> {
+    let name = access?.state.as_ref()?;
     match place? {
         Place::Directory(_) => {
+            let key = "landfall.state.container";
             faults.push(key, format!("{key} cannot be given: a directory keeps its commit pointers itself"));
             None
         }
         Place::Container(url, _) => {
             let mut url = url.clone();
-            url.path_segments_mut().ok()?.pop().push(&name);
+            url.path_segments_mut().ok()?.pop().push(name);
             Some(url)
         }
     }
@@ -105,6 +91,8 @@ pub(crate) struct Landing {
     pub(crate) prefix: String,
     /// The container of the commit pointers, if it is not that of the files (`landfall.state.container`). The credential is the same.
     pub(crate) state: Option<Url>,
+    /// How the account is reached.
+    pub(crate) access: Access,
     /// What the class says by itself of what others leave to the engine's keys.
     pub(crate) own: Option<Own>,
 }
@@ -165,9 +153,24 @@ impl Landing {
         Ok(Box::new(LakeTask::new(layout, files, pointers, context)))
     }
 
+    /// The folder of an item of OneLake that files land in, `<item>/Files`, where everything else has to be, too: a workspace itself takes
+    /// no files.
+    fn one_lake_item(&self) -> Option<String> {
+        let Place::Container(url, _) = &self.place else { return None };
+        let folder = self.own.as_ref().map_or(&self.prefix, |own| &own.pointers);
+        is_one_lake(url).then(|| folder.split('/').take(2).collect::<Vec<_>>().join("/"))
+    }
+
     /// Where its files and pointers are.
     pub(crate) fn stores(&self) -> Result<Stores, StorageError> {
-        let azure = |url: &Url, credential: &Credential| Ok(Arc::new(AzureStorage::new(url.clone(), credential.clone())?));
+        let root = self.one_lake_item();
+        let azure = |url: &Url, credential: &Credential| {
+            let storage = self.access.open(url, credential)?;
+            Ok(Arc::new(match &root {
+                Some(item) => storage.hiding_below(item),
+                None => storage,
+            }))
+        };
         let folder = self.own.as_ref().map_or(&self.prefix, |own| &own.pointers).clone();
         Ok(match (&self.place, &self.state) {
             (Place::Directory(root), _) => {
@@ -275,6 +278,7 @@ pub(crate) fn account(
     name_key: &'static str,
     name: Option<&String>,
     url: Option<Account>,
+    access: &Access,
     faults: &mut Faults,
 ) -> Option<(Account, String)> {
     let Some(name) = name else {
@@ -283,7 +287,7 @@ pub(crate) fn account(
     };
     let account = match url {
         Some(account) => account,
-        None => Account::named(name).map_err(|why| invalid(name_key, &why, faults)).ok()?,
+        None => access.named(name).map_err(|why| invalid(name_key, &why, faults)).ok()?,
     };
     if !account.path.is_empty() {
         faults.push("store.url", format!("store.url must end with the account, not with {:?}", account.path.join("/")));

@@ -3,6 +3,7 @@
 //! A class ([`gen2`], [`blob`], [`aiven`], [`datalake`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`] ([`entra`] for one with tokens), and gives the
 //! engine of `landfall-lake` a [`storage`] to land files in.
 
+mod access;
 pub mod aiven;
 pub mod blob;
 pub mod cloud;

@@ -9,6 +9,7 @@ mod object;
 mod publish;
 mod staged;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use tokio::sync::OnceCell;
 
 use crate::credential::Credential;
 use crate::http::{Net, transport};
-use call::{ANSWER, Call, date, date_of_error, not_found, transfer, without_query};
+use call::{ANSWER, Call, code, date, date_of_error, not_found, transfer, without_query};
 use counts::Counts;
 use staged::AzureStaged;
 
@@ -54,6 +55,10 @@ pub struct AzureStorage {
     keeps_staged_blocks: Arc<OnceCell<bool>>,
     /// The container at the account's Data Lake endpoint, if it has one that is known.
     data_lake: Option<Url>,
+    /// What `_landfall` is below, if not the container itself.
+    item: Option<Arc<str>>,
+    /// Whether the container is there, if it is made when it is missing.
+    made: Option<Arc<OnceCell<()>>>,
 }
 
 /// What there is at a path.
@@ -69,11 +74,19 @@ impl AzureStorage {
     ///
     /// # Errors
     /// This machine has no root certificates to check the service's by.
-    pub fn new(mut container: Url, credential: Credential) -> Result<Self, StorageError> {
+    pub fn new(container: Url, credential: Credential) -> Result<Self, StorageError> {
+        Self::through(container, credential, &Net::default())
+    }
+
+    /// The same by the way that `net` says.
+    ///
+    /// # Errors
+    /// No client can be made: this machine has no root certificates, or the CA file cannot be read.
+    pub fn through(mut container: Url, credential: Credential, net: &Net) -> Result<Self, StorageError> {
         let counts = Counts::default();
         let mut options = ClientOptions {
             retry: RetryOptions::none(),
-            transport: Some(transport(&Net::default()).map_err(StorageError::Fatal)?),
+            transport: Some(transport(net).map_err(StorageError::Fatal)?),
             ..ClientOptions::default()
         };
         options.per_try_policies.push(Arc::new(counts.clone()));
@@ -84,7 +97,20 @@ impl AzureStorage {
         }
         let container_name = container.path().rsplit('/').next().unwrap_or_default().into();
         let data_lake = data_lake::beside(&container);
-        Ok(Self { container, container_name, credential, options, counts, keeps_staged_blocks: Arc::default(), data_lake })
+        let (keeps_staged_blocks, item, made) = (Arc::default(), None, None);
+        Ok(Self { container, container_name, credential, options, counts, keeps_staged_blocks, data_lake, item, made })
+    }
+
+    /// The same, with the container made if it is missing when it is first needed.
+    #[must_use]
+    pub fn creating(self) -> Self {
+        Self { made: Some(Arc::default()), ..self }
+    }
+
+    /// The same with all that is hidden (`_landfall/…`) below the folder `item`. OneLake takes files only below an item of a workspace.
+    #[must_use]
+    pub fn hiding_below(self, item: &str) -> Self {
+        Self { item: Some(item.into()), data_lake: None, ..self }
     }
 
     /// The same with the container `url` at a Data Lake endpoint that its own URL does not tell. Only [`Storage::examine`] asks it.
@@ -102,7 +128,47 @@ impl AzureStorage {
     }
 
     fn blob_url(&self, path: &str) -> Result<Url, StorageError> {
-        below(&self.container, path)
+        below(&self.container, &self.located(path))
+    }
+
+    /// Where in the container `path` is, which may be the beginning of one.
+    fn located<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        match &self.item {
+            Some(item) if path.split('/').next() == Some(HIDDEN) => Cow::Owned(format!("{item}/{path}")),
+            _ => Cow::Borrowed(path),
+        }
+    }
+
+    /// What is called `located` in the container.
+    fn path_of(&self, located: String) -> String {
+        let hidden = |item: &str| located.strip_prefix(item)?.strip_prefix('/').filter(|rest| rest.split('/').next() == Some(HIDDEN));
+        self.item.as_deref().and_then(hidden).map(str::to_owned).unwrap_or(located)
+    }
+
+    /// Makes the container if it is missing and is to be made. Asked once.
+    async fn ready(&self) -> Result<(), StorageError> {
+        match &self.made {
+            Some(made) => made.get_or_try_init(|| self.make_container()).await.copied(),
+            None => Ok(()),
+        }
+    }
+
+    async fn make_container(&self) -> Result<(), StorageError> {
+        let url = self.container.clone();
+        let call = self.call("Create Container", &url);
+        let options = BlobContainerClientOptions { client_options: self.options.clone(), ..Default::default() };
+        let client = BlobContainerClient::new(url.clone(), self.token(), Some(options)).map_err(|e| self.unusable(&e))?;
+        let refused = match call.within(ANSWER, client.create(None)).await? {
+            Ok(_) => return Ok(()),
+            Err(e) if code(&e) == Some("ContainerAlreadyExists") => return Ok(()),
+            Err(e) => e,
+        };
+        // Who may not make containers may use those that there are.
+        let may_not = refused.http_status() == Some(StatusCode::Forbidden);
+        if may_not && call.within(ANSWER, client.get_properties(None)).await?.is_ok() {
+            return Ok(());
+        }
+        Err(call.failed(&refused))
     }
 
     fn block_blob(&self, url: Url) -> Result<BlockBlobClient, StorageError> {
@@ -120,7 +186,7 @@ impl AzureStorage {
     }
 
     fn call<'a>(&'a self, what: &'static str, url: &'a Url) -> Call<'a> {
-        Call { what, url, container: &self.container_name }
+        Call { what, url, container: &self.container_name, credential: &self.credential }
     }
 
     /// Asks for size and metadata of a visible blob.
@@ -149,7 +215,7 @@ impl AzureStorage {
         let options = BlobContainerClientOptions { client_options: self.options.clone(), ..Default::default() };
         let client = BlobContainerClient::new(url.clone(), self.token(), Some(options)).map_err(|e| self.unusable(&e))?;
         let options = BlobContainerClientListBlobsOptions {
-            prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()),
+            prefix: Some(self.located(prefix).into_owned()).filter(|prefix| !prefix.is_empty()),
             include: Some(include),
             ..Default::default()
         };
@@ -160,7 +226,7 @@ impl AzureStorage {
                 let size = item.properties.and_then(|properties| properties.content_length).unwrap_or_default();
                 let metadata: Metadata =
                     item.metadata.and_then(|metadata| metadata.values).unwrap_or_default().into_iter().collect();
-                blobs.push((item.name.unwrap_or_default(), size, metadata));
+                blobs.push((self.path_of(item.name.unwrap_or_default()), size, metadata));
             }
         }
         blobs.sort_by(|a, b| a.0.cmp(&b.0));
@@ -179,6 +245,7 @@ impl Storage for AzureStorage {
     }
 
     async fn check(&self) -> Result<(), StorageError> {
+        self.ready().await?;
         // One block that is never published: it shows that files may be written, and the service drops it in a week.
         let url = self.blob_url(CHECK)?;
         let call = self.call("Put Block", &url);
@@ -193,6 +260,7 @@ impl Storage for AzureStorage {
     async fn stage(&self, path: &str, area: &Area) -> Result<Box<dyn Staged>, StorageError> {
         let url = self.blob_url(visible_path(path)?)?;
         checked_path(&area.partition)?;
+        self.ready().await?;
         let Look { now, found } = self.look(&url).await?;
         if found.is_some() {
             return Err(StorageError::Taken(format!("{} is there", without_query(&url))));
@@ -290,6 +358,20 @@ fn is_folder(metadata: &Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_hidden_may_be_below_an_item() {
+        let container = Url::parse("https://onelake.blob.fabric.microsoft.com/space").expect("a URL");
+        let storage = AzureStorage::new(container, Credential::sas("sv=1&sig=pssst").expect("a signature")).expect("a client");
+        let storage = storage.hiding_below("Sales.Lakehouse/Files");
+        for (path, expected) in [
+            ("_landfall/v1/check.json", "/space/Sales.Lakehouse/Files/_landfall/v1/check.json"),
+            ("Sales.Lakehouse/Files/raw/a.parquet", "/space/Sales.Lakehouse/Files/raw/a.parquet"),
+        ] {
+            assert_eq!(storage.blob_url(path).expect("good").path(), expected);
+            assert_eq!(storage.path_of(expected.trim_start_matches("/space/").to_owned()), path);
+        }
+    }
 
     #[test]
     fn paths_are_encoded_and_queries_are_not_shown() {

@@ -7,6 +7,8 @@ mod password;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::reach::Reaches;
+
 pub use password::Password;
 
 /// What a user wrote: key to value. Values may be secrets, and nothing takes them from memory: what prints, logs or answers with
@@ -208,28 +210,6 @@ pub enum Effect {
     Refused,
     /// Nothing, for this reason.
     Nothing(&'static str),
-}
-
-/// What a value makes the worker reach for outside of Kafka and of itself; what a connector may not is refused.
-#[derive(Clone, Copy, Debug)]
-pub enum Reaches {
-    /// Nothing.
-    Nothing,
-    /// Files or folders: paths, with commas between them if the key is a list.
-    Files,
-    /// Hosts: URLs, or names with or without a port, with commas between them. A `file:` URL is a path.
-    Hosts,
-    /// What the function finds in it.
-    By(fn(&str) -> Vec<Reached>),
-}
-
-/// Something that a value makes the worker reach for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reached {
-    /// A file or a folder.
-    File(String),
-    /// A host: a URL, or a name with or without a port.
-    Host(String),
 }
 
 /// The declaration of a configuration key.
@@ -440,8 +420,8 @@ macro_rules! config {
         impl $name {
             /// The keys, in the order of declaration.
             $vis const KEYS: &'static [$crate::Key] = {
-                use $crate::{Effect::*, Importance::*, Valid::*};
-                let _ = (High, Any, Full); // a declaration need not use any of the names
+                use $crate::{Effect::*, Importance::*, Reaches::{Files, Hosts, Store, Written}, Valid::*};
+                let _ = (High, Any, Full, Files, Hosts, Store, Written); // a declaration need not use any of the names
                 &[ $( $crate::Key {
                     name: $key,
                     kind: <$ty as $crate::Value>::KIND,

@@ -1,4 +1,5 @@
-//! The contract between the Landfall worker and its plugins: columns, configuration, converters, transforms, sinks. No I/O lives here.
+//! The contract between the Landfall worker and its plugins: columns, configuration, converters, transforms, sinks. No I/O
+//! lives here but the looks at what paths lead to ([`Folders`]).
 //!
 //! In the order in which a record meets them: a fetch becomes a [`RawBatch`]; a [`Converter`] turns its bytes into typed
 //! [`Column`]s; a [`Batch`] of them goes through [`Transform`]s to a [`SinkTask`], which a [`SinkConnector`] made from its [`Properties`].
@@ -10,16 +11,18 @@ pub mod default;
 pub mod error;
 pub mod memory;
 pub mod metrics;
+pub mod reach;
 pub mod schema;
 pub mod sink;
 pub mod transform;
 
 pub use batch::{Batch, Column, RawBatch, TopicId, TopicPartition};
-pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Reached, Reaches, Valid, Value, Width};
+pub use config::{Effect, Fault, Faults, Importance, Key, Kind, Password, Properties, Valid, Value, Width};
 pub use convert::{Converter, ConverterClass, Records, Role, Run, Unavailable};
 pub use error::{RecordError, Refused, Stage, TaskError};
 pub use memory::{Holder, Memory, Reserved, Share, Taken};
 pub use metrics::{Calls, Counter, FilesEnded, TaskMetrics};
+pub use reach::{Folders, Reached, Reaches};
 pub use sink::{
     AlteredOffsets, Committed, NewOffsets, Offset, Opened, Opening, Refuse, SinkConnector, SinkTask, TaskContext, Wake,
 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_schema::FieldRef;
 use tokio::runtime::Handle;
 
-use crate::{Batch, Faults, Key, Memory, Properties, RecordError, TaskError, TaskMetrics, TopicId, TopicPartition};
+use crate::{Batch, Faults, Folders, Key, Memory, Properties, RecordError, TaskError, TaskMetrics, TopicId, TopicPartition};
 
 /// What the worker lends to a task.
 #[derive(Clone, Debug)]
@@ -30,16 +30,19 @@ pub struct TaskContext {
     pub metrics: Arc<TaskMetrics>,
     /// Ends the wait for records, so that the sink is called soon: for what happened in the background.
     pub wake: Wake,
+    /// The folders in which it may have files.
+    pub folders: Arc<Folders>,
 }
 
 impl TaskContext {
     /// Task `task` of `connector` in the group that it has unless told otherwise, with counters and `memory` bytes of its own, woken by
-    /// nobody.
+    /// nobody, with files wherever it wants.
     #[must_use]
     pub fn new(connector: &str, task: usize, runtime: Handle, memory: usize) -> Self {
         let (connector, group) = (connector.to_owned(), format!("connect-{connector}"));
         let memory = Memory::new(memory);
-        Self { connector, task, group, worker: String::new(), runtime, memory, metrics: Arc::default(), wake: Wake::default() }
+        let (metrics, wake, folders) = (Arc::default(), Wake::default(), Arc::new(Folders::all()));
+        Self { connector, task, group, worker: String::new(), runtime, memory, metrics, wake, folders }
     }
 }
 

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write as _};
 use std::mem;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    AlteredOffsets, Batch, Faults, Key, NewOffsets, Offset, Opened, Opening, Properties, RecordError, Refuse, SinkConnector,
-    SinkTask, TaskContext, TaskError, TopicPartition, Width, config,
+    AlteredOffsets, Batch, Faults, Folders, Key, NewOffsets, Offset, Opened, Opening, Properties, RecordError, Refuse,
+    SinkConnector, SinkTask, TaskContext, TaskError, TopicPartition, Width, config,
 };
 
 use crate::java_text::Printer;
@@ -27,7 +28,7 @@ config! {
     /// What `FileStreamSinkConnector` declares.
     struct FileStreamConfig {
         /// The file that values are appended to; it is made if it is not there. Without it, the standard output of the worker.
-        file: Option<String> = "file" { importance: High, width: Width::None, display: "file" };
+        file: Option<String> = "file" { importance: High, width: Width::None, display: "file", reaches: Written };
     }
 }
 
@@ -66,7 +67,7 @@ impl SinkConnector for FileStreamSink {
         let config = FileStreamConfig::parse(properties, &mut faults);
         let config = faults.or(config).map_err(|faults| TaskError::Fatal(faults.to_string()))?;
         let output = match config.file.filter(|name| !name.is_empty()) {
-            Some(name) => Output::file(name)?,
+            Some(name) => Output::file(name, &context.folders)?,
             None => Output::Standard,
         };
         Ok(Box::new(FileStreamTask {
@@ -88,10 +89,15 @@ enum Output {
 }
 
 impl Output {
-    fn file(name: String) -> Result<Self, TaskError> {
-        let file = File::options().create(true).append(true).open(&name).map_err(|why| {
+    /// The file `name`, if it may be written, wherever links lead to while it is opened.
+    fn file(name: String, folders: &Folders) -> Result<Self, TaskError> {
+        let elsewhere =
+            |real: PathBuf| TaskError::Fatal(format!("{} may not be written to, which '{name}' leads to", real.display()));
+        let real = folders.writable(Path::new(&name)).map_err(elsewhere)?;
+        let file = File::options().create(true).append(true).open(real).map_err(|why| {
             TaskError::Fatal(format!("Couldn't find or create file '{name}' for FileStreamSinkTask\nCaused by: {why}"))
         })?;
+        folders.opened(&file).map_err(elsewhere)?;
         Ok(Self::File { name, file: Arc::new(file) })
     }
 

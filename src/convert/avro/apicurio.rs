@@ -24,7 +24,7 @@ config! {
     pub struct ApicurioConfig {
         /// The URL of the registry, to the version of its API: `http://…/apis/registry/v3`, `…/v2`, or `…/apis/ccompat/v7`. It may hold
         /// `user:password@`.
-        urls: Vec<String> = "apicurio.registry.url" { required: true, importance: High, width: Width::None };
+        urls: Vec<String> = "apicurio.registry.url" { required: true, importance: High, width: Width::None, reaches: Hosts };
         /// What the id is: `contentId` or `globalId`. If it is not given, it is what the version of the API has for a default: the global
         /// id in version 2, else the content id.
         use_id: Option<String> = "apicurio.registry.use-id" { width: Width::None, valid: OneOf(&["contentId", "globalId"]) };
@@ -46,7 +46,7 @@ config! {
         /// The user's password.
         password: Option<Password> = "apicurio.registry.auth.password" { width: Width::None };
         /// Where an OAuth token is issued. Not supported.
-        oauth: Option<String> = "apicurio.registry.auth.service.token.endpoint" { width: Width::None, valid: By(not_supported) };
+        oauth: Option<String> = "apicurio.registry.auth.service.token.endpoint" { width: Width::None, valid: By(not_supported), reaches: Hosts };
         /// How often a request is sent again.
         retry_count: i32 = "apicurio.registry.retry-count" { default: Some("3"), importance: Low, width: Width::None, valid: AtLeast(0) };
         /// The milliseconds to wait before that.
@@ -80,9 +80,9 @@ config! {
         /// The format of the trust store: PEM. Java's default is JKS.
         truststore_type: String = "apicurio.registry.tls.truststore.type" { default: Some("JKS"), width: Width::None };
         /// The file with the certificates to trust in PEM; without it, those that the system trusts.
-        truststore_location: Option<String> = "apicurio.registry.tls.truststore.location" { width: Width::None };
+        truststore_location: Option<String> = "apicurio.registry.tls.truststore.location" { width: Width::None, reaches: Files };
         /// The file with the client's key and certificate chain in a key store. Not supported.
-        keystore_location: Option<String> = "apicurio.registry.tls.keystore.location" { width: Width::None, valid: By(not_supported) };
+        keystore_location: Option<String> = "apicurio.registry.tls.keystore.location" { width: Width::None, valid: By(not_supported), reaches: Files };
         /// Whether the fields of a union are called by the full names of its types, with their namespace.
         enhanced: bool = "enhanced.avro.schema.support" { default: Some("false"), width: Width::None };
         /// Whether documentation, defaults and `connect.parameters` of the Avro schema become parameters of the Connect schema.

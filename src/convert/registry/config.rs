@@ -17,7 +17,7 @@ config! {
     /// What `AbstractKafkaSchemaSerDeConfig` declares.
     pub struct RegistryConfig {
         /// The URLs of the schema registry, which may hold a path and `user:password@`. The next is asked when one does not answer.
-        urls: Vec<String> = "schema.registry.url" { required: true, importance: High, width: Width::None };
+        urls: Vec<String> = "schema.registry.url" { required: true, importance: High, width: Width::None, reaches: Hosts };
         /// Whether to begin with any of the URLs and not with the first.
         randomize: bool = "schema.registry.url.randomize" { default: Some("false"), importance: Low, width: Width::None };
         /// The number of schemas that Java's client keeps.
@@ -82,7 +82,7 @@ config! {
         /// The token, if `bearer.auth.credentials.source` is STATIC_TOKEN.
         bearer_token: Option<Password> = "bearer.auth.token" { default: Some(""), width: Width::None };
         /// Where an OAuth token is issued. Not supported.
-        oauth_issuer: Option<String> = "bearer.auth.issuer.endpoint.url" { width: Width::None, valid: By(only_empty) };
+        oauth_issuer: Option<String> = "bearer.auth.issuer.endpoint.url" { width: Width::None, valid: By(only_empty), reaches: Hosts };
         /// The client that an OAuth token is issued to. Not supported.
         oauth_client: Option<String> = "bearer.auth.client.id" { width: Width::None, valid: By(only_empty) };
         /// The secret of the client that an OAuth token is issued to. Not supported.
@@ -123,7 +123,7 @@ config! {
         /// Whether Java objects are read by reflection.
         reflection: bool = "schema.reflection" { default: Some("false"), importance: Low, width: Width::None, effect: Nothing("no Java object is made") };
         /// The host of the HTTP proxy before the registry.
-        proxy_host: String = "proxy.host" { default: Some(""), importance: Low, width: Width::None };
+        proxy_host: String = "proxy.host" { default: Some(""), importance: Low, width: Width::None, reaches: Hosts };
         /// The port of the HTTP proxy before the registry.
         proxy_port: i32 = "proxy.port" { default: Some("-1"), importance: Low, width: Width::None, valid: Between(-1, 65535) };
         /// The milliseconds that connecting to the registry may take. Java's default is 60000; the task waits meanwhile, so it is less here.
@@ -147,7 +147,7 @@ config! {
         /// The format of the key store: PEM. Java's default is JKS.
         keystore_type: String = "schema.registry.ssl.keystore.type" { default: Some("JKS"), width: Width::None };
         /// The file with the client's key and certificate chain in PEM.
-        keystore_location: Option<String> = "schema.registry.ssl.keystore.location" { importance: High, width: Width::None };
+        keystore_location: Option<String> = "schema.registry.ssl.keystore.location" { importance: High, width: Width::None, reaches: Files };
         /// The password of the key store. A PEM file has none.
         keystore_password: Option<Password> = "schema.registry.ssl.keystore.password" { importance: High, width: Width::None, valid: By(only_empty) };
         /// The password of the key. Not supported: the key must be in the clear.
@@ -161,7 +161,7 @@ config! {
         /// The format of the trust store: PEM. Java's default is JKS.
         truststore_type: String = "schema.registry.ssl.truststore.type" { default: Some("JKS"), width: Width::None };
         /// The file with the certificates to trust in PEM; without it, those that the system trusts.
-        truststore_location: Option<String> = "schema.registry.ssl.truststore.location" { importance: High, width: Width::None };
+        truststore_location: Option<String> = "schema.registry.ssl.truststore.location" { importance: High, width: Width::None, reaches: Files };
         /// The password of the trust store. A PEM file has none.
         truststore_password: Option<Password> = "schema.registry.ssl.truststore.password" { importance: High, width: Width::None, valid: By(only_empty) };
         /// The algorithm of Java's key manager.

@@ -97,6 +97,8 @@ impl Http {
         let wait = |ms: i32| (ms > 0).then(|| Duration::from_millis(u64::from(ms.unsigned_abs())));
         let mut agent = Agent::config_builder()
             .http_status_as_error(false)
+            // Another host than the one that was allowed.
+            .max_redirects(0)
             .proxy(proxy.flatten())
             .user_agent(concat!("landfall/", env!("CARGO_PKG_VERSION")))
             .timeout_resolve(wait(settings.connect_timeout))

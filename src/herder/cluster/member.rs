@@ -76,7 +76,7 @@ impl Herder {
         let ((sent, to_send), (asks, asked)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let cluster = Cluster {
             url,
-            peers: Peers::new(),
+            peers: Peers::new(&worker.given),
             membership: std::sync::RwLock::default(),
             stale: false.into(),
             end,

@@ -1,19 +1,39 @@
 //! Requests to the other workers of the cluster (`RestClient` of Kafka 4.3.1).
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::uri::Scheme;
+use axum::http::{HeaderValue, Request, Uri, header};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use landfall_api::Properties;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::https::Client;
 
 /// How long another worker may take: it may itself ask another.
 const ANSWER: Duration = Duration::from_secs(90);
 const CONNECT: Duration = Duration::from_secs(10);
 /// The longest answer that is taken, in bytes.
-const LONGEST: u64 = 64 << 20;
+const LONGEST: usize = 64 << 20;
 
-/// Asks other workers.
+/// Asks other workers, each time over a connection of its own, as in Java.
 #[derive(Clone)]
-pub struct Peers(ureq::Agent);
+pub struct Peers(Arc<Inner>);
+
+struct Inner {
+    given: Properties,
+    /// What TLS needs. As in Java it is not looked at before a worker is asked over https.
+    tls: Mutex<Option<Client>>,
+}
 
 impl fmt::Debug for Peers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,15 +61,10 @@ impl PeerAnswer {
 }
 
 impl Peers {
-    pub(super) fn new() -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(ANSWER))
-            .user_agent("kafka-connect")
-            .max_redirects(0)
-            .allow_non_standard_methods(true);
-        Self(config.build().new_agent())
+    pub(super) fn new(given: &Properties) -> Self {
+        let of_tls = given.iter().filter(|(key, _)| key.starts_with("ssl.") || key.starts_with(crate::https::LISTENERS));
+        let given = of_tls.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Self(Arc::new(Inner { given, tls: Mutex::default() }))
     }
 
     /// Sends a request and gives the answer, whatever its status is.
@@ -61,23 +76,79 @@ impl Peers {
         method: &str,
         url: &str,
         headers: Vec<(String, String)>,
-        body: Vec<u8>,
+        body: impl Into<Bytes>,
     ) -> Result<PeerAnswer, String> {
-        let (agent, method, url) = (self.0.clone(), method.to_owned(), url.to_owned());
-        let asked = tokio::task::spawn_blocking(move || {
-            let mut request =
-                ureq::http::Request::builder().method(method.as_str()).uri(&url).header("accept", "application/json");
-            for (name, value) in headers {
-                request = request.header(name, value);
-            }
-            let request = request.body(body).map_err(|e| format!("{url}: {e}"))?;
-            let mut answer = agent.run(request).map_err(|e| format!("{url}: {e}"))?;
-            let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
-            let status = answer.status().as_u16();
-            let body = answer.body_mut().with_config().limit(LONGEST).read_to_vec().map_err(|e| format!("{url}: {e}"))?;
-            Ok(PeerAnswer { status, headers, body })
+        let asked = timeout(ANSWER, self.ask(method, url, headers, body.into())).await;
+        let asked = asked.unwrap_or_else(|_| Err(format!("no answer after {} seconds", ANSWER.as_secs())));
+        asked.map_err(|why| format!("{url}: {why}"))
+    }
+
+    async fn ask(&self, method: &str, url: &str, headers: Vec<(String, String)>, body: Bytes) -> Result<PeerAnswer, String> {
+        let text = |error: &dyn fmt::Display| error.to_string();
+        let uri: Uri = url.parse().map_err(|_| "not a URL".to_owned())?;
+        let authority = uri.authority().ok_or("not a URL")?.clone();
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+        let port = authority.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let mut request = request.body(Body::from(body)).map_err(|e| text(&e))?;
+        let own =
+            [(header::ACCEPT, "application/json"), (header::USER_AGENT, "kafka-connect"), (header::HOST, authority.as_str())];
+        for (name, value) in own {
+            request.headers_mut().insert(name, HeaderValue::from_str(value).map_err(|e| text(&e))?);
+        }
+        let connected = timeout(CONNECT, async {
+            let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|e| text(&e))?;
+            let _ = stream.set_nodelay(true);
+            Ok::<_, String>(stream)
         });
-        asked.await.unwrap_or_else(|_| Err("the request ended unexpectedly".into()))
+        let slow = || "no connection in time".to_owned();
+        let stream = connected.await.map_err(|_| slow())??;
+        if !is_https {
+            return exchange(stream, request).await;
+        }
+        let connector = TlsConnector::from(self.tls().await?.current().await);
+        let name = ServerName::try_from(host).map_err(|_| "the host is no name that a certificate can have".to_owned())?;
+        let stream = timeout(CONNECT, connector.connect(name, stream)).await.map_err(|_| slow())?;
+        exchange(stream.map_err(|e| format!("TLS: {e}"))?, request).await
+    }
+
+    /// What TLS needs, read when it is needed first.
+    async fn tls(&self) -> Result<Client, String> {
+        if let Some(tls) = &*self.0.tls.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(tls.clone());
+        }
+        let inner = self.0.clone();
+        let read = tokio::task::spawn_blocking(move || Client::read_client(&inner.given)).await;
+        let tls = read.map_err(|_| "reading the stores ended unexpectedly".to_owned())?.map_err(|faults| faults.to_string())?;
+        *self.0.tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(tls.clone());
+        Ok(tls)
+    }
+}
+
+/// Sends a request over a connection that is for it alone.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Body>,
+) -> Result<PeerAnswer, String> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+    let exchanged = async {
+        let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
+        let (parts, body) = answer.into_parts();
+        let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+        let body = to_bytes(Body::new(body), LONGEST).await.map_err(|e| e.to_string())?;
+        Ok(PeerAnswer { status: parts.status.as_u16(), headers, body: body.to_vec() })
+    };
+    let mut exchanged = std::pin::pin!(exchanged);
+    tokio::select! {
+        biased;
+        answer = exchanged.as_mut() => answer,
+        // What ends the connection is told to the one who waits, and a connection may end with its answer.
+        _ = connection => exchanged.await,
     }
 }
 

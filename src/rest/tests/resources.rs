@@ -96,9 +96,9 @@ async fn the_admin_api_is_where_it_is_wanted() {
     for (listeners, on_main) in [(None, 200), (Some(""), 404), (Some("http://:0"), 404)] {
         let extra: Vec<_> = listeners.map(|uris| ("admin.listeners", uris)).into_iter().collect();
         let herder = herder(&extra);
-        assert_eq!(ask(router(herder.clone(), None), "/admin/loggers").await, on_main, "{listeners:?}");
-        assert_eq!(ask(admin_router(herder.clone()), "/admin/loggers/root").await, 200);
-        assert_eq!(ask(admin_router(herder), "/connectors").await, 404);
+        assert_eq!(ask(router(herder.clone(), &Access::open()), "/admin/loggers").await, on_main, "{listeners:?}");
+        assert_eq!(ask(admin_router(herder.clone(), &Access::open()), "/admin/loggers/root").await, 200);
+        assert_eq!(ask(admin_router(herder, &Access::open()), "/connectors").await, 404);
     }
 }
 
@@ -108,12 +108,12 @@ async fn users_need_a_password_for_what_there_is() {
     let users = dir.path().join("users");
     std::fs::write(&users, "user=password\n").expect("written");
     let herder = herder(&[("rest.extension.classes", BASIC_AUTH), ("landfall.basic.auth.file", users.to_str().expect("UTF-8"))]);
-    let guard = Guard::of(herder.keys()).expect("the users").expect("a guard");
+    let access = Access::of(herder.config()).expect("the users");
     let ask = async |method: &str, path: &str, login: Option<&str>| {
         let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
         let request = login.into_iter().fold(request, |request, login| request.header("authorization", login));
         let request = request.body(Body::empty()).expect("a request");
-        let response = router(herder.clone(), Some(guard.clone())).oneshot(request).await.expect("infallible");
+        let response = router(herder.clone(), &access).oneshot(request).await.expect("infallible");
         let status = response.status().as_u16();
         assert_eq!(status == 401, response.headers().contains_key(WWW_AUTHENTICATE), "{method} {path}");
         status
@@ -136,7 +136,7 @@ async fn users_need_a_password_for_what_there_is() {
     }
     let preflight = Request::builder().method("OPTIONS").uri("/connectors").header("access-control-request-method", "PUT");
     let preflight = preflight.body(Body::empty()).expect("a request");
-    let response = router(herder.clone(), Some(guard.clone())).oneshot(preflight).await.expect("infallible");
+    let response = router(herder.clone(), &access).oneshot(preflight).await.expect("infallible");
     assert_eq!(response.status(), StatusCode::OK);
 }
 

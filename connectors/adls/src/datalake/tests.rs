@@ -246,7 +246,7 @@ fn what_is_missing_or_wrong_is_said() {
         (&[(KCQL, "-")][..], "Missing required configuration \"connect.datalake.kcql\" which has no default value."),
         (
             &[(MODE, "-")],
-            "connect.datalake.azure.auth.mode=Default is not supported: nothing is found by itself: give credentials or connectionstring",
+            "landfall.azure.credential and connect.datalake.azure.account.key are two credentials: give one of them",
         ),
         (
             &[(MODE, "sas")],

@@ -10,7 +10,8 @@ use super::imds;
 use super::way::{Chain, Identity, Login, Way};
 use crate::http::{Net, Proxy};
 
-const CREDENTIAL: &str = "landfall.azure.credential";
+/// The key without which there is no credential of Entra ID.
+pub(crate) const CREDENTIAL: &str = "landfall.azure.credential";
 const TENANT: &str = "landfall.azure.tenant.id";
 const CLIENT: &str = "landfall.azure.client.id";
 const SECRET: &str = "landfall.azure.client.secret";
@@ -43,12 +44,12 @@ config! {
         secret: Option<Password> = "landfall.azure.client.secret" { importance: High, group: "Azure", width: Width::Medium, display: "Client secret", valid: NonEmpty };
         /// The file of a certificate of the application with its private RSA key, for `client-certificate`: PEM, or PKCS#12 (PFX). It is
         /// read again for each token, so that it can be replaced.
-        certificate: Option<String> = "landfall.azure.client.certificate" { importance: Medium, group: "Azure", width: Width::Long, display: "Client certificate", valid: NonEmpty };
+        certificate: Option<String> = "landfall.azure.client.certificate" { importance: Medium, group: "Azure", width: Width::Long, display: "Client certificate", valid: NonEmpty, reaches: Files };
         /// The password of a PKCS#12 file.
         certificate_password: Option<Password> = "landfall.azure.client.certificate.password" { importance: Medium, group: "Azure", width: Width::Medium, display: "Certificate password" };
         /// The file of the token that the pod's service account has, for `workload-identity`. `AZURE_FEDERATED_TOKEN_FILE` if it is not
         /// given, which AKS sets.
-        token_file: Option<String> = "landfall.azure.federated.token.file" { importance: Low, group: "Azure", width: Width::Long, display: "Federated token file", valid: NonEmpty };
+        token_file: Option<String> = "landfall.azure.federated.token.file" { importance: Low, group: "Azure", width: Width::Long, display: "Federated token file", valid: NonEmpty, reaches: Files };
         /// The resource id of a user-assigned identity, for `managed-identity`, instead of its client id:
         /// `/subscriptions/…/resourcegroups/…/providers/Microsoft.ManagedIdentity/userAssignedIdentities/…`.
         resource: Option<String> = "landfall.azure.resource.id" { importance: Low, group: "Azure", width: Width::Long, display: "Identity's resource ID", valid: NonEmpty };
@@ -61,10 +62,10 @@ config! {
         /// The cloud, by which Entra ID and accounts are found that are given by name: public, usgovernment or china.
         cloud: String = "landfall.azure.cloud" { default: Some("public"), importance: Low, group: "Azure", width: Width::Short, display: "Cloud", valid: OneOf(&["public", "usgovernment", "china"]), recommended: &["public", "usgovernment", "china"] };
         /// Where Entra ID is, if not where `landfall.azure.cloud` has it: `https://<host>`. `AZURE_AUTHORITY_HOST` if neither is given.
-        authority: Option<String> = "landfall.azure.authority" { importance: Low, group: "Azure", width: Width::Medium, display: "Authority", valid: By(authority) };
+        authority: Option<String> = "landfall.azure.authority" { importance: Low, group: "Azure", width: Width::Medium, display: "Authority", valid: By(authority), reaches: Hosts };
         /// The HTTP proxy that requests to storage and to Entra ID go through: `http://<host>:<port>`. What `HTTPS_PROXY` in the worker's
         /// environment names if it is not given. The instance metadata service is never asked through a proxy.
-        proxy: Option<String> = "landfall.azure.proxy" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy", valid: By(proxy) };
+        proxy: Option<String> = "landfall.azure.proxy" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy", valid: By(proxy), reaches: Hosts };
         /// The user that the proxy knows.
         proxy_user: Option<String> = "landfall.azure.proxy.user" { importance: Low, group: "Azure", width: Width::Medium, display: "Proxy user", valid: NonEmpty };
         /// The user's password.
@@ -74,7 +75,7 @@ config! {
         no_proxy: Vec<String> = "landfall.azure.no.proxy" { default: Some(""), importance: Low, group: "Azure", width: Width::Long, display: "No proxy for" };
         /// A file of certificates (PEM) of authorities that are trusted by requests to storage and to Entra ID, beside those that this
         /// machine trusts.
-        ca_file: Option<String> = "landfall.azure.ca.file" { importance: Low, group: "Azure", width: Width::Long, display: "CA file", valid: NonEmpty };
+        ca_file: Option<String> = "landfall.azure.ca.file" { importance: Low, group: "Azure", width: Width::Long, display: "CA file", valid: NonEmpty, reaches: Files };
     }
 }
 
@@ -287,7 +288,8 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
-fn proxy(url: &str) -> Result<(), String> {
+/// Checks the URL of a proxy.
+pub(crate) fn proxy(url: &str) -> Result<(), String> {
     match Url::parse(url.trim()) {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Err(format!("user and password have keys of their own, {PROXY_USER} and landfall.azure.proxy.password"))

@@ -161,3 +161,6 @@ impl TokenCredential for Entra {
 fn remaining(token: &Token) -> Duration {
     token.expires.duration_since(SystemTime::now()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use azure_core::http::{StatusCode, Url};
 use azure_core::time::parse_rfc7231;
 use landfall_lake::storage::StorageError;
 
+use crate::credential::Credential;
+use crate::entra::EntraError;
 use crate::http::innermost;
 
 /// How long the service may take to answer, beyond moving the bytes.
@@ -29,6 +31,7 @@ pub(crate) struct Call<'a> {
     pub(crate) what: &'static str,
     pub(crate) url: &'a Url,
     pub(crate) container: &'a str,
+    pub(crate) credential: &'a Credential,
 }
 
 impl Call<'_> {
@@ -45,14 +48,18 @@ impl Call<'_> {
         let (what, url) = (self.what, without_query(self.url));
         let ErrorKind::HttpResponse { status, .. } = error.kind() else {
             let message = format!("{what} {url}: {}", innermost(error));
-            return match error.kind() {
-                ErrorKind::Connection | ErrorKind::Io => StorageError::Retriable(message),
-                ErrorKind::Credential if !refused_by_entra(error) => StorageError::Retriable(message),
+            return match (error.kind(), refused_by_entra(error)) {
+                (ErrorKind::Connection | ErrorKind::Io, _) => StorageError::Retriable(message),
+                (_, Some(refused)) if refused.is_retriable() => StorageError::Retriable(message),
                 _ => StorageError::Fatal(message),
             };
         };
         let code = code(error).unwrap_or("no error code");
-        let message = format!("{what} {url}: HTTP {} {code}{}", u16::from(*status), self.hint(code));
+        let who = match u16::from(*status) {
+            401 | 403 => format!(" (asked by {})", self.credential.describe()),
+            _ => String::new(),
+        };
+        let message = format!("{what} {url}: HTTP {} {code}{}{who}", u16::from(*status), self.hint(code));
         match u16::from(*status) {
             408 | 429 | 500..=599 => StorageError::Retriable(message),
             _ if code == "ContainerBeingDeleted" => StorageError::Retriable(message),
@@ -64,15 +71,25 @@ impl Call<'_> {
     fn hint(&self, code: &str) -> String {
         match code {
             "AuthenticationFailed" => ", the credentials are wrong or expired, or the clock of this machine is".into(),
-            "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions" => {
-                ", the credentials do not allow it: Storage Blob Data Contributor is enough".into()
-            }
+            "InvalidAuthenticationInfo" => ", the token has expired, or is of another tenant or cloud than the account's".into(),
+            "NoAuthenticationInformation" => ", the credentials are missing".into(),
+            "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions" => format!(
+                ", the credentials do not allow it: Storage Blob Data Contributor on the container {:?} is enough, and counts some minutes \
+                 after it was given",
+                self.container
+            ),
             "AuthorizationFailure" => ", the credentials or the network rules of the account do not allow it".into(),
+            "AuthorizationSourceIPMismatch" => ", the shared access signature is not for the address of this machine".into(),
+            "AuthorizationProtocolMismatch" => ", the shared access signature is for https".into(),
+            "AccountIsDisabled" => ", the account is disabled".into(),
             "AuthorizationResourceTypeMismatch" | "AuthorizationServiceMismatch" => {
                 ", the shared access signature is not for it".into()
             }
-            "KeyBasedAuthenticationNotPermitted" => ", the account does not take account keys".into(),
-            "ContainerNotFound" => format!(", the container {:?} does not exist", self.container),
+            "KeyBasedAuthenticationNotPermitted" => ", the account does not take account keys: give landfall.azure.credential".into(),
+            "ContainerNotFound" => format!(
+                ", the container {:?} does not exist: make it, or give landfall.container.create=true",
+                self.container
+            ),
             "InvalidBlobOrBlock" => ", blocks of another writer are left under this name and go in a week".into(),
             "LeaseIdMissing" => ", another program holds a lease on it".into(),
             "BlobImmutableDueToPolicy" => {
@@ -121,16 +138,16 @@ pub(crate) fn date_of_error(error: &azure_core::Error) -> Option<i64> {
     }
 }
 
-fn refused_by_entra(error: &azure_core::Error) -> bool {
+/// Why there is no token, if that is what is wrong.
+fn refused_by_entra(error: &azure_core::Error) -> Option<&EntraError> {
     let mut cause = error.source();
     while let Some(next) = cause {
-        let status = next.downcast_ref::<azure_core::Error>().and_then(azure_core::Error::http_status);
-        if status.is_some_and(|status| status.is_client_error() && status != StatusCode::TooManyRequests) {
-            return true;
+        if let Some(refused) = next.downcast_ref() {
+            return Some(refused);
         }
         cause = next.source();
     }
-    false
+    None
 }
 
 /// What may be shown of a URL: its query may be a signature.
@@ -147,7 +164,8 @@ mod tests {
     #[test]
     fn failures_are_named_by_what_the_caller_does() {
         let url = Url::parse("https://acct.blob.core.windows.net/lake/a?sv=1&sig=pssst").expect("a URL");
-        let call = Call { what: "Put Block", url: &url, container: "lake" };
+        let credential = Credential::key("acct", "cHNzc3Q=").expect("base64");
+        let call = Call { what: "Put Block", url: &url, container: "lake", credential: &credential };
         let answered = |status: u16, code: &str| {
             let kind = ErrorKind::HttpResponse {
                 status: StatusCode::from(status),
@@ -164,7 +182,14 @@ mod tests {
         }
         assert_eq!(
             answered(404, "ContainerNotFound").to_string(),
-            "Put Block https://acct.blob.core.windows.net/lake/a: HTTP 404 ContainerNotFound, the container \"lake\" does not exist"
+            "Put Block https://acct.blob.core.windows.net/lake/a: HTTP 404 ContainerNotFound, the container \"lake\" does not exist: make it, \
+             or give landfall.container.create=true"
+        );
+        assert_eq!(
+            answered(403, "AuthorizationPermissionMismatch").to_string(),
+            "Put Block https://acct.blob.core.windows.net/lake/a: HTTP 403 AuthorizationPermissionMismatch, the credentials do not allow \
+             it: Storage Blob Data Contributor on the container \"lake\" is enough, and counts some minutes after it was given (asked by \
+             the key of the account \"acct\")"
         );
         let broken = azure_core::Error::with_message(ErrorKind::Io, "error for https://acct/?sig=pssst");
         assert!(matches!(call.failed(&broken), StorageError::Retriable(m) if !m.contains("pssst")));

@@ -13,6 +13,7 @@ use super::call::{ANSWER, condition_failed, not_found, transfer};
 impl AzureStorage {
     pub(super) async fn get_object(&self, path: &str) -> Result<Option<(Bytes, Version)>, StorageError> {
         let url = self.blob_url(hidden_path(path)?)?;
+        self.ready().await?;
         let call = self.call("Get Blob", &url);
         let client = self.blob(url.clone())?;
         let read = async {
@@ -34,6 +35,7 @@ impl AzureStorage {
         expected: Option<&Version>,
     ) -> Result<Written, StorageError> {
         let url = self.blob_url(hidden_path(path)?)?;
+        self.ready().await?;
         let call = self.call("Put Blob", &url);
         let (client, size) = (self.block_blob(url.clone())?, content.len() as u64);
         let options = BlockBlobClientUploadOptions {

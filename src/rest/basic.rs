@@ -1,20 +1,15 @@
 //! `org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension` (Kafka 4.3.1): users with passwords.
 //!
-//! Who may ask is in a file of lines `name=password`, Java's `PropertyFileLoginModule`. Requests of workers to each other are signed
-//! instead, and let through. As in Java, what is no resource is said to be none to anybody.
+//! They are in a file of lines `name=password`, Java's `PropertyFileLoginModule`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::RestError;
 use crate::config::{PropertiesFile, WorkerKeys, java_property};
 
 /// The class.
@@ -28,89 +23,53 @@ const JAAS: &str = "java.security.auth.login.config";
 /// The key that names the users' file.
 const FILE: &str = "landfall.basic.auth.file";
 
-/// Lets users in.
-#[derive(Clone)]
-#[expect(missing_debug_implementations, reason = "it holds passwords")]
-pub struct Guard(Arc<BTreeMap<String, String>>);
+/// Users, and what tells whether a password is theirs: its digest, as nobody needs the password itself.
+pub(super) struct Users {
+    by_name: BTreeMap<String, Digest>,
+    /// Whether an empty file lets everybody in, as it does in Java.
+    empty_is_open: bool,
+}
 
-impl Guard {
-    /// The guard that the worker's properties ask for, with the users of now; none if they ask for none.
+impl Users {
+    /// Those of the file that the worker's properties name, as it is now.
     ///
     /// # Errors
-    /// Nothing says who the users are, or a file with it cannot be read.
-    pub fn of(keys: &WorkerKeys) -> Result<Option<Self>, String> {
-        if keys.rest_extension_classes.iter().all(String::is_empty) {
-            return Ok(None);
-        }
+    /// Nothing names a file, or it cannot be read.
+    pub(super) fn of(keys: &WorkerKeys, empty_is_open: bool) -> Result<Self, String> {
         let file = match (&keys.basic_auth_file, java_property(JAAS)) {
             (Some(file), _) => PathBuf::from(file),
             (None, Some(jaas)) => users_file(Path::new(&jaas))?,
             (None, None) => return Err(format!("{BASIC_AUTH} needs {FILE}, or -D{JAAS}=… in KAFKA_OPTS")),
         };
-        Self::read(&file).map(Some)
+        Self::read(&file, empty_is_open)
     }
 
-    fn read(file: &Path) -> Result<Self, String> {
+    fn read(file: &Path, empty_is_open: bool) -> Result<Self, String> {
         let users = PropertiesFile::read(file).map_err(|e| format!("{FILE}: {e}"))?.properties;
         if users.is_empty() {
-            tracing::warn!("the file of users {} is empty; all requests will be permitted", file.display());
+            let what = if empty_is_open { "all requests will be permitted" } else { "nobody has a password" };
+            tracing::warn!("the file of users {} is empty; {what}", file.display());
         }
-        Ok(Self(Arc::new(users.into_iter().collect())))
+        let by_name = users.into_iter().map(|(name, password)| (name, digest(&SHA256, password.as_bytes()))).collect();
+        Ok(Self { by_name, empty_is_open })
     }
 
-    /// Refuses a request whose `Authorization` is not that of a user.
-    ///
-    /// # Errors
-    /// The answer to give instead.
-    #[expect(clippy::result_large_err, reason = "the error is the answer")]
-    pub fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(credentials);
-        let known = given.and_then(|(name, password)| Some(same(self.0.get(&name)?.as_bytes(), password.as_bytes())));
-        if self.0.is_empty() || known == Some(true) {
-            return Ok(());
-        }
-        let mut refused = RestError::new(StatusCode::UNAUTHORIZED, "User cannot access the resource.").into_response();
-        let challenge = HeaderValue::from_static("Basic realm=\"Kafka Connect\", charset=\"UTF-8\"");
-        refused.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        Err(refused)
+    /// Whether nobody needs a password.
+    pub(super) fn lets_everybody_in(&self) -> bool {
+        self.empty_is_open && self.by_name.is_empty()
     }
-}
 
-/// Lets a request through that a user makes, or another worker.
-pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    if is_internal(request.method(), request.uri().path()) {
-        return next.run(request).await;
+    /// The user whose name and password are in the credentials of an `Authorization: Basic`. Takes a time that says nothing of where a
+    /// password differs, or whether there is such a user.
+    pub(super) fn name_of(&self, encoded: &str) -> Option<String> {
+        let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
+        let (name, password) = text.split_once(':')?;
+        let given = digest(&SHA256, password.as_bytes());
+        let known = self.by_name.get(name);
+        let nobodys = digest(&SHA256, &[]);
+        let same = verify_slices_are_equal(known.unwrap_or(&nobodys).as_ref(), given.as_ref()).is_ok();
+        (same && known.is_some() && !name.is_empty()).then(|| name.to_owned())
     }
-    match guard.admit(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused,
-    }
-}
-
-/// Whether a request is one that workers make of each other and sign.
-fn is_internal(method: &Method, path: &str) -> bool {
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    match parts.as_slice() {
-        ["connectors", _, "tasks"] => method == Method::POST,
-        ["connectors", _, "fence"] => method == Method::PUT,
-        _ => false,
-    }
-}
-
-/// Name and password in a value of `Authorization`.
-fn credentials(value: &str) -> Option<(String, String)> {
-    let (scheme, encoded) = value.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok()?;
-    let (name, password) = text.split_once(':')?;
-    (!name.is_empty()).then(|| (name.to_owned(), password.to_owned()))
-}
-
-/// Compares secrets in a time that says nothing of where they differ.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 /// The file of users that a JAAS configuration names.
@@ -176,46 +135,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_are_let_in_by_name_and_password() {
-        let users = [("user", "pass:word"), ("other", "")].map(|(name, password)| (name.to_owned(), password.to_owned()));
-        let guard = Guard(Arc::new(users.into()));
-        let admits = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::AUTHORIZATION, value.parse().expect("a header"));
-            guard.admit(&headers).is_ok()
-        };
-        let of = |text: &str| format!("basic {}", BASE64_STANDARD.encode(text));
-        assert!(admits(&of("user:pass:word")) && admits(&of("other:")));
-        for bad in [
-            of("user:pass"),
-            of("user"),
-            of(":pass:word"),
-            of("nobody:pass:word"),
-            of(""),
-            "Basic !!!".into(),
-            "Bearer x".into(),
-            "x".into(),
-        ] {
-            assert!(!admits(&bad), "{bad}");
+    fn users_are_known_by_name_and_password() {
+        let users = [("user", "pass:word"), ("other", "")];
+        let by_name = users.map(|(name, password)| (name.to_owned(), digest(&SHA256, password.as_bytes()))).into();
+        let users = Users { by_name, empty_is_open: true };
+        let of = |text: &str| users.name_of(&BASE64_STANDARD.encode(text));
+        assert_eq!((of("user:pass:word").as_deref(), of("other:").as_deref()), (Some("user"), Some("other")));
+        for bad in ["user:pass", "user", ":pass:word", "nobody:pass:word", "nobody:", ""] {
+            assert_eq!(of(bad), None, "{bad}");
         }
-        let refused = guard.admit(&HeaderMap::new()).expect_err("nobody");
-        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
-        assert!(refused.headers().contains_key(header::WWW_AUTHENTICATE));
-        assert!(Guard(Arc::default()).admit(&HeaderMap::new()).is_ok(), "an empty file lets everybody in");
-    }
-
-    #[test]
-    fn requests_of_workers_are_let_through() {
-        for (method, path, internal) in [
-            (Method::POST, "/connectors/c/tasks", true),
-            (Method::POST, "/connectors/c/tasks/", true),
-            (Method::GET, "/connectors/c/tasks", false),
-            (Method::PUT, "/connectors/c/fence", true),
-            (Method::POST, "/connectors/c/tasks/0/restart", false),
-            (Method::PUT, "/connectors/c/config", false),
-        ] {
-            assert_eq!(is_internal(&method, path), internal, "{method} {path}");
-        }
+        assert_eq!(users.name_of("!!!"), None);
+        assert!(!users.lets_everybody_in());
     }
 
     #[test]
@@ -245,10 +175,14 @@ mod tests {
     fn a_file_that_cannot_be_read_is_named_without_its_text() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("users");
-        assert!(Guard::read(&file).is_err_and(|why| why.contains("users")));
+        let read = || Users::read(&file, true);
+        assert!(read().is_err_and(|why| why.contains("users")));
         std::fs::write(&file, "user: secret\\u00zz\n").expect("written");
-        assert!(Guard::read(&file).is_err_and(|why| !why.contains("secret")));
+        assert!(read().is_err_and(|why| !why.contains("secret")));
         std::fs::write(&file, "# who\nuser: password\nadmin=x\n").expect("written");
-        assert_eq!(Guard::read(&file).map(|guard| guard.0.len()), Ok(2));
+        assert_eq!(read().map(|users| users.by_name.len()), Ok(2));
+        std::fs::write(&file, "").expect("written");
+        assert_eq!(read().map(|users| users.lets_everybody_in()), Ok(true));
+        assert_eq!(Users::read(&file, false).map(|users| users.lets_everybody_in()), Ok(false));
     }
 }
