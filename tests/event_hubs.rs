@@ -1,6 +1,7 @@
 //! A worker through a stand-in for Event Hubs' Kafka endpoint, and the state of a worker that is alone in a store, so that it needs no event
 //! hub of its own.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -251,4 +252,42 @@ fn what_is_missing_is_said_at_start_and_by_validate() {
     ends(&both, "landfall.state.file is given too");
     ends(&[("landfall.event.hubs", "false"), ("landfall.state", "blob://acct")], "it has no container");
     ends(&[("landfall.event.hubs", "false"), ("landfall.state", "blob://acct/state")], "landfall.azure.");
+}
+
+/// The worker of `examples/<name>`, whose listeners are those of `properties`.
+fn example(name: &str, properties: &Path) -> Command {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let given = fs::read_to_string(properties).expect("worker.properties");
+    let listeners = given.lines().find(|line| line.starts_with("listeners=")).expect("listeners");
+    let text = fs::read_to_string(examples.join(name)).expect("an example");
+    let copy = properties.with_file_name(name);
+    fs::write(&copy, format!("{text}\n{listeners}\n")).expect("a copy of it");
+    let mut command = standalone(&copy);
+    command.env(
+        "EVENT_HUBS_CONNECTION_STRING",
+        "Endpoint=sb://my-namespace.servicebus.windows.net/;SharedAccessKeyName=landfall;SharedAccessKey=cHNzc3Q=",
+    );
+    command.env("STATE_ACCOUNT_KEY", "cHNzc3Q=").env("LAKE_ACCOUNT_KEY", "cHNzc3Q=");
+    command
+}
+
+#[test]
+fn the_examples_are_taken() {
+    let sink = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/event-hubs-sink.json");
+    let sink: Value = serde_json::from_str(&fs::read_to_string(sink).expect("an example")).expect("JSON");
+    let programs: [fn(&Path) -> Command; 2] = [
+        |properties| example("event-hubs-worker.properties", properties),
+        |properties| example("event-hubs-entra.properties", properties),
+    ];
+    for program in programs {
+        // There is no such namespace, and no such account.
+        let mut worker = Worker::of(program, "localhost:1", &[]);
+        worker.start_again();
+        let mut config = sink["config"].clone();
+        with(&mut config, &json!({"name": sink["name"]}));
+        let (status, checked) = worker.put("/connector-plugins/AzureDataLakeSink/config/validate", &config);
+        assert_eq!((status, checked["error_count"].as_u64()), (200, Some(0)), "{checked:#}");
+        let (log, told) = (worker.log_text(), "my-namespace.servicebus.windows.net:9093 is Event Hubs: unless they are given");
+        assert!(log.contains(told) && !log.contains("WARN") && !log.contains("cHNzc3Q="), "{log}");
+    }
 }

@@ -155,8 +155,13 @@ fn container(blob: &BlobConfig, url: Option<Account>, access: Option<&Access>, f
 
 /// What is given, with Confluent's keys of the proxy as Landfall's.
 fn with_proxy<'a>(properties: &'a Properties, faults: &mut Faults) -> Cow<'a, Properties> {
-    let pairs = [(PROXY, "landfall.azure.proxy"), ("azblob.proxy.user", "landfall.azure.proxy.user"), ("azblob.proxy.password", "landfall.azure.proxy.password")];
-    let given = pairs.iter().filter_map(|(own, shared)| Some((own, shared, properties.get(*own).filter(|value| !value.is_empty())?)));
+    let pairs = [
+        (PROXY, "landfall.azure.proxy"),
+        ("azblob.proxy.user", "landfall.azure.proxy.user"),
+        ("azblob.proxy.password", "landfall.azure.proxy.password"),
+    ];
+    let given =
+        pairs.iter().filter_map(|(own, shared)| Some((own, shared, properties.get(*own).filter(|value| !value.is_empty())?)));
     let mut all = Cow::Borrowed(properties);
     for (own, shared, value) in given {
         if properties.contains_key(*shared) {
@@ -244,7 +249,10 @@ mod tests {
                 &[("azblob.container.name", "..")],
                 "Invalid value for configuration azblob.container.name: a container's name has 3 to 63 lower-case letters, digits and single hyphens between them",
             ),
-            (&[("azblob.proxy.url", "ftp://p")], "Invalid value ftp://p for configuration azblob.proxy.url: a proxy is http://<host>:<port>"),
+            (
+                &[("azblob.proxy.url", "ftp://p")],
+                "Invalid value ftp://p for configuration azblob.proxy.url: a proxy is http://<host>:<port>",
+            ),
             (&[("azblob.proxy.user", "me")], "azblob.proxy.user means nothing without azblob.proxy.url"),
             (
                 &[("azblob.proxy.url", "p:8080"), ("landfall.azure.proxy", "http://p:8080")],
@@ -259,7 +267,11 @@ mod tests {
                 "landfall.azure.credential and azblob.account.key are two credentials: give one of them",
             ),
             (
-                &[("landfall.azure.credential", "managed-identity"), ("azblob.account.key", "-"), ("store.url", "http://127.0.0.1:7/acct")],
+                &[
+                    ("landfall.azure.credential", "managed-identity"),
+                    ("azblob.account.key", "-"),
+                    ("store.url", "http://127.0.0.1:7/acct"),
+                ],
                 "tokens of Entra ID need a store.url of https",
             ),
             (

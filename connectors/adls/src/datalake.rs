@@ -155,7 +155,8 @@ impl SinkConnector for LensesDatalakeSink {
 
     fn keys(&self) -> Vec<Key> {
         let own = DatalakeConfig::KEYS.iter().chain(NoEffect::KEYS).copied();
-        own.chain(access::keys()).chain(refused(NotHere::KEYS))
+        own.chain(access::keys())
+            .chain(refused(NotHere::KEYS))
             .chain(landing::engine_keys(&[]).filter(|key| !OWN.contains(&key.name)).map(declared))
             .collect()
     }

@@ -287,7 +287,8 @@ mod tests {
 
     #[test]
     fn workspaces_of_one_lake_have_other_names() {
-        let check = |url: &str, name| Account::from_url(Url::parse(url).expect("a URL")).expect("an account").check_container(name);
+        let check =
+            |url: &str, name| Account::from_url(Url::parse(url).expect("a URL")).expect("an account").check_container(name);
         assert!(check("https://onelake.dfs.fabric.microsoft.com", "My Space").is_ok());
         assert!(check("https://onelake.dfs.fabric.microsoft.com", " ").is_err());
         assert!(check("https://acct.blob.core.windows.net", "My Space").is_err());

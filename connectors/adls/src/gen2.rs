@@ -164,7 +164,10 @@ fn credential(gen2: &Gen2Config, account: &str, access: &Access, faults: &mut Fa
         let key = key.reveal();
         (SAS_KEY, if key.contains("sig=") { Credential::sas(key) } else { Credential::key(account, key) })
     } else {
-        faults.push(ACCESS_KEY, format!("no credentials: give {ACCESS_KEY}, or {CLIENT_ID}, {CLIENT_KEY} and {TOKEN_ENDPOINT}, or {CREDENTIAL}"));
+        faults.push(
+            ACCESS_KEY,
+            format!("no credentials: give {ACCESS_KEY}, or {CLIENT_ID}, {CLIENT_KEY} and {TOKEN_ENDPOINT}, or {CREDENTIAL}"),
+        );
         return None;
     };
     made.map_err(|why| invalid(key, &why, faults)).ok()

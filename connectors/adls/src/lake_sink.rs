@@ -118,12 +118,7 @@ pub(crate) fn read(properties: &Properties, faults: &mut Faults) -> Option<Landi
 }
 
 /// The container, and the folder in it that `store.url` names.
-fn container(
-    sink: &SinkConfig,
-    url: Option<Account>,
-    access: Option<&Access>,
-    faults: &mut Faults,
-) -> Option<(Place, String)> {
+fn container(sink: &SinkConfig, url: Option<Account>, access: Option<&Access>, faults: &mut Faults) -> Option<(Place, String)> {
     let access = access?;
     let (account, credential) = account(sink, url, access, faults)?;
     let mut path = account.path.iter();

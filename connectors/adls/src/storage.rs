@@ -141,7 +141,8 @@ impl AzureStorage {
 
     /// What is called `located` in the container.
     fn path_of(&self, located: String) -> String {
-        let hidden = |item: &str| located.strip_prefix(item)?.strip_prefix('/').filter(|rest| rest.split('/').next() == Some(HIDDEN));
+        let hidden =
+            |item: &str| located.strip_prefix(item)?.strip_prefix('/').filter(|rest| rest.split('/').next() == Some(HIDDEN));
         self.item.as_deref().and_then(hidden).map(str::to_owned).unwrap_or(located)
     }
 

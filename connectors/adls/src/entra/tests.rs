@@ -46,7 +46,11 @@ fn a_credential_is_said_by_keys_and_by_the_environment() {
         ),
         (&[], vec![("credential", "managed-identity")], "the managed identity of this machine"),
         (&[], vec![("credential", "managed-identity"), ("client.id", "me")], "the managed identity with the client id \"me\""),
-        (&[], vec![("credential", "managed-identity"), ("resource.id", "/s")], "the managed identity with the resource id \"/s\""),
+        (
+            &[],
+            vec![("credential", "managed-identity"), ("resource.id", "/s")],
+            "the managed identity with the resource id \"/s\"",
+        ),
         (&[], vec![("credential", "azure-cli"), ("tenant.id", "t")], "the user of the Azure CLI in the tenant \"t\""),
         (
             &[("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "a"), ("AZURE_CLIENT_CERTIFICATE_PATH", "/a.pfx")],

@@ -85,11 +85,12 @@ impl Call<'_> {
             "AuthorizationResourceTypeMismatch" | "AuthorizationServiceMismatch" => {
                 ", the shared access signature is not for it".into()
             }
-            "KeyBasedAuthenticationNotPermitted" => ", the account does not take account keys: give landfall.azure.credential".into(),
-            "ContainerNotFound" => format!(
-                ", the container {:?} does not exist: make it, or give landfall.container.create=true",
-                self.container
-            ),
+            "KeyBasedAuthenticationNotPermitted" => {
+                ", the account does not take account keys: give landfall.azure.credential".into()
+            }
+            "ContainerNotFound" => {
+                format!(", the container {:?} does not exist: make it, or give landfall.container.create=true", self.container)
+            }
             "InvalidBlobOrBlock" => ", blocks of another writer are left under this name and go in a week".into(),
             "LeaseIdMissing" => ", another program holds a lease on it".into(),
             "BlobImmutableDueToPolicy" => {
