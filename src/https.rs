@@ -40,6 +40,10 @@ const FILES: [&str; 2] = ["ssl.keystore.location", "ssl.truststore.location"];
 const OF_JAVA: [&str; 4] =
     ["ssl.provider", "ssl.keymanager.algorithm", "ssl.trustmanager.algorithm", "ssl.secure.random.implementation"];
 
+/// The keys that mean something here, besides those of stores.
+const KNOWN: [&str; 5] =
+    ["ssl.cipher.suites", "ssl.client.auth", "ssl.enabled.protocols", "ssl.endpoint.identification.algorithm", "ssl.protocol"];
+
 /// The side of a listener.
 pub(crate) type Server = Kept<ServerConfig>;
 /// The side of whoever asks another worker.
@@ -133,18 +137,9 @@ impl Client {
 
 /// What the user should know of keys that do nothing here.
 pub(crate) fn warnings(given: &Properties) -> Vec<String> {
-    let of = |prefix: &'static str| {
-        let keys = Keys::of(given, prefix);
-        let of_java = OF_JAVA.iter().filter(|key| keys.text(key).is_some());
-        let mut warnings: Vec<_> = of_java
-            .map(|key| format!("The configuration '{}{key}' has no effect: TLS is not Java's here", keys.prefix))
-            .collect();
-        for suite in keys.items("ssl.cipher.suites").filter(|suite| !has_suite(&provider(), suite)) {
-            warnings.push(format!("{}ssl.cipher.suites: {suite} is not spoken here and is left out", keys.prefix));
-        }
-        warnings
-    };
-    let mut warnings = [of(LISTENERS), of(ADMIN_LISTENERS)].concat();
+    let mut warnings = [LISTENERS, ADMIN_LISTENERS].map(|prefix| Keys::of(given, prefix).warnings(given)).concat();
+    // Both may have none of their own, and look at the same keys.
+    warnings.sort();
     warnings.dedup();
     warnings
 }
@@ -174,6 +169,28 @@ impl Keys {
 
     fn items(&self, key: &str) -> impl Iterator<Item = &str> {
         self.text(key).unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty())
+    }
+
+    fn warnings(&self, given: &Properties) -> Vec<String> {
+        let of_java = OF_JAVA.iter().filter(|key| self.text(key).is_some());
+        let of_java = of_java.map(|key| format!("The configuration '{}' has no effect: TLS is not Java's here", self.name(key)));
+        let suites = self.items("ssl.cipher.suites").filter(|suite| !has_suite(&provider(), suite));
+        let suites =
+            suites.map(|suite| format!("{}: {suite} is not spoken here and is left out", self.name("ssl.cipher.suites")));
+        let known = |key: &str| KNOWN.contains(&key) || OF_JAVA.contains(&key) || crate::tls::KEYS.contains(&key);
+        let own = given.keys().filter(|key| !self.prefix.is_empty() && key.starts_with(self.prefix));
+        let unknown = own.filter(|key| !known(&key[self.prefix.len()..]));
+        let unknown = unknown.map(|key| format!("The configuration '{key}' was supplied but isn't a known config."));
+        let auth = "ssl.client.auth";
+        let asked = given.get(auth).is_some_and(|asked| asked.trim() != "none");
+        let ignored = (asked && !self.prefix.is_empty() && self.text(auth).is_none()).then(|| {
+            format!(
+                "The configuration '{auth}' has no effect where there are keys that begin with {}: use {}",
+                self.prefix,
+                self.name(auth)
+            )
+        });
+        of_java.chain(suites).chain(unknown).chain(ignored).collect()
     }
 
     fn stamps(&self) -> Vec<Option<Stamp>> {
@@ -230,6 +247,7 @@ impl Keys {
             faults.push(&store, format!("{store}: a https listener needs a certificate and its key"));
         }
         let stores = faults.clone().or(stores)?;
+        stores.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let Some(identity) = stores.identity else { return Err(faults) };
         let fault = |error: &dyn fmt::Display| {
             let mut faults = Faults::default();
@@ -462,8 +480,17 @@ mod tests {
         );
         assert_eq!(suites("TLS_RSA_WITH_AES_128_CBC_SHA", &mut faults), 0);
         assert_eq!(faults.0.len(), 2, "{faults}");
-        let warned = warnings(&keys(&[("ssl.cipher.suites", "TLS_RSA_WITH_AES_128_CBC_SHA"), ("ssl.provider", "P")]).given);
-        assert_eq!(warned.len(), 2, "{warned:?}");
+    }
+
+    #[test]
+    fn keys_that_do_nothing_are_warned_about() {
+        let warned = |given: &[(&str, &str)]| warnings(&keys(given).given.clone());
+        assert_eq!(warned(&[("ssl.cipher.suites", "TLS_RSA_WITH_AES_128_CBC_SHA"), ("ssl.provider", "P")]).len(), 2);
+        let given =
+            [("ssl.client.auth", "required"), ("listeners.https.ssl.protocol", "TLSv1.3"), ("listeners.https.ssl.keystor", "x")];
+        let given: Properties = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let warned = warnings(&given);
+        assert!(warned.len() == 2 && warned[0].contains("use listeners.https.ssl.client.auth"), "{warned:?}");
     }
 
     #[test]

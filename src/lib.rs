@@ -2,6 +2,7 @@
 //!
 //! The modules, in the order of the path that data takes and then of the path that control takes:
 //!
+//! - [`tls`] reads stores of certificates and keys,
 //! - [`kafka`] fetches records in a consumer group,
 //! - [`convert`] types their bytes,
 //! - [`task`] runs the loop that hands them to a sink and commits,
@@ -31,5 +32,6 @@ pub mod plugins;
 pub mod rest;
 pub mod state;
 pub mod task;
+pub mod tls;
 pub mod transform;
 pub mod worker;

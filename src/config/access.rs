@@ -34,7 +34,7 @@ config! {
         /// Whether users may only look, and validate configurations. Connectors are then what the cluster has, or what the command line
         /// names. Requests of the other workers of the cluster are taken, so that all of them should be given this key.
         read_only: bool = "landfall.rest.read.only" { default: Some("false"), group: "REST access", width: Width::Short, display: "Read-only" };
-        /// Paths that everybody may get, separated by commas: of `/`, `/health` and `/metrics`.
+        /// Paths that everybody may get, separated by commas: of `/`, `/health`, `/metrics` and `/connector-plugins`.
         open_paths: Vec<String> = "landfall.rest.open.paths" { default: Some(""), importance: Low, group: "REST access", width: Width::Medium, display: "Open Paths", valid: By(open_paths) };
         /// Bytes of the longest body of a user's request. Workers take up to 16 MiB of each other.
         max_body_bytes: i64 = "landfall.rest.max.body.bytes" { default: Some("1048576"), importance: Low, group: "REST access", width: Width::Medium, display: "Longest Body (bytes)", valid: Between(1024, 1 << 26) };
@@ -53,7 +53,7 @@ config! {
 }
 
 /// The paths that may be open.
-const OPEN: [&str; 3] = ["/", "/health", "/metrics"];
+const OPEN: [&str; 4] = ["/", "/health", "/metrics", "/connector-plugins"];
 
 impl AccessKeys {
     /// Reads the keys, and looks whether they fit together; `has_extension` says that `rest.extension.classes` asks for passwords.

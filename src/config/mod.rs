@@ -14,6 +14,8 @@ pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
 pub use worker::{Mode, ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
 
+use landfall_api::{Key, Properties};
+
 /// The environment variable that sets what is logged, such as `info` or `landfall=debug`.
 pub const LOG_VARIABLE: &str = "LANDFALL_LOG";
 
@@ -32,6 +34,48 @@ pub fn java_property(name: &str) -> Option<String> {
 fn java_property_in(options: &str, name: &str) -> Option<String> {
     let value = |option: &str| Some(option.strip_prefix("-D")?.strip_prefix(name)?.strip_prefix('=')?.to_owned());
     options.split_whitespace().filter_map(value).next_back()
+}
+
+/// Gives `own` the worker's `landfall.azure.*` if it has none of its own and `keys` declare them. All or none: no part of the worker's
+/// credential goes where somebody else's keys say.
+pub(crate) fn inherit_azure(own: &mut Properties, worker: &Properties, keys: &[Key]) {
+    const AZURE: &str = "landfall.azure.";
+    let declared = keys.iter().any(|key| key.name.starts_with(AZURE));
+    if declared && !own.keys().any(|key| key.starts_with(AZURE)) {
+        let all = worker.iter().filter(|(key, _)| key.starts_with(AZURE));
+        own.extend(all.map(|(key, value)| (key.clone(), value.clone())));
+    }
+}
+
+/// `given` without what `landfall.azure.*` say of a credential: what is left says where Entra ID is, and the way there.
+pub(crate) fn without_credential(given: &Properties) -> Properties {
+    const WAY: [&str; 4] = ["cloud", "authority", "no.proxy", "ca.file"];
+    let way = |key: &str| WAY.contains(&key) || key.starts_with("proxy");
+    let mut given = given.clone();
+    given.retain(|key, _| key.strip_prefix("landfall.azure.").is_none_or(way));
+    given
+}
+
+/// `given` with an application of Entra ID and its secret in the place of any other credential.
+pub(crate) fn application(given: &Properties, tenant: &str, client: &str, secret: &str) -> Properties {
+    let mut given = without_credential(given);
+    let own = [("credential", "client-secret"), ("tenant.id", tenant), ("client.id", client), ("client.secret", secret)];
+    given.extend(own.map(|(key, value)| (format!("landfall.azure.{key}"), value.to_owned())));
+    given
+}
+
+/// The keys of `first`, then those of `second`: `joined::<{ A.len() + B.len() }>(A, B)`. One without a name to display has its own.
+pub(crate) const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
+    let mut all = [Key::EMPTY; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        if all[at].display.is_empty() {
+            all[at].display = all[at].name;
+        }
+        at += 1;
+    }
+    all
 }
 
 /// What to log: the argument if there is one, else the environment, else `default`.

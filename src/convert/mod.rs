@@ -20,7 +20,7 @@ use landfall_api::{
     Column, Converter, ConverterClass, Fault, Faults, Importance, Key, Properties, RecordError, Role, Run, Valid, Width,
 };
 
-use crate::config::WorkerKeys;
+use crate::config::{WorkerKeys, inherit_azure};
 use crate::plugins::Plugins;
 
 /// Every converter class; adding one is one file and one line here.
@@ -39,6 +39,8 @@ pub const CONVERTERS: &[&dyn ConverterClass] = &[
     &protobuf::ProtobufConverterClass,
     &avro::AvroConverterClass,
     &avro::ApicurioAvroConverterClass,
+    &avro::EventHubsAvroConverterClass,
+    &json_schema::EventHubsJsonConverterClass,
 ];
 
 /// A converter of the class that `class` names, from `properties` with the prefix (`value.converter.`) taken off.
@@ -68,14 +70,17 @@ pub fn converters(worker: &Properties, connector: &Properties) -> Result<Convert
 }
 
 /// The class and the own keys of the converter for `role`: the connector's if it names one, else the worker's (Java's
-/// `Worker.startTask`).
+/// `Worker.startTask`). One that asks Azure does so as the worker's `landfall.azure.*` say, unless it has such keys of its own.
 #[must_use]
 pub fn configured(role: Role, worker: &Properties, connector: &Properties) -> (String, Properties) {
     let key = key(role);
     let from = if connector.contains_key(key) { connector } else { worker };
     let default = WorkerKeys::KEYS.iter().find(|k| k.name == key).and_then(|k| k.default);
     let class = from.get(key).map(|class| class.trim()).or(default).unwrap_or_default();
-    (class.to_owned(), with_prefix(from, &format!("{key}.")))
+    let mut own = with_prefix(from, &format!("{key}."));
+    let keys = Plugins::BUILT_IN.converter(class).map(ConverterClass::keys).unwrap_or_default();
+    inherit_azure(&mut own, worker, keys);
+    (class.to_owned(), own)
 }
 
 /// The property that names the converter of a role.

@@ -10,13 +10,16 @@ mod producer;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_api::{Faults, Properties};
 
 use super::event_hubs::{self, EventHubs};
 use super::java::CONSUMER;
-use super::security;
+use super::security::oauth::Tokens;
+use super::security::{self, Client};
+use super::wire;
 use crate::config::{check_bootstrap_server, nearest};
 
 pub use self::internal::{internal_consumer_properties, internal_producer_properties, is_internal};
@@ -30,6 +33,8 @@ const POLL_RECORDS: usize = 20_000;
 pub struct ConsumerSettings {
     /// librdkafka's configuration.
     pub librdkafka: BTreeMap<String, String>,
+    /// Where tokens come from, if the client logs in with such.
+    pub(super) tokens: Option<Arc<Tokens>>,
     /// The most records that one poll gives (`max.poll.records`).
     pub max_poll_records: usize,
     /// How long a commit waits for the group's answer (`default.api.timeout.ms`).
@@ -167,6 +172,12 @@ const ADMIN: &[&str] = &[
 /// What the user wrote for the client: Java's key to the key as written and the value.
 pub(super) struct Given(BTreeMap<String, (String, String)>);
 
+/// The worker's own credential for Entra ID, which its clients have too unless they are given another one.
+fn azure(worker: &Properties) -> impl Iterator<Item = (String, (String, String))> {
+    let own = worker.iter().filter(|(key, _)| key.starts_with("landfall.azure."));
+    own.map(|(key, value)| (key.clone(), (key.clone(), value.clone())))
+}
+
 /// The keys under `prefix`.
 fn part(properties: &Properties, prefix: &str) -> Vec<(String, (String, String))> {
     let of = |(k, v): (&String, &String)| Some((k.strip_prefix(prefix)?.to_owned(), (k.clone(), v.clone())));
@@ -175,7 +186,13 @@ fn part(properties: &Properties, prefix: &str) -> Vec<(String, (String, String))
 
 impl Given {
     fn new(worker: &Properties, connector: &Properties) -> Self {
-        Self(part(worker, "consumer.").into_iter().chain(part(connector, "consumer.override.")).collect())
+        let given = azure(worker).chain(part(worker, "consumer.")).chain(part(connector, "consumer.override."));
+        Self(given.collect())
+    }
+
+    /// Java's keys with the values that the user wrote.
+    pub(super) fn java(&self) -> Properties {
+        self.0.iter().map(|(java, (_, value))| (java.clone(), value.clone())).collect()
     }
 
     /// Java's keys, each with the key as written.
@@ -328,11 +345,17 @@ impl Key {
     }
 }
 
+/// What becomes of a key of Java's consumer in the member of a group of workers, in words.
+#[must_use]
+pub fn becomes_of_member(java: &str) -> String {
+    if security::is_known(java) { security::becomes(java, Client::Member) } else { wire::becomes(java) }
+}
+
 /// What becomes of a key of Java's consumer, in words: what librdkafka calls it and takes, or why it has no effect. With it, the
 /// default of a connector's consumer where it is not Java's.
 #[must_use]
 pub fn becomes(java: &str) -> (String, Option<&'static str>) {
-    let Some(key) = KEYS.iter().find(|key| key.java == java) else { return (security::becomes(java), None) };
+    let Some(key) = KEYS.iter().find(|key| key.java == java) else { return (security::becomes(java, Client::Librdkafka), None) };
     let text = match key.to {
         To::Text(name) | To::Switch(name) => format!("`{name}`"),
         To::Number { name, low, high, .. } => format!("`{name}`, from {low} to {high}"),

@@ -31,7 +31,7 @@ pub async fn cluster_id(worker: &Properties) -> Result<String, KafkaError> {
     }
     settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     // Connects again by itself, with back-off between reconnect.backoff.ms and reconnect.backoff.max.ms.
-    let inquiry = Inquiry::new(settings.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str())))?;
+    let inquiry = Inquiry::new(&settings)?;
     let servers = settings.librdkafka.get("bootstrap.servers").map_or("", String::as_str);
     let (mut patience, mut since) = (PATIENCE, Instant::now());
     let mut reason = "no answer yet".to_owned();

@@ -39,7 +39,7 @@ impl GroupOffsets {
         if !settings.faults.is_empty() {
             return Err(KafkaError::configuration(settings.faults.to_string()));
         }
-        let client = raw::Groups::new(settings.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str())))?;
+        let client = raw::Groups::new(settings)?;
         Ok(Self { client, group: group.to_owned(), deadline: Instant::now() + timeout })
     }
 

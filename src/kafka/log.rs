@@ -328,10 +328,6 @@ fn failed(topic: &str, error: KafkaError) -> LogError {
     LogError::Kafka { topic: topic.to_owned(), error }
 }
 
-fn pairs(settings: &ConsumerSettings) -> impl Iterator<Item = (&str, &str)> {
-    settings.librdkafka.iter().map(|(key, value)| (key.as_str(), value.as_str()))
-}
-
 /// The client that makes the topic and appends; says what its settings and the consumer's have to say.
 fn producer(settings: &LogSettings) -> Result<Producer, LogError> {
     for client in [&settings.consumer, &settings.producer] {
@@ -340,7 +336,7 @@ fn producer(settings: &LogSettings) -> Result<Producer, LogError> {
         }
         client.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     }
-    Producer::new(pairs(&settings.producer)).map_err(|error| failed(&settings.topic, error))
+    Producer::new(&settings.producer).map_err(|error| failed(&settings.topic, error))
 }
 
 /// The thread: makes the topic, reads it to its end, tells `started`, goes on reading.
@@ -353,7 +349,7 @@ fn run(
 ) {
     let begun = Instant::now();
     let follower = make(settings, admin, &mut || started.is_closed()).and_then(|partitions| {
-        let follower = Follower::new(pairs(&settings.consumer), &settings.topic, &partitions);
+        let follower = Follower::new(&settings.consumer, &settings.topic, &partitions);
         Ok((follower.map_err(|error| failed(&settings.topic, error))?, partitions))
     });
     let (follower, partitions) = match follower {

@@ -2,6 +2,7 @@
 //!
 //! - [`client`] turns Java's client configuration into librdkafka's,
 //! - [`java`] has what Java declares of it,
+//! - [`security`] is how clients log in and encrypt,
 //! - [`cluster`] asks which cluster it is,
 //! - [`event_hubs`] knows what is different where the brokers are Event Hubs,
 //! - [`fetch`] consumes in a group and gives columns,
@@ -29,8 +30,8 @@ pub mod topics;
 mod wire;
 
 pub use client::{
-    ConsumerSettings, becomes, consumer_faults, consumer_properties, dead_letter_admin_properties, offsets_admin_properties,
-    producer_properties,
+    ConsumerSettings, becomes, becomes_of_member, consumer_faults, consumer_properties, dead_letter_admin_properties,
+    offsets_admin_properties, producer_properties,
 };
 pub use cluster::cluster_id;
 pub use error::{Class, KafkaError};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::client::ConsumerSettings;
 use super::error::{Class, KafkaError, class_of};
-use super::raw::{Admin, Sender, described};
+use super::raw::{Admin, Sender, Settings, described};
 
 /// How often a flush looks whether the rest was delivered.
 const LOOK: Duration = Duration::from_millis(5);
@@ -63,7 +63,7 @@ impl Producer {
     ///
     /// # Errors
     /// A setting that librdkafka does not take, named without its value.
-    pub fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
+    pub(crate) fn new<'a>(settings: impl Into<Settings<'a>>) -> Result<Self, KafkaError> {
         Ok(Self { sender: Sender::new(settings)?, deliveries: Vec::new(), fault: None })
     }
 
@@ -147,7 +147,7 @@ pub fn create_topic(
     if !settings.faults.is_empty() {
         return Err(KafkaError::configuration(settings.faults.to_string()));
     }
-    let admin = Admin::new(settings.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str())))?;
+    let admin = Admin::new(settings)?;
     loop {
         let made = admin.has_topic(topic, ANSWER).and_then(|there| match there {
             true => Ok(false),
@@ -181,7 +181,7 @@ mod tests {
 
     fn producer(bootstrap: &str, more: &[(&str, &str)]) -> Producer {
         let settings = [("bootstrap.servers", bootstrap), ("enable.idempotence", "true"), ("linger.ms", "1")];
-        Producer::new(settings.into_iter().chain(more.iter().copied())).expect("settings")
+        Producer::new(settings.into_iter().chain(more.iter().copied()).collect::<Settings<'_>>()).expect("settings")
     }
 
     #[tokio::test]

@@ -215,25 +215,25 @@ mod tests {
         connections.none().await;
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn heads_and_answers_that_stall_end_the_connection() {
-        let slow = Duration::from_secs(30);
+        let slow = Duration::from_millis(400);
         let connections = Connections::new(1);
         let (near, mut far) = duplex(16);
         let entered = connections.enter().expect("room");
         let mut patient = Patient::new(near, entered.place.clone(), slow);
         let mut buffer = [0; 8];
         // Silence is none of its business: nothing was begun.
-        let silent = tokio::time::timeout(slow * 10, patient.read(&mut buffer)).await;
+        let silent = tokio::time::timeout(slow * 2, patient.read(&mut buffer)).await;
         assert!(silent.is_err());
         let began = Instant::now();
-        for _ in 0..3 {
+        for _ in 0..2 {
             far.write_all(b"G").await.expect("sent");
             assert_eq!(patient.read(&mut buffer).await.expect("read"), 1);
             tokio::time::sleep(slow / 4).await;
         }
         let late = patient.read(&mut buffer).await.expect_err("a head that never ends");
-        assert_eq!((late.kind(), began.elapsed().as_secs()), (io::ErrorKind::TimedOut, slow.as_secs()));
+        assert!(late.kind() == io::ErrorKind::TimedOut && began.elapsed() >= slow, "{late}");
         // A request that is under way may take as long as it likes.
         entered.place.busy();
         assert!(tokio::time::timeout(slow * 2, patient.read(&mut buffer)).await.is_err());

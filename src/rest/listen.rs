@@ -124,6 +124,12 @@ impl Sockets {
         self.main.iter().map(|socket| socket.listener.local_addr().map_or(0, |address| address.port())).collect()
     }
 
+    /// The port of the first.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.ports().first().copied().unwrap_or(0)
+    }
+
     /// Serves `herder` to those whom `access` lets in until `end` resolves, and requests under way to their end.
     ///
     /// # Errors

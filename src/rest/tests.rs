@@ -8,6 +8,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::herder::fake::{herder, remembering};
 
+mod fuzz;
 mod resources;
 
 struct Reply {

@@ -58,7 +58,7 @@ impl DeadLetters {
                 return Err(TaskError::Fatal(settings.faults.to_string()));
             }
         }
-        let producer = Producer::new(settings.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        let producer = Producer::new(&settings);
         let (tell, made) = oneshot::channel();
         let name = topic.to_owned();
         spec.runtime.spawn_blocking(move || {

@@ -12,6 +12,9 @@ use crate::config::reach::Reach;
 use crate::herder::connector_config::reached;
 use crate::plugins::Plugins;
 
+/// How long after a provider could not say its values it is asked again, at the latest.
+const LATEST: Duration = Duration::from_secs(60);
+
 /// The worker's config providers, and the running tasks that they gave something for a time only.
 #[derive(Debug, Default)]
 pub struct Provision {
@@ -149,9 +152,13 @@ impl Watched {
     fn has_changed(&self, providers: &Providers) -> bool {
         let mut guard = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(seen) = guard.as_mut().filter(|seen| seen.due <= Instant::now()) else { return false };
-        seen.due = Instant::now() + seen.ttl;
         match providers.resolve(&self.properties) {
-            Ok(now) if now.properties == seen.resolved => false,
+            Ok(now) if now.properties == seen.resolved => {
+                // Another version of a secret may expire later.
+                seen.ttl = now.ttl.unwrap_or(seen.ttl);
+                seen.due = Instant::now() + seen.ttl;
+                false
+            }
             Ok(_) => {
                 tracing::info!("task {}: a config provider gives other values now; it starts again with them", self.id);
                 *guard = None;
@@ -160,6 +167,7 @@ impl Watched {
             // It may be in the middle of a change; what runs, runs.
             Err(why) => {
                 tracing::warn!("task {} goes on with what it has: {why}", self.id);
+                seen.due = Instant::now() + seen.ttl.min(LATEST);
                 false
             }
         }

@@ -1,12 +1,15 @@
 //! What the tests stand on: a real broker, the real binary, the Java worker, and readers of what it lands.
 
 pub(crate) mod apicurio;
+pub(crate) mod azure_registry;
+pub(crate) mod azure_service;
 pub(crate) mod azurite;
 pub(crate) mod broker;
 pub(crate) mod cluster;
 pub(crate) mod entra;
 pub(crate) mod event_hubs;
 pub(crate) mod java_worker;
+pub(crate) mod key_vault;
 pub(crate) mod once;
 pub(crate) mod postgres;
 pub(crate) mod process;

@@ -18,6 +18,7 @@ pub mod http;
 pub mod lake_sink;
 mod landing;
 pub mod open;
+pub mod rest;
 pub mod shared_key;
 pub mod storage;
 

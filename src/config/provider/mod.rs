@@ -7,6 +7,7 @@
 mod directory;
 mod env;
 mod file;
+mod key_vault;
 mod paths;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,11 +18,12 @@ use std::time::Duration;
 use landfall_api::config::with_prefix;
 use landfall_api::{Fault, Faults, Key, Properties};
 
-use super::unknown_key;
+use super::{inherit_azure, unknown_key};
 use crate::plugins::simple_name;
 
 /// The classes, in the order of their names.
-pub const PROVIDERS: &[&ProviderClass] = &[&directory::CLASS, &env::CLASS, &file::CLASS];
+pub const PROVIDERS: &[&ProviderClass] =
+    &[&key_vault::lenses::CLASS, &directory::CLASS, &env::CLASS, &file::CLASS, &key_vault::confluent::CLASS];
 
 /// What a value is shown as that a provider gave.
 const HIDDEN: &str = "[hidden]";
@@ -46,7 +48,19 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// Why it cannot be said, without a value.
     fn get(&self, path: &str, keys: &BTreeSet<&str>) -> Result<BTreeMap<String, String>, String>;
 
-    /// How long its values are taken to stay what they are; None for ever.
+    /// The same, and how long these values are taken to stay what they are; None for ever.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn get_for_a_time(
+        &self,
+        path: &str,
+        keys: &BTreeSet<&str>,
+    ) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
+        Ok((self.get(path, keys)?, self.ttl()))
+    }
+
+    /// The shortest time for which values of it are taken to stay what they are; None if all do for ever.
     fn ttl(&self) -> Option<Duration> {
         None
     }
@@ -96,7 +110,7 @@ pub fn is_variable(value: &str) -> bool {
 pub struct Providers(BTreeMap<String, Box<dyn Provider>>);
 
 /// What every look-up of one kind gave.
-type LookedUp<'a> = BTreeMap<(&'a str, &'a str), Result<BTreeMap<String, String>, String>>;
+type LookedUp<'a> = BTreeMap<(&'a str, &'a str), Result<(BTreeMap<String, String>, Option<Duration>), String>>;
 
 impl Providers {
     /// The providers that the worker's properties name. What is wrong goes into `faults`, what the user should know besides into
@@ -131,9 +145,9 @@ impl Providers {
         for (_, variable) in properties.values().flat_map(|value| variables(value).0) {
             wanted.entry((variable.provider, variable.path)).or_default().insert(variable.key);
         }
-        let get = |(place, keys): (&(_, _), &BTreeSet<_>)| Some((*place, self.0.get(place.0)?.get(place.1, keys)));
+        let get = |(place, keys): (&(_, _), &BTreeSet<_>)| Some((*place, self.0.get(place.0)?.get_for_a_time(place.1, keys)));
         let looked_up: LookedUp<'_> = wanted.iter().filter_map(get).collect();
-        let ttls = looked_up.keys().filter_map(|(provider, _)| self.0.get(*provider)?.ttl());
+        let ttls = looked_up.values().filter_map(|given| given.as_ref().ok()?.1);
 
         let (mut faults, mut warnings, mut keys, mut values) = (Faults::default(), Vec::new(), BTreeSet::new(), BTreeSet::new());
         let ttl = ttls.min();
@@ -144,7 +158,7 @@ impl Providers {
             for (before, variable) in found {
                 text += before;
                 match looked_up.get(&(variable.provider, variable.path)) {
-                    Some(Ok(data)) => match data.get(variable.key) {
+                    Some(Ok((data, _))) => match data.get(variable.key) {
                         Some(given) => {
                             text += given;
                             values.insert(given.clone());
@@ -196,8 +210,9 @@ fn build(name: &str, given: &Properties, faults: &mut Faults, warnings: &mut Vec
     let known: Vec<_> = found.keys.iter().map(|key| format!("{prefix}{}", key.name)).chain([of_class.clone()]).collect();
     let unknown = given.keys().filter(|key| key.starts_with(&own) && !known.contains(key));
     warnings.extend(unknown.map(|key| unknown_key(key, known.iter().map(String::as_str))));
-    let mut wrong = Faults::default();
-    let built = (found.build)(&with_prefix(given, &prefix), &mut wrong);
+    let (mut wrong, mut parameters) = (Faults::default(), with_prefix(given, &prefix));
+    inherit_azure(&mut parameters, given, found.keys);
+    let built = (found.build)(&parameters, &mut wrong);
     faults.0.extend(wrong.0.into_iter().map(|Fault { key, message }| {
         let key = format!("{prefix}{key}");
         Fault { message: format!("{message} ({key})"), key }

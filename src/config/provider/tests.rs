@@ -129,7 +129,8 @@ fn what_is_wrong_with_providers_names_the_key() {
         "config.providers.d.param.ttl.ms: Invalid value 0 for configuration ttl.ms: Value must be at least 1",
         "config.providers.e.param.allowlist.pattern: Invalid value [ for configuration allowlist.pattern: Unclosed character class",
         "config.providers.f.class: Invalid value com.example.VaultConfigProvider for configuration config.providers.f.class: Could not \
-         load config provider class, there are DirectoryConfigProvider, EnvVarConfigProvider, FileConfigProvider",
+         load config provider class, there are AzureSecretProvider, DirectoryConfigProvider, EnvVarConfigProvider, \
+         FileConfigProvider, KeyVaultConfigProvider",
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }

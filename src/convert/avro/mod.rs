@@ -11,6 +11,7 @@
 //! [`LOGICAL`](landfall_api::schema::LOGICAL) names it.
 
 mod apicurio;
+mod azure;
 mod connect;
 mod default;
 mod read;
@@ -19,6 +20,7 @@ mod schema;
 mod tests;
 
 pub(super) use apicurio::ApicurioAvroConverterClass;
+pub(super) use azure::EventHubsAvroConverterClass;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -112,6 +114,17 @@ impl ConverterClass for AvroConverterClass {
         faults.or(converter)
     }
 }
+
+/// The defaults of Confluent's converter.
+const CONFLUENTS: Options = Options {
+    meta_data: true,
+    enhanced: false,
+    generalized: false,
+    flatten: true,
+    discard: false,
+    scrub: false,
+    ignore_default: false,
+};
 
 fn options(config: &AvroConverterConfig) -> Options {
     Options {

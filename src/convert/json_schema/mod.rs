@@ -14,10 +14,13 @@
 //!   Texts that say them are taken as floats;
 //! - the parameter `io.confluent.connect.json.Id`, by which Java marks a struct that comes twice, is not set.
 
+mod azure;
 mod connect;
 mod document;
 #[cfg(test)]
 mod tests;
+
+pub(super) use azure::EventHubsJsonConverterClass;
 
 use std::borrow::Cow;
 use std::sync::Arc;

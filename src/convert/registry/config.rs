@@ -1,8 +1,7 @@
-//! The configuration that the converters of Confluent's wire format share (`AbstractKafkaSchemaSerDeConfig`, 8.x), and how their own
-//! keys are joined to it.
+//! The configuration that the converters of Confluent's wire format share (`AbstractKafkaSchemaSerDeConfig`, 8.x).
 
 use landfall_api::config::Password;
-use landfall_api::{Faults, Key, Properties, Role, Width, config};
+use landfall_api::{Faults, Properties, Role, Width, config};
 
 use super::tls::Stores;
 
@@ -235,20 +234,6 @@ pub(super) fn namespaced(properties: &Properties) -> Properties {
         if let Some(plain) = key.strip_prefix(NAMESPACE).filter(|plain| declared(plain)) {
             all.insert(plain.to_owned(), value.clone());
         }
-    }
-    all
-}
-
-/// The keys of `first`, then those of `second`: `joined::<{ A.len() + B.len() }>(A, B)`. One without a name to display has its own.
-pub(in crate::convert) const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
-    let mut all = [Key::EMPTY; N];
-    let mut at = 0;
-    while at < N {
-        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
-        if all[at].display.is_empty() {
-            all[at].display = all[at].name;
-        }
-        at += 1;
     }
     all
 }

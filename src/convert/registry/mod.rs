@@ -3,6 +3,7 @@
 //! A converter is a [`Framed`] over its [`Format`], which asks [`Schemas`] for each id it meets: the client is [`Registry`].
 
 mod apicurio;
+mod azure;
 mod client;
 mod config;
 mod framed;
@@ -11,8 +12,10 @@ mod tls;
 mod wire;
 
 pub(super) use apicurio::{Apicurio, ApicurioSettings};
+pub(super) use azure::{EventHubsConfig, content_type, id_of, illegal, named_id, preamble};
 pub(super) use client::Registry;
-pub(super) use config::{RegistryConfig, joined};
+pub(super) use config::RegistryConfig;
+pub(super) use crate::config::joined;
 pub(super) use framed::{Decode, Format, Framed};
 pub(super) use http::percent_decoded;
 pub(super) use tls::Stores;
@@ -42,7 +45,7 @@ pub(super) enum SchemaId {
     Number(i64),
     /// Apicurio's number of its text.
     Content(i64),
-    /// Its GUID (Confluent, from 8.0 on).
+    /// Its GUID (Confluent, from 8.0 on, and Event Hubs).
     Guid(u128),
 }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use landfall_api::Properties;
 
 use super::{
-    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, Number, To, admin_given, admin_keys, bootstrap_servers, event_hubs,
-    int, key, long, number, part, reconcile, security,
+    ConsumerSettings, Given, KEYS as CONSUMER_KEYS, Key, MAX, Number, To, admin_given, admin_keys, azure, bootstrap_servers,
+    event_hubs, int, key, long, number, part, reconcile, security,
 };
 use crate::config::nearest;
 
@@ -22,7 +22,8 @@ const UNACKNOWLEDGED: usize = 1000;
 /// (`producer.`) and its own (`producer.override.`).
 #[must_use]
 pub fn producer_properties(worker: &Properties, connector: &Properties, connector_name: &str, task: usize) -> ConsumerSettings {
-    let given = Given(part(worker, "producer.").into_iter().chain(part(connector, "producer.override.")).collect());
+    let given = azure(worker).chain(part(worker, "producer.")).chain(part(connector, "producer.override."));
+    let given = Given(given.collect());
     let mut to = ConsumerSettings::default();
     let base = [
         ("bootstrap.servers", worker.get("bootstrap.servers").map_or("localhost:9092", |s| s.trim()).to_owned()),
@@ -233,7 +234,7 @@ mod tests {
         ] {
             assert_eq!(s.librdkafka.get(name).map(String::as_str), Some(value), "{name}");
         }
-        crate::kafka::Producer::new(s.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str()))).expect("librdkafka takes them");
+        crate::kafka::Producer::new(&s).expect("librdkafka takes them");
     }
 
     #[test]

@@ -301,19 +301,15 @@ fn what_security_cannot_do_is_refused_without_the_secret() {
     let wrong = with(&[("consumer.sasl.mechanism", "SCRAM-SHA-512"), ("consumer.sasl.jaas.config", PLAIN)]);
     assert_eq!(wrong[0].key, "consumer.sasl.jaas.config");
     assert!(!wrong[0].message.contains("hun"), "{}", wrong[0].message);
-    let kerberos = with(&[("consumer.sasl.mechanism", "GSSAPI"), ("consumer.sasl.kerberos.service.name", "kafka")]);
-    assert_eq!(kerberos[1].key, "consumer.sasl.kerberos.service.name");
 }
 
 #[test]
-fn pem_stores_are_taken_and_others_refused() {
-    let tls = ("consumer.override.security.protocol", "ssl");
+fn without_tls_its_keys_are_ignored() {
     let place = ("consumer.override.ssl.truststore.location", "/ca.pem");
-    let s = overridden(&[tls, place, ("consumer.override.ssl.truststore.type", "PEM")]);
-    assert_eq!(s.librdkafka["ssl.ca.location"], "/ca.pem");
-    assert_eq!(s.librdkafka["ssl.endpoint.identification.algorithm"], "https");
+    assert!(overridden(&[place]).faults.is_empty());
+    let tls = ("consumer.override.security.protocol", "ssl");
     assert_eq!(overridden(&[tls, place]).faults.0[0].key, "consumer.override.ssl.truststore.location");
-    assert!(overridden(&[place]).faults.is_empty(), "without TLS its keys are ignored");
+    assert_eq!(overridden(&[tls]).librdkafka["ssl.endpoint.identification.algorithm"], "https");
     let s = overridden(&[tls, ("consumer.override.ssl.endpoint.identification.algorithm", "")]);
     assert_eq!(s.librdkafka["ssl.endpoint.identification.algorithm"], "none");
 }

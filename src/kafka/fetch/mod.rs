@@ -124,7 +124,7 @@ impl Consumer {
             return Err(KafkaError::configuration(settings.faults.to_string()));
         }
         Ok(Self {
-            client: Client::new(settings.librdkafka.iter().map(|(k, v)| (k.as_str(), v.as_str())))?,
+            client: Client::new(settings)?,
             max_poll_records: settings.max_poll_records.max(1),
             api_timeout: settings.api_timeout,
             assignment: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use rdkafka_sys as rd;
 
 use super::events::Events;
-use super::{owned, text};
+use super::{Settings, owned, text};
 use crate::kafka::error::KafkaError;
 
 /// A client that connects in the background, again and again, until a broker has answered.
@@ -11,7 +11,7 @@ pub(in crate::kafka) struct Inquiry(Events);
 
 impl Inquiry {
     /// A client with `settings`, which are named in errors without their values.
-    pub(in crate::kafka) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
+    pub(in crate::kafka) fn new<'a>(settings: impl Into<Settings<'a>>) -> Result<Self, KafkaError> {
         Events::new(settings, 0).map(Self)
     }
 

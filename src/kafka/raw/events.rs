@@ -6,12 +6,14 @@ use std::thread;
 
 use rdkafka_sys as rd;
 
-use super::{Conf, error, owned, text};
+use super::login::Login;
+use super::{Conf, Settings, error, owned, text};
 use crate::kafka::error::KafkaError;
 
 /// A client that connects in the background, again and again, and leaves what happens in its queue.
 pub(super) struct Events {
     pub(super) rk: NonNull<rd::rd_kafka_t>,
+    login: Option<Login>,
     queue: NonNull<rd::rd_kafka_queue_t>,
 }
 
@@ -23,22 +25,19 @@ unsafe impl Sync for Events {}
 impl Events {
     /// A client with `settings`, which are named in errors without their values. Of the events besides errors and lines of the log it
     /// leaves those of `kinds`.
-    pub(super) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>, kinds: c_int) -> Result<Self, KafkaError> {
+    pub(super) fn new<'a>(settings: impl Into<Settings<'a>>, kinds: c_int) -> Result<Self, KafkaError> {
         // of the two kinds of client the one that looks for no group
         Self::of_kind(rd::rd_kafka_type_t::RD_KAFKA_PRODUCER, settings, kinds)
     }
 
     /// A consumer with `settings`, which name no group: it is told what to read.
-    pub(super) fn consumer<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
+    pub(super) fn consumer<'a>(settings: impl Into<Settings<'a>>) -> Result<Self, KafkaError> {
         Self::of_kind(rd::rd_kafka_type_t::RD_KAFKA_CONSUMER, settings, 0)
     }
 
-    fn of_kind<'a>(
-        kind: rd::rd_kafka_type_t,
-        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
-        kinds: c_int,
-    ) -> Result<Self, KafkaError> {
-        let conf = Conf::new(settings)?;
+    fn of_kind<'a>(kind: rd::rd_kafka_type_t, settings: impl Into<Settings<'a>>, kinds: c_int) -> Result<Self, KafkaError> {
+        let settings = settings.into();
+        let conf = Conf::new(settings.pairs)?;
         let mut reason = [0 as c_char; 512];
         // SAFETY: rd_kafka_new takes conf over only when it succeeds. A client always has a main queue.
         unsafe {
@@ -49,7 +48,8 @@ impl Events {
             };
             std::mem::forget(conf);
             rd::rd_kafka_set_log_queue(rk.as_ptr(), ptr::null_mut());
-            Ok(Self { rk, queue: NonNull::new_unchecked(rd::rd_kafka_queue_get_main(rk.as_ptr())) })
+            let login = settings.tokens.map(|tokens| Login::begin(rk, tokens));
+            Ok(Self { rk, login, queue: NonNull::new_unchecked(rd::rd_kafka_queue_get_main(rk.as_ptr())) })
         }
     }
 
@@ -92,6 +92,9 @@ unsafe fn log(event: *mut rd::rd_kafka_event_t) {
 
 impl Drop for Events {
     fn drop(&mut self) {
+        if let Some(login) = &self.login {
+            login.end();
+        }
         // SAFETY: librdkafka wants queues destroyed first.
         unsafe { rd::rd_kafka_queue_destroy(self.queue.as_ptr()) }
         let ended = Ended(self.rk);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka_sys as rd;
 
 use super::events::Events;
-use super::{Message, Queue, Waker, error, lock, milliseconds};
+use super::{Message, Queue, Settings, Waker, error, lock, milliseconds};
 use crate::kafka::error::KafkaError;
 
 /// How many messages one batch call takes.
@@ -31,7 +31,7 @@ impl Follower {
     /// A consumer with `settings`, which are named in errors without their values, of `partitions` of `topic`. Connects in the
     /// background.
     pub(in crate::kafka) fn new<'a>(
-        settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+        settings: impl Into<Settings<'a>>,
         topic: &str,
         partitions: &[i32],
     ) -> Result<Self, KafkaError> {

@@ -10,7 +10,7 @@ use rdkafka_sys as rd;
 
 use super::events::Events;
 use super::list::{Entry, List, read};
-use super::{error, first_fault, milliseconds, owned, text, timed_out};
+use super::{Settings, error, first_fault, milliseconds, owned, text, timed_out};
 use crate::kafka::error::KafkaError;
 
 /// A client for groups. Its calls wait for the answer: they are for threads that may.
@@ -18,7 +18,7 @@ pub(in crate::kafka) struct Groups(Events);
 
 impl Groups {
     /// A client with `settings`, which are named in errors without their values. Connects in the background.
-    pub(in crate::kafka) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
+    pub(in crate::kafka) fn new<'a>(settings: impl Into<Settings<'a>>) -> Result<Self, KafkaError> {
         Events::new(settings, 0).map(Self)
     }
 

@@ -15,6 +15,7 @@ mod events;
 mod follower;
 mod groups;
 mod list;
+mod login;
 mod message;
 mod mock;
 mod producer;
@@ -31,7 +32,10 @@ use landfall_api::TopicPartition;
 use rdkafka_sys as rd;
 
 use self::list::{List, read};
+use self::login::Login;
+use crate::kafka::client::ConsumerSettings;
 use crate::kafka::error::{KafkaError, class_of};
+use crate::kafka::security::oauth::Tokens;
 
 pub(super) use self::admin::Admin;
 pub(super) use self::cluster::Inquiry;
@@ -222,8 +226,9 @@ unsafe impl Send for Client {}
 
 impl Client {
     /// A client with `settings`, which are named in errors without their values.
-    pub(super) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
-        let conf = Conf::new(settings)?;
+    pub(super) fn new<'a>(settings: impl Into<Settings<'a>>) -> Result<Self, KafkaError> {
+        let settings = settings.into();
+        let conf = Conf::new(settings.pairs)?;
         let mailbox = Arc::new(Mailbox::default());
         let mut reason = [0 as c_char; 512];
         // SAFETY: rd_kafka_new takes conf over only when it succeeds. The mailbox is dropped after rd_kafka_destroy.
@@ -246,7 +251,8 @@ impl Client {
             };
             mailbox.queue.store(queue.as_ptr(), Ordering::Release);
             let waker = Waker(Arc::new(Mutex::new(Some(Queue(queue)))));
-            let alive = Some(Arc::new(Alive { rk, _mailbox: mailbox.clone() }));
+            let login = settings.tokens.map(|tokens| Login::begin(rk, tokens));
+            let alive = Some(Arc::new(Alive { rk, login, _mailbox: mailbox.clone() }));
             Ok(Self { rk, alive, queue, waker, mailbox, buffer: Box::new([ptr::null_mut(); CHUNK]), closed: false })
         }
     }
@@ -544,6 +550,7 @@ impl Drop for Client {
 /// A client that lives as long as anybody uses it. Dropped, it is destroyed, which waits for librdkafka's threads.
 struct Alive {
     rk: NonNull<rd::rd_kafka_t>,
+    login: Option<Login>,
     /// Callbacks may come until the client is destroyed.
     _mailbox: Arc<Mailbox>,
 }
@@ -555,10 +562,38 @@ unsafe impl Sync for Alive {}
 
 impl Drop for Alive {
     fn drop(&mut self) {
+        if let Some(login) = &self.login {
+            login.end();
+        }
         // SAFETY: rk is used by nobody else, and its queue is destroyed; the mailbox is dropped after it.
         unsafe {
             rd::rd_kafka_destroy_flags(self.rk.as_ptr(), rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE as c_int);
         }
+    }
+}
+
+/// librdkafka's settings of a client, and where its tokens come from.
+pub(crate) struct Settings<'a> {
+    pairs: Vec<(&'a str, &'a str)>,
+    tokens: Option<Arc<Tokens>>,
+}
+
+impl<'a> From<&'a ConsumerSettings> for Settings<'a> {
+    fn from(settings: &'a ConsumerSettings) -> Self {
+        let pairs = settings.librdkafka.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        Self { pairs: pairs.collect(), tokens: settings.tokens.clone() }
+    }
+}
+
+impl<'a, const N: usize> From<[(&'a str, &'a str); N]> for Settings<'a> {
+    fn from(pairs: [(&'a str, &'a str); N]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Settings<'a> {
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a str)>>(pairs: T) -> Self {
+        Self { pairs: pairs.into_iter().collect(), tokens: None }
     }
 }
 

@@ -9,7 +9,7 @@ use rdkafka_sys as rd;
 
 use super::admin::Admin;
 use super::events::Events;
-use super::{check_object, error};
+use super::{Settings, check_object, error};
 use crate::kafka::error::KafkaError;
 use crate::kafka::produce::{Delivery, Record};
 
@@ -27,7 +27,7 @@ pub(in crate::kafka) struct Sender {
 
 impl Sender {
     /// A producer with `settings`, which are named in errors without their values. Connects in the background.
-    pub(in crate::kafka) fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
+    pub(in crate::kafka) fn new<'a>(settings: impl Into<Settings<'a>>) -> Result<Self, KafkaError> {
         let client = Arc::new(Admin(Events::new(settings, rd::RD_KAFKA_EVENT_DR)?));
         Ok(Self { client, topics: HashMap::new(), outstanding: 0 })
     }

@@ -3,11 +3,10 @@
 //! - [`connection`] asks one broker, request by request,
 //! - [`brokers`] finds a broker to ask, and the coordinator of a group,
 //! - [`settings`] reads Java's keys of clients,
-//! - [`tls`] and [`sasl`] make connections safe, [`oauth`] gets tokens for the latter.
+//! - [`tls`] and [`sasl`] make connections safe, as [`security`](super::security) has read it.
 
 mod brokers;
 mod connection;
-mod oauth;
 mod sasl;
 mod settings;
 mod tls;
@@ -20,7 +19,7 @@ use kafka_protocol::error::ResponseError;
 
 pub(super) use brokers::Brokers;
 pub(super) use connection::{Connection, short_name};
-pub(super) use settings::{ClientSettings, int, text};
+pub(super) use settings::{ClientSettings, becomes, int, text};
 
 /// Where a broker listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +122,7 @@ impl Backoff {
 }
 
 /// A number between the two that is another one each time. It is for spreading load, not for secrets.
-fn spread(low: f64, high: f64) -> f64 {
+pub(super) fn spread(low: f64, high: f64) -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(0) >> 11;
     low + (high - low) * (random as f64 / (1_u64 << 53) as f64)

@@ -1,7 +1,5 @@
-//! Logs in by SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER, by the keys of Java's `SaslConfigs` (4.3.1).
+//! Logs in by SASL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +7,6 @@ use kafka_protocol::error::ParseResponseErrorCode as _;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;
 use landfall_api::config::Password;
-use landfall_api::{Faults, Properties, Value as _};
 use rsasl::callback::{Context, Request, SessionCallback, SessionData};
 use rsasl::config::SASLConfig;
 use rsasl::mechname::Mechname;
@@ -18,78 +15,10 @@ use rsasl::property::{AuthId, OAuthBearerKV, OAuthBearerToken, Password as Passw
 
 use super::WireError;
 use super::connection::Connection;
-use super::oauth::{KNOWN_TO_OAUTH, Token, Tokens};
-use super::settings::{refuse_others, text};
-use crate::kafka::security::{Login, jaas};
-
-/// Who the client is, and how it shows that.
-#[derive(Clone)]
-pub(super) struct Sasl {
-    mechanism: &'static str,
-    credentials: Credentials,
-}
-
-#[derive(Clone)]
-enum Credentials {
-    Password { username: String, password: Password },
-    Tokens(Arc<Tokens>),
-}
-
-impl fmt::Debug for Sasl {
-    /// Without credentials.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sasl").field("mechanism", &self.mechanism).finish_non_exhaustive()
-    }
-}
-
-const BEARER: &str = "OAUTHBEARER";
+use crate::kafka::security::oauth::Token;
+use crate::kafka::security::sasl::{BEARER, Credentials, Sasl};
 
 impl Sasl {
-    /// Reads the keys that begin with `sasl.`. No fault holds a value of `sasl.jaas.config`.
-    pub(super) fn read(given: &Properties, faults: &mut Faults) -> Option<Self> {
-        const JAAS: &str = "sasl.jaas.config";
-        let named = text(given, "sasl.mechanism").unwrap_or("GSSAPI");
-        let all = [
-            ("PLAIN", "PlainLoginModule"),
-            ("SCRAM-SHA-256", "ScramLoginModule"),
-            ("SCRAM-SHA-512", "ScramLoginModule"),
-            (BEARER, "OAuthBearerLoginModule"),
-        ];
-        let Some((mechanism, module)) = all.into_iter().find(|(name, _)| *name == named) else {
-            let known = all.map(|(name, _)| name).join(", ");
-            let text = format!("Invalid value {named} for configuration sasl.mechanism: the mechanisms here are {known}");
-            faults.push("sasl.mechanism", text);
-            return None;
-        };
-        refuse_others(given, "sasl.", &known(mechanism), faults);
-        let Some(config) = text(given, JAAS) else {
-            faults.push(JAAS, format!("{JAAS} is missing, sasl.mechanism={mechanism} needs it"));
-            return None;
-        };
-        let Some(Login { class, mut options }) = jaas(config).filter(|login| login.class.ends_with(module)) else {
-            faults.push(JAAS, format!("{JAAS}: expected {module} required option=\"...\" ...;"));
-            return None;
-        };
-        debug_assert!(class.ends_with(module));
-        if mechanism == BEARER {
-            let tokens = Tokens::read(given, &options, faults)?;
-            return Some(Self { mechanism, credentials: Credentials::Tokens(Arc::new(tokens)) });
-        }
-        if options.get("tokenauth").is_some_and(|on| on.eq_ignore_ascii_case("true")) {
-            faults.push(JAAS, format!("{JAAS}: delegation tokens (tokenauth) are not supported"));
-        }
-        let (username, password) = (options.remove("username"), options.remove("password"));
-        match (username, password.map(|password| Password::parse(&password))) {
-            (Some(username), Some(Ok(password))) if !username.is_empty() && !password.reveal().is_empty() => {
-                Some(Self { mechanism, credentials: Credentials::Password { username, password } })
-            }
-            _ => {
-                faults.push(JAAS, format!("{JAAS}: expected {module} required username=\"...\" password=\"...\";"));
-                None
-            }
-        }
-    }
-
     /// Logs in over a connection whose versions are negotiated. How long the login lasts, if the broker says so (KIP-368).
     pub(super) async fn login(&self, connection: &mut Connection) -> Result<Option<Duration>, WireError> {
         let address = connection.address().clone();
@@ -141,7 +70,9 @@ impl Sasl {
     async fn session(&self) -> Result<Session, String> {
         let answers = match &self.credentials {
             Credentials::Password { username, password } => Answers::Password(username.clone(), password.clone()),
-            Credentials::Tokens(tokens) => Answers::Token(tokens.token().await?),
+            Credentials::Tokens(tokens) => Answers::Token(tokens.token().await.map_err(|refused| refused.why)?),
+            // What is read for a member has none of it.
+            Credentials::Kerberos(_) => return Err("a member of a group cannot log in by GSSAPI".into()),
         };
         let config = SASLConfig::builder().with_defaults().with_callback(answers).map_err(|e| e.to_string())?;
         let name = Mechname::parse(self.mechanism.as_bytes()).map_err(|e| e.to_string())?;
@@ -168,19 +99,4 @@ impl SessionCallback for Answers {
         }
         Ok(())
     }
-}
-
-/// The keys that are honoured, or that mean nothing to a client with this mechanism.
-fn known(mechanism: &str) -> Vec<&'static str> {
-    let all = crate::kafka::java::CONSUMER.iter().map(|key| key.name);
-    // Java's clients ignore the keys of mechanisms that are not theirs
-    const OF_BEARER: &[&str] =
-        &["sasl.oauthbearer.", "sasl.login.refresh.", "sasl.login.retry.", "sasl.login.connect.", "sasl.login.read."];
-    let others = if mechanism == BEARER { KNOWN_TO_OAUTH } else { OF_BEARER };
-    all.filter(|name| {
-        ["sasl.mechanism", "sasl.jaas.config"].contains(name)
-            || name.starts_with("sasl.kerberos.")
-            || others.iter().any(|prefix| name.starts_with(prefix))
-    })
-    .collect()
 }

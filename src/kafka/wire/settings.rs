@@ -7,9 +7,12 @@ use landfall_api::config::Valid;
 use landfall_api::{Faults, Key, Kind, Properties, Value as _};
 
 use super::Address;
-use super::sasl::Sasl;
 use super::tls::Tls;
 use crate::config::check_bootstrap_server;
+use crate::kafka::security::sasl::Sasl;
+use crate::kafka::security::{Client, Security};
+
+const BOOTSTRAP: &str = "bootstrap.servers";
 
 /// What a client is made of.
 #[derive(Clone, Debug)]
@@ -34,14 +37,14 @@ pub(in crate::kafka) struct ClientSettings {
     pub(super) receive_buffer: Option<u32>,
     pub(super) tls: Option<Tls>,
     pub(super) sasl: Option<Sasl>,
+    /// What has no effect, or another one than in Java; each names its key.
+    pub(in crate::kafka) warnings: Vec<String>,
 }
 
 impl ClientSettings {
     /// Reads a worker's properties; `client_id` is for those that give none.
     pub(in crate::kafka) fn read(given: &Properties, client_id: &str, faults: &mut Faults) -> Option<Self> {
-        let protocol = protocol(given, faults);
-        let tls = if protocol.ends_with("SSL") { Some(Tls::read(given, faults)) } else { None };
-        let sasl = if protocol.starts_with("SASL") { Some(Sasl::read(given, faults)) } else { None };
+        let security = Security::read(given, text(given, BOOTSTRAP).unwrap_or_default(), Client::Member, faults);
         let dns = text(given, "client.dns.lookup").unwrap_or("use_all_dns_ips");
         if dns != "use_all_dns_ips" {
             let text = format!(
@@ -59,6 +62,8 @@ impl ClientSettings {
         let send_buffer = number(given, "send.buffer.bytes", Kind::Int, "131072", -1, faults);
         let receive_buffer = number(given, "receive.buffer.bytes", Kind::Int, "32768", -1, faults);
         let bootstrap = bootstrap(given, faults);
+        let security = security?;
+        let tls = security.tls.map(|tls| Tls::new(&tls, faults));
         Some(Self {
             bootstrap: bootstrap?,
             client_id: text(given, "client.id").filter(|id| !id.is_empty()).unwrap_or(client_id).to_owned(),
@@ -71,7 +76,8 @@ impl ClientSettings {
             send_buffer: u32::try_from(send_buffer?).ok(),
             receive_buffer: u32::try_from(receive_buffer?).ok(),
             tls: tls.map_or(Some(None), |tls| tls.map(Some))?,
-            sasl: sasl.map_or(Some(None), |sasl| sasl.map(Some))?,
+            sasl: security.sasl,
+            warnings: security.warnings,
         })
     }
 }
@@ -109,22 +115,8 @@ pub(in crate::kafka) fn text<'a>(given: &'a Properties, key: &str) -> Option<&'a
     given.get(key).map(|value| value.trim())
 }
 
-fn protocol(given: &Properties, faults: &mut Faults) -> String {
-    let protocol = text(given, "security.protocol").unwrap_or("PLAINTEXT");
-    let known = ["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL"];
-    if !known.iter().any(|known| known.eq_ignore_ascii_case(protocol)) {
-        let text = format!(
-            "Invalid value {protocol} for configuration security.protocol: String must be one of (case insensitive): {}",
-            known.join(", ")
-        );
-        faults.push("security.protocol", text);
-        return "PLAINTEXT".into();
-    }
-    protocol.to_ascii_uppercase()
-}
-
 fn bootstrap(given: &Properties, faults: &mut Faults) -> Option<Vec<Address>> {
-    const KEY: &str = "bootstrap.servers";
+    const KEY: &str = BOOTSTRAP;
     let raw = text(given, KEY).unwrap_or("localhost:9092");
     let servers = Vec::<String>::parse(raw).unwrap_or_default();
     if servers.is_empty() {
@@ -147,15 +139,27 @@ fn bootstrap(given: &Properties, faults: &mut Faults) -> Option<Vec<Address>> {
     }
 }
 
-/// Adds a fault for each key that a client of Java's has, begins with `prefix`, is given another value than its default, and is none of
-/// `known`.
-pub(super) fn refuse_others(given: &Properties, prefix: &str, known: &[&str], faults: &mut Faults) {
-    let clients = crate::kafka::java::CONSUMER.iter().filter(|key| key.name.starts_with(prefix) && !known.contains(&key.name));
-    for key in clients {
-        if text(given, key.name).is_some_and(|value| Some(value) != key.default) {
-            faults.push(key.name, format!("{} is not supported by a member of a group", key.name));
-        }
-    }
+/// What becomes of a key of Java's consumer in a member of a group, in words.
+pub(in crate::kafka) fn becomes(java: &str) -> String {
+    let text = match java {
+        "bootstrap.servers"
+        | "connections.max.idle.ms"
+        | "heartbeat.interval.ms"
+        | "reconnect.backoff.max.ms"
+        | "reconnect.backoff.ms"
+        | "request.timeout.ms"
+        | "retry.backoff.max.ms"
+        | "retry.backoff.ms"
+        | "session.timeout.ms"
+        | "socket.connection.setup.timeout.max.ms"
+        | "socket.connection.setup.timeout.ms"
+        | "client.id" => "honoured",
+        "receive.buffer.bytes" | "send.buffer.bytes" => "honoured, as far as the system gives it",
+        "client.dns.lookup" => "use_all_dns_ips; another one is refused",
+        "group.id" => "the group of the workers",
+        _ => "not of a worker's group",
+    };
+    text.to_owned()
 }
 
 #[cfg(test)]

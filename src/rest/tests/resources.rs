@@ -164,3 +164,80 @@ async fn a_worker_says_how_it_is() {
     let message = "Worker has completed startup and is ready to handle requests.";
     assert_eq!((healthy.status, healthy.json()), (200, json!({"status": "healthy", "message": message})));
 }
+
+#[tokio::test]
+async fn a_worker_that_is_read_only_shows_and_validates() {
+    let herder = herder(&[("landfall.rest.read.only", "true")]);
+    let access = Access::of(herder.config()).expect("nothing to read");
+    let ask = async |router: Router, method: &str, path: &str, body: &str| {
+        let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
+        let response = router.oneshot(request.body(Body::from(body.to_owned())).expect("a request")).await.expect("infallible");
+        let status = response.status().as_u16();
+        (status, String::from_utf8_lossy(&to_bytes(response.into_body(), usize::MAX).await.expect("a body")).into_owned())
+    };
+    let config = config(&json!({})).to_string();
+    for (method, path, body) in [
+        ("POST", "/connectors", json!({"name": "c", "config": {}}).to_string()),
+        ("PUT", "/connectors/c/config", config.clone()),
+        ("PATCH", "/connectors/c/offsets", "{}".into()),
+        ("DELETE", "/connectors/c", String::new()),
+        ("PUT", "/connectors/c/pause", String::new()),
+        ("POST", "/connectors/c/tasks", "[]".into()),
+        ("PUT", "/admin/loggers/root", r#"{"level": "TRACE"}"#.into()),
+    ] {
+        let (status, text) = ask(router(herder.clone(), &access), method, path, &body).await;
+        assert!(
+            status == 403 && text.contains("read-only") && text.contains("\"error_code\":403"),
+            "{method} {path}: {status} {text}"
+        );
+    }
+    let (status, _) = ask(admin_router(herder.clone(), &access), "PUT", "/admin/loggers/root", r#"{"level": "TRACE"}"#).await;
+    assert_eq!(status, 403);
+    for (method, path, body) in [
+        ("GET", "/connectors", ""),
+        ("PUT", "/connector-plugins/FakeSink/config/validate", config.as_str()),
+        ("OPTIONS", "/connectors", ""),
+    ] {
+        assert_eq!(ask(router(herder.clone(), &access), method, path, body).await.0, 200, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn roles_hold_for_users_with_a_password_and_open_paths_for_everybody() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let users = dir.path().join("users");
+    std::fs::write(&users, "alice=a\nbob=b\ncarol=c\n").expect("written");
+    let file = users.to_str().expect("UTF-8");
+    let herder = herder(&[
+        ("landfall.rest.auth", "basic"),
+        ("landfall.basic.auth.file", file),
+        ("landfall.rest.role.admin", "alice"),
+        ("landfall.rest.role.reader", "bob,alice"),
+        ("landfall.rest.open.paths", "/health,/metrics"),
+    ]);
+    let access = Access::of(herder.config()).expect("the users");
+    let ask = async |router: Router, method: &str, path: &str, login: Option<&str>| {
+        let request = Request::builder().method(method).uri(path);
+        let request = login.into_iter().fold(request, |request, login| request.header("authorization", login));
+        let response = router.oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible");
+        response.status().as_u16()
+    };
+    let (alice, bob, carol) = (Some("Basic YWxpY2U6YQ=="), Some("Basic Ym9iOmI="), Some("Basic Y2Fyb2w6Yw=="));
+    for (method, path, statuses) in [
+        ("GET", "/connectors", [401, 200, 200, 403]),
+        ("PUT", "/connectors/c/pause", [401, 404, 403, 403]),
+        ("DELETE", "/connectors/c", [401, 404, 403, 403]),
+        ("POST", "/connectors/c/tasks", [401, 404, 403, 403]),
+        ("GET", "/health", [503; 4]),
+        ("HEAD", "/metrics/", [200; 4]),
+        ("GET", "/health;x/../connectors", [404; 4]),
+    ] {
+        for (login, expected) in [None, alice, bob, carol].into_iter().zip(statuses) {
+            let status = ask(router(herder.clone(), &access), method, path, login).await;
+            assert_eq!(status, expected, "{method} {path} by {login:?}");
+        }
+    }
+    // What Landfall's own key guards, it guards everywhere.
+    assert_eq!(ask(admin_router(herder.clone(), &access), "GET", "/admin/loggers", None).await, 401);
+    assert_eq!(ask(admin_router(herder, &access), "GET", "/admin/loggers", bob).await, 200);
+}

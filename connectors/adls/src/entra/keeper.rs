@@ -84,7 +84,7 @@ async fn keep(way: &Way, scope: &str, slot: &watch::Sender<Slot>) {
 }
 
 /// Where all tokens are asked for: one thread, whoever waits for them, so that no caller that gives up takes the request with it.
-fn runtime() -> Result<&'static Handle, String> {
+pub(crate) fn runtime() -> Result<&'static Handle, String> {
     static RUNTIME: OnceLock<Result<Handle, String>> = OnceLock::new();
     let start = || {
         let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -22,6 +22,8 @@ use landfall_api::{Faults, Password, Properties};
 use tokio::sync::watch;
 
 pub use error::EntraError;
+pub(crate) use keeper::runtime;
+pub(crate) use keys::CREDENTIAL;
 pub use keys::KEYS;
 
 use crate::http::Net;

@@ -1,0 +1,152 @@
+//! `com.microsoft.azure.schemaregistry.kafka.connect.avro.AvroConverter` (1.0.0-beta.1 of `azure-schema-registry-for-kafka`): Avro with its
+//! schema in the registry of Event Hubs, named by the header `content-type: avro/binary+<id>`, or by 4 zero bytes and the id before it.
+//!
+//! The Connect schema is that of Confluent's converter, of whose `AvroData` Microsoft's class has an older copy. So it differs from Java's:
+//! - a field that may be null is optional; Java's is required, and refuses a null;
+//! - documentation, defaults and the version in the registry are kept, of which Java takes nothing;
+//! - structs of unions and the parameters of enums are called `io.confluent.connect.avro.…`, as the sinks' formats know them; Java's are
+//!   `com.microsoft.azure.…`;
+//! - a record that names its schema before its bytes only is read; Java decodes it, and then misses the header;
+//! - the key of a record with several headers of that name has the schema of the first, as Microsoft's serializers add them; Java takes
+//!   the last for both.
+
+use std::borrow::Cow;
+
+use landfall_adls::entra;
+use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Role};
+
+use super::super::registry::{
+    Decode, EventHubsConfig, Format, Framed, RegisteredSchema, SchemaId, content_type, id_of, illegal, joined, named_id, preamble,
+};
+use super::{AvroDecoder, CONFLUENTS};
+
+const MIME_TYPE: &str = "avro/binary";
+
+/// The class.
+#[derive(Debug)]
+pub(in crate::convert) struct EventHubsAvroConverterClass;
+
+impl ConverterClass for EventHubsAvroConverterClass {
+    fn class(&self) -> &'static str {
+        "com.microsoft.azure.schemaregistry.kafka.connect.avro.AvroConverter"
+    }
+
+    fn roles(&self) -> &'static [Role] {
+        &[Role::Key, Role::Value]
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        const KEYS: &[Key] = &joined::<{ EventHubsConfig::KEYS.len() + entra::KEYS.len() }>(EventHubsConfig::KEYS, entra::KEYS);
+        KEYS
+    }
+
+    fn build(&self, properties: &Properties, role: Role) -> Result<Box<dyn Converter>, Faults> {
+        let mut faults = Faults::default();
+        let schemas = EventHubsConfig::schemas(properties, "Avro schema", "AVRO", &mut faults);
+        let name = super::super::column_name(role);
+        let format = EventHubsAvro { name, key: role == Role::Key };
+        faults.or(schemas.map(|schemas| Box::new(Framed::new(name, format, schemas)) as Box<dyn Converter>))
+    }
+}
+
+/// Avro with the ids of Event Hubs' registry.
+#[derive(Debug)]
+struct EventHubsAvro {
+    name: &'static str,
+    /// Whether it is that of keys.
+    key: bool,
+}
+
+impl Format for EventHubsAvro {
+    fn failed(&self, _: &str) -> String {
+        "Failed to deserialize Avro data:".to_owned()
+    }
+
+    fn undecodable(&self, id: SchemaId) -> String {
+        format!("Error deserializing Avro message for id {}: ", id_of(id))
+    }
+
+    fn header(&self) -> Option<&str> {
+        Some("content-type")
+    }
+
+    fn first_header(&self) -> bool {
+        self.key
+    }
+
+    fn frame<'a>(&self, value: &'a [u8], header: Option<&'a [u8]>) -> Result<(SchemaId, Cow<'a, [u8]>), RecordError> {
+        let named = header.and_then(content_type);
+        if let (Some((mime, id)), Some(header)) = (named, header)
+            && mime.eq_ignore_ascii_case(MIME_TYPE)
+        {
+            let wrong = || illegal("Content type was not in the expected format of MIME type + schema ID. Actual: ", header);
+            return named_id(id.as_bytes()).map(|id| (id, value.into())).ok_or_else(wrong);
+        }
+        match (preamble(value), header) {
+            (Some((id, payload)), _) => Ok((id, payload.into())),
+            (None, None) => Err(illegal("Cannot deserialize message with no content-type.", b"")),
+            (None, Some(header)) if named.is_none() => {
+                Err(illegal("Content type was not in the expected format of MIME type + schema ID. Actual: ", header))
+            }
+            (None, Some(header)) => {
+                Err(illegal("An avro encoder may only be used on content that is of 'avro/binary' type. Actual: ", header))
+            }
+        }
+    }
+
+    fn decoder(&self, schema: &RegisteredSchema) -> Result<Box<dyn Decode>, RecordError> {
+        let mut decoder = AvroDecoder::new(schema, self.name, CONFLUENTS, false)?;
+        decoder.bare = false;
+        Ok(Box::new(decoder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &[u8] = b"0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+
+    fn frame(value: &[u8], header: Option<&[u8]>) -> Result<(String, Vec<u8>), String> {
+        let format = EventHubsAvro { name: "value", key: false };
+        let framed = format.frame(value, header).map_err(|error| error.to_string())?;
+        Ok((id_of(framed.0), framed.1.into_owned()))
+    }
+
+    #[test]
+    fn a_header_or_a_preamble_names_the_schema() {
+        let id = String::from_utf8(ID.to_vec()).expect("text");
+        let old = [&[0; 4][..], ID, b"xy"].concat();
+        let header = [b"avro/binary+", ID].concat();
+        assert_eq!(frame(b"xy", Some(&header)), Ok((id.clone(), b"xy".to_vec())));
+        assert_eq!(frame(b"xy", Some(&header.to_ascii_uppercase())), Ok((id.clone(), b"xy".to_vec())));
+        assert_eq!(frame(&old, None), Ok((id.clone(), b"xy".to_vec())));
+        assert_eq!(frame(&old, Some(b"application/octet-stream")), Ok((id.clone(), b"xy".to_vec())));
+        // The header says what the bytes are, whatever they begin with.
+        assert_eq!(frame(&old, Some(&header)), Ok((id, old.clone())));
+        let class = "java.lang.IllegalArgumentException: ";
+        for (header, why) in [
+            (None, "Cannot deserialize message with no content-type."),
+            (Some(&b"text/plain"[..]), "Content type was not in the expected format of MIME type + schema ID. Actual: text/plain"),
+            (Some(b"avro/binary+12"), "Content type was not in the expected format of MIME type + schema ID. Actual: avro/binary+12"),
+            (
+                Some(b"application/json+0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
+                "An avro encoder may only be used on content that is of 'avro/binary' type. Actual: \
+                 application/json+0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+            ),
+        ] {
+            assert_eq!(frame(b"xy", header), Err(format!("{class}{why}")));
+        }
+    }
+
+    #[test]
+    fn bytes_have_their_length_before_them() {
+        let schema =
+            RegisteredSchema { kind: "AVRO".into(), text: "\"bytes\"".into(), references: Vec::new(), version: Some(3) };
+        let mut decoder = EventHubsAvro { name: "value", key: false }.decoder(&schema).expect("a decoder");
+        let runs = decoder.decode(&[Some(&[4, b'a', b'b']), Some(b"x")]);
+        assert_eq!(runs.iter().map(|run| run.column.is_ok()).collect::<Vec<_>>(), [true, false]);
+        let json = RegisteredSchema { kind: "JSON".into(), ..schema };
+        assert!(EventHubsAvro { name: "value", key: false }.decoder(&json).is_err());
+    }
+}
