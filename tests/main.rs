@@ -14,6 +14,7 @@ mod debezium;
 mod demo;
 mod documents;
 mod errors;
+mod event_hubs;
 mod event_hubs_registry;
 mod faults;
 mod fetch_group;

@@ -34,7 +34,7 @@ const LEASE: Duration = Duration::from_secs(30);
 /// How often a newcomer looks whether it does.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a change may take, and the wait before it is tried again.
-const CHANGE: Duration = Duration::from_secs(15);
+const CHANGE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(250);
 /// How often it is said that the store is away at start, at most.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -228,6 +228,12 @@ impl StateStore {
              see landfall distributed",
             self.shown, other.worker
         )
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("store", &self.store).field("version", &self.version).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod broker;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod entra;
+pub(crate) mod event_hubs;
 pub(crate) mod java_worker;
 pub(crate) mod key_vault;
 pub(crate) mod once;
