@@ -12,7 +12,7 @@ use landfall_api::{Faults, Folders, Key, Properties, Reached, Reaches};
 
 use self::hosts::Hosts;
 use super::provider::PROVIDERS;
-use super::{DistributedKeys, StandaloneKeys, WorkerKeys};
+use super::{AccessKeys, DistributedKeys, StandaloneKeys, WorkerKeys};
 use crate::convert::CONVERTERS;
 use crate::kafka::java;
 
@@ -47,7 +47,7 @@ impl Reach {
     /// What `landfall.allowed.paths` and `landfall.allowed.hosts` say in a worker with the properties `given`.
     #[must_use]
     pub fn new(paths: &[String], hosts: &[String], given: &Properties) -> Self {
-        let own: Vec<Reached> = given.iter().flat_map(|(key, value)| of_worker(key).of(value)).collect();
+        let own: Vec<Reached> = given.iter().flat_map(|(key, value)| of_worker(key).of(value, given)).collect();
         Self {
             folders: Arc::new(folders(paths, &own)),
             hosts: Arc::new(Hosts::new(hosts, &own)),
@@ -142,7 +142,7 @@ pub(super) fn check_hosts(value: &str) -> Result<(), String> {
 
 /// The folder that an item means, a path or a `file:` URL.
 fn folder(item: &str) -> PathBuf {
-    match Reaches::Store.of(item).pop() {
+    match Reaches::Store.of(item, &Properties::new()).pop() {
         Some(Reached::Written(path)) => path.into(),
         _ => item.into(),
     }
@@ -188,7 +188,7 @@ fn folders(paths: &[String], own: &[Reached]) -> Folders {
 /// What a key of a worker's properties reaches for.
 fn of_worker(key: &str) -> Reaches {
     let declared = |keys: &[Key], name: &str| keys.iter().find(|key| key.name == name).map(|key| key.reaches);
-    for keys in [WorkerKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS] {
+    for keys in [WorkerKeys::KEYS, AccessKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS] {
         if let Some(reaches) = declared(keys, key) {
             return reaches;
         }

@@ -20,6 +20,7 @@ pub(crate) mod records;
 #[expect(dead_code, reason = "unit tests use it too, and more of it")]
 pub(crate) mod registry;
 pub(crate) mod rest_cases;
+pub(crate) mod secrets;
 pub(crate) mod soak;
 pub(crate) mod store;
 pub(crate) mod worker;
