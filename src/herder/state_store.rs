@@ -274,7 +274,7 @@ impl Held {
         last: &mut String,
     ) -> Result<(), Unwritten> {
         let StateStore { storage, path, shown, holder, .. } = self.store.clone();
-        let away = |why: &dyn std::fmt::Display| Unwritten::Away(format!("{KEY}={shown} cannot be written: {why}"));
+        let away = |why: &dyn fmt::Display| Unwritten::Away(format!("{KEY}={shown} cannot be written: {why}"));
         // A number that was sent is never sent with something else: a late write is told from this one.
         self.content.written += 1;
         let content = Content { holder: held.then(|| holder.clone()), connectors, ..self.content.clone() };
