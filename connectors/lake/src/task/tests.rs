@@ -19,8 +19,8 @@ use crate::commit::pointer::Pointer;
 use crate::encode::Format;
 use crate::encode::parquet::Codec;
 use crate::partition::{ByField, ByPartition};
-use crate::storage::{StorageError, Version};
 use crate::storage::local::LocalStorage;
+use crate::storage::{StorageError, Version};
 use crate::types::Types;
 use store::{Asking, mixed};
 
