@@ -35,7 +35,12 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
     broker.create_topic(topic, 1);
     broker.produce(topic, 0, [Record::value("one")]);
     set(&vault, "landing-file", &file("first"), &Value::Null);
-    set(&vault, "places", &json!({"topic": topic, "file": file("third")}).to_string(), &json!({"attributes": {"exp": in_seconds(3600)}}));
+    set(
+        &vault,
+        "places",
+        &json!({"topic": topic, "file": file("third")}).to_string(),
+        &json!({"attributes": {"exp": in_seconds(3600)}}),
+    );
     let (authority, ca, proxy, url) = (entra.url(), entra.ca_file(), vault.proxy(), vault.url());
     let state = format!("{root}/state.json");
     let worker = Worker::start(
@@ -72,7 +77,10 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
 
     // Trouble of the vault leaves what runs alone; what is rotated meanwhile counts after it.
     let restarts = || worker.log_text().matches("gives other values now").count();
-    vault.next([Trouble::Busy(429, 0), Trouble::Refused(403, json!({"error": {"code": "ForbiddenByRbac", "message": "no role"}}))]);
+    vault.next([
+        Trouble::Busy(429, 0),
+        Trouble::Refused(403, json!({"error": {"code": "ForbiddenByRbac", "message": "no role"}})),
+    ]);
     wait_until("a warning of the vault's refusal", secs(30), || {
         let text = worker.log_text();
         let named = text.lines().any(|line| line.contains("landing-file") && line.contains("Key Vault Secrets User"));

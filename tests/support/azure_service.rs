@@ -171,7 +171,8 @@ async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, state: Arc<Mutex<St
 fn answer(head: &[String], state: &mut State) -> Put {
     let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
     state.requests.push(path.clone());
-    let json = |status, body: Value| Put { status, headers: vec![("content-type", "application/json".into())], body: body.to_string() };
+    let json =
+        |status, body: Value| Put { status, headers: vec![("content-type", "application/json".into())], body: body.to_string() };
     let token = head.iter().find_map(|line| {
         let (name, value) = line.split_once(": ")?;
         name.eq_ignore_ascii_case("authorization").then(|| value.strip_prefix("Bearer "))?

@@ -7,13 +7,15 @@ use super::entra::FakeEntra;
 
 /// Vaults that are empty at first.
 pub(crate) fn start(entra: &FakeEntra) -> AzureService {
-    let missing = json!({"error": {"code": "SecretNotFound", "message": "A secret with this name was not found in this key vault."}});
+    let missing =
+        json!({"error": {"code": "SecretNotFound", "message": "A secret with this name was not found in this key vault."}});
     AzureService::start(entra, "vault", "DNS:*.vault.azure.net", "https://vault.azure.net", missing)
 }
 
 /// Sets a secret, with what else its bundle has: `attributes` and `tags`.
 pub(crate) fn set(vault: &AzureService, name: &str, value: &str, more: &Value) {
-    let mut bundle = json!({"value": value, "id": format!("https://v.vault.azure.net/secrets/{name}/0123"), "attributes": {"enabled": true}});
+    let mut bundle =
+        json!({"value": value, "id": format!("https://v.vault.azure.net/secrets/{name}/0123"), "attributes": {"enabled": true}});
     for (key, value) in more.as_object().into_iter().flatten() {
         bundle[key] = value.clone();
     }

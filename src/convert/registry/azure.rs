@@ -156,7 +156,8 @@ impl Schemas for Registry {
 fn kind(content_type: &str) -> Option<&'static str> {
     let mut parts = content_type.split(';').map(str::trim);
     let of = parts.next().unwrap_or_default();
-    let serialization = parts.find_map(|part| part.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("serialization")));
+    let serialization =
+        parts.find_map(|part| part.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("serialization")));
     match serialization {
         Some((_, name)) if name.eq_ignore_ascii_case("avro") => Some("AVRO"),
         Some((_, name)) if name.eq_ignore_ascii_case("json") => Some("JSON"),

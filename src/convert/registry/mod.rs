@@ -11,11 +11,11 @@ mod http;
 mod tls;
 mod wire;
 
+pub(super) use crate::config::joined;
 pub(super) use apicurio::{Apicurio, ApicurioSettings};
 pub(super) use azure::{EventHubsConfig, content_type, id_of, illegal, named_id, preamble};
 pub(super) use client::Registry;
 pub(super) use config::RegistryConfig;
-pub(super) use crate::config::joined;
 pub(super) use framed::{Decode, Format, Framed};
 pub(super) use http::percent_decoded;
 pub(super) use tls::Stores;

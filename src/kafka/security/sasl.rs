@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use landfall_adls::entra::Entra;
 use landfall_api::config::Password;
-use landfall_api::{Faults, Properties, Value as _};
+use landfall_api::{Faults, Properties};
 
 use super::jaas::Login;
 use super::oauth::{self, Tokens};
@@ -130,9 +130,9 @@ fn password(module: &str, mut login: Login, faults: &mut Faults) -> Option<Crede
         return None;
     }
     let (username, password) = (login.options.remove("username"), login.options.remove("password"));
-    match (username, password.as_deref().map(Password::parse)) {
-        (Some(username), Some(Ok(password))) if !username.is_empty() && !password.reveal().is_empty() => {
-            Some(Credentials::Password { username, password })
+    match (username, password) {
+        (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
+            Some(Credentials::Password { username, password: password.into() })
         }
         _ => {
             faults.push(JAAS, format!("{JAAS}: expected {module} required username=\"...\" password=\"...\";"));
@@ -148,6 +148,14 @@ fn kerberos(given: &Properties, options: &BTreeMap<String, String>, faults: &mut
     let option = |name: &str| options.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let is_on = |name| option(name).is_some_and(|on| on.eq_ignore_ascii_case("true"));
     let (keytab, principal) = (option("keyTab"), option("principal"));
+    // librdkafka gives both to a shell, in its command that gets tickets.
+    let harmless = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "._-/@:+=,".contains(c)) && !text.starts_with('-');
+    for (name, value) in [("keyTab", keytab), ("principal", principal)] {
+        if value.is_some_and(|value| !harmless(value)) {
+            faults.push(JAAS, format!("{JAAS}: {name} may have letters, digits and any of . _ - / @ : + = , only"));
+            return None;
+        }
+    }
     if !is_on("useKeyTab") || keytab.is_none() || principal.is_none() {
         let example = "Krb5LoginModule required useKeyTab=true keyTab=\"...\" principal=\"...\";";
         faults.push(JAAS, format!("{JAAS}: librdkafka logs in with a keytab: expected {example}"));

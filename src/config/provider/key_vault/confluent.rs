@@ -27,7 +27,7 @@ config! {
     /// Its parameters.
     pub struct ConfluentKeys {
         /// The vault: `https://<vault>.vault.azure.net/`.
-        vault_url: String = "vault.url" { required: true, importance: High, group: "Config Providers", width: Width::Long, display: "Vault URL", valid: By(|url| host(url).map(drop)) };
+        vault_url: String = "vault.url" { required: true, importance: High, group: "Config Providers", width: Width::Long, display: "Vault URL", valid: By(|url| host(url).map(drop)), reaches: Hosts };
         /// How the worker signs in: `DefaultAzure`, by `landfall.azure.credential` or the default chain of credentials if that is not
         /// given, `ClientSecret`, `ClientCertificate`. UsernamePassword is not supported.
         credential_type: String = "credential.type" { default: Some("DefaultAzure"), importance: High, group: "Config Providers", width: Width::Medium, display: "Credential", valid: By(|value| match value {
@@ -42,7 +42,7 @@ config! {
         /// The value of a secret of the application, for ClientSecret.
         client_secret: Option<Password> = "client.secret" { importance: High, group: "Config Providers", width: Width::Medium, display: "Client Secret" };
         /// The file of a certificate of the application with its key, for ClientCertificate: PEM or PFX.
-        certificate: Option<String> = "client.certificate.path" { importance: High, group: "Config Providers", width: Width::Long, display: "Client Certificate" };
+        certificate: Option<String> = "client.certificate.path" { importance: High, group: "Config Providers", width: Width::Long, display: "Client Certificate", reaches: Files };
         /// The format of the certificate: PEM or PFX.
         certificate_type: String = "client.certificate.type" { default: Some("PEM"), importance: High, group: "Config Providers", width: Width::Short, display: "Certificate Format", valid: OneOf(&["PEM", "PFX"]), effect: Nothing("the file tells") };
         /// The password of a certificate in PFX.
@@ -164,7 +164,8 @@ impl<'a> Request<'a> {
                 Some(("version", version)) => request.version = Some(version),
                 Some(("ttl", ttl)) => {
                     let parsed = ttl.parse().ok().filter(|ms| *ms > 0);
-                    request.ttl = Some(millis(parsed.ok_or_else(|| format!("ttl={ttl} of {name} is no number of milliseconds"))?));
+                    request.ttl =
+                        Some(millis(parsed.ok_or_else(|| format!("ttl={ttl} of {name} is no number of milliseconds"))?));
                 }
                 _ => return Err(format!("{part:?} says nothing of a secret: there are version=… and ttl=…")),
             }
@@ -193,7 +194,10 @@ impl Confluent {
             return Ok(keys.iter().map(|key| ((*key).to_owned(), secret.to_owned())).collect());
         }
         let Ok(fields) = serde_json::from_str::<Map<String, Value>>(secret) else {
-            return Err(format!("the secret {name} of the vault {} is no JSON object, give use.json=false if it is none", self.vault.host));
+            return Err(format!(
+                "the secret {name} of the vault {} is no JSON object, give use.json=false if it is none",
+                self.vault.host
+            ));
         };
         let text = |value: &Value| match value {
             Value::Null => None,
@@ -214,11 +218,7 @@ impl Provider for Confluent {
         self.get_for_a_time(path, keys).map(|(values, _)| values)
     }
 
-    fn get_for_a_time(
-        &self,
-        path: &str,
-        keys: &BTreeSet<&str>,
-    ) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
+    fn get_for_a_time(&self, path: &str, keys: &BTreeSet<&str>) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
         let (mut values, mut ttl) = (BTreeMap::new(), None);
         // Without a path each key is the name of a secret.
         let requests: Vec<(&str, BTreeSet<&str>)> = match path {
@@ -265,11 +265,9 @@ mod tests {
         let certificate = [("credential.type", "ClientCertificate"), ("tenant.id", "t1"), ("client.id", "c1")];
         let error = who(&certificate).expect_err("missing");
         assert_eq!(error, "client.certificate.path is missing, credential.type=ClientCertificate needs it");
-        let with = [
-            &certificate[..],
-            &[("client.certificate.path", "/no/such.pfx"), ("client.certificate.pfx.password", "pssst")],
-        ]
-        .concat();
+        let with =
+            [&certificate[..], &[("client.certificate.path", "/no/such.pfx"), ("client.certificate.pfx.password", "pssst")]]
+                .concat();
         assert!(who(&with).expect("read when a token is asked for").contains("certificate"));
         assert!(who(&[("landfall.azure.credential", "managed-identity")]).expect("valid").contains("managed identity"));
         for (key, value, why) in [

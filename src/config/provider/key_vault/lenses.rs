@@ -42,7 +42,7 @@ config! {
         secret_id: Option<Password> = "azure.secret.id" { importance: High, group: "Config Providers", width: Width::Medium, display: "Client Secret" };
         /// The folder that takes secrets whose tag `file-encoding` is `utf8-file` or `base64-file`, each as `<vault>/<secret>`. The value is
         /// then the path of the file.
-        file_dir: Option<String> = "file.dir" { importance: Medium, group: "Config Providers", width: Width::Long, display: "Folder of Files" };
+        file_dir: Option<String> = "file.dir" { importance: Medium, group: "Config Providers", width: Width::Long, display: "Folder of Files", reaches: Written };
         /// Milliseconds after which secrets are read again, while a task runs that they gave values to. If they are other ones, the task is
         /// started again with them, unless its connector has `config.action.reload` none. A secret that expires is read again then in
         /// any case. Default: never.
@@ -102,11 +102,7 @@ impl Provider for Lenses {
         self.get_for_a_time(path, keys).map(|(values, _)| values)
     }
 
-    fn get_for_a_time(
-        &self,
-        path: &str,
-        keys: &BTreeSet<&str>,
-    ) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
+    fn get_for_a_time(&self, path: &str, keys: &BTreeSet<&str>) -> Result<(BTreeMap<String, String>, Option<Duration>), String> {
         let vault = self.places.vault(path)?;
         let named = keys.iter().map(|key| Named::parse(key)).collect::<Result<Vec<_>, _>>()?;
         let secrets = self.vaults.secrets(&vault, &named)?;
@@ -132,8 +128,9 @@ impl Lenses {
             STANDARD.decode(value.trim()).map_err(wrong)
         };
         match encoding.to_ascii_lowercase().as_str() {
-            "base64" => String::from_utf8(decoded()?)
-                .map_err(|_| format!("the secret {named} of the vault {} is no text: base64-file would keep its bytes", vault.host)),
+            "base64" => String::from_utf8(decoded()?).map_err(|_| {
+                format!("the secret {named} of the vault {} is no text: base64-file would keep its bytes", vault.host)
+            }),
             "utf8file" => self.file(vault, named, value.as_bytes()),
             "base64file" => self.file(vault, named, &decoded()?),
             _ => Ok(value.to_owned()),
@@ -229,6 +226,8 @@ mod tests {
             assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         }
         let without = Lenses { folder: None, ..provider };
-        assert!(without.value(&vault, named, &secret("x", "utf8-file")).expect_err("no folder").contains("file.dir is not given"));
+        assert!(
+            without.value(&vault, named, &secret("x", "utf8-file")).expect_err("no folder").contains("file.dir is not given")
+        );
     }
 }

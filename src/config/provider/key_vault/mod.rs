@@ -113,7 +113,8 @@ impl Vaults {
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let fresh = self.ttl.map_or(FRESH, |ttl| FRESH.min(ttl / 2));
-            seen.retain(|_, (since, _)| since.elapsed() < fresh);
+            let now = SystemTime::now();
+            seen.retain(|_, (since, secret)| since.elapsed() < fresh && secret.expires.is_none_or(|expires| expires > now));
             let known = named.iter().map(url).filter_map(|url| seen.get(&url).map(|(_, secret)| (url.clone(), secret.clone())));
             found.extend(known.collect::<Vec<_>>());
         }
@@ -145,7 +146,9 @@ impl Vaults {
                 format!("the firewall of the vault {host} lets this machine not read the secret {named}: {failure}")
             }
             Failure::Refused { status: 403, .. } => {
-                format!("the vault {host} does not let {who} read the secret {named}, the role Key Vault Secrets User would: {failure}")
+                format!(
+                    "the vault {host} does not let {who} read the secret {named}, the role Key Vault Secrets User would: {failure}"
+                )
             }
             Failure::Refused { .. } => format!("the vault {host} refuses the secret {named}: {failure}"),
         }
@@ -190,8 +193,8 @@ fn with_default(given: &Properties) -> Properties {
 
 #[cfg(test)]
 mod tests {
-    use landfall_api::Faults;
     use landfall_adls::rest::Patience;
+    use landfall_api::Faults;
 
     use super::*;
 

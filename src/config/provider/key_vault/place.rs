@@ -48,7 +48,9 @@ impl Places {
         let labels = host.split('.').all(|l| !l.is_empty() && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
         let of_cloud = suffix(&host).is_some_and(|suffix| !host[..host.len() - suffix.len() - 1].contains('.'));
         if !labels || !(of_cloud || self.allowed.contains(&host)) {
-            return Err(format!("{named} is no vault of Azure's, and no token is sent there; allowed.vaults of the provider may name it"));
+            return Err(format!(
+                "{named} is no vault of Azure's, and no token is sent there; allowed.vaults of the provider may name it"
+            ));
         }
         if !self.allowed.is_empty() && !self.allowed.contains(&host) {
             return Err(format!("allowed.vaults of the provider does not name the vault {host}"));
@@ -87,10 +89,25 @@ mod tests {
         };
         for (cloud, allowed, named, expected) in [
             ("public", &[][..], "v", Some(("https://v.vault.azure.net", "https://vault.azure.net/.default"))),
-            ("public", &[], "My-Vault.vault.azure.net", Some(("https://my-vault.vault.azure.net", "https://vault.azure.net/.default"))),
-            ("public", &[], "https://v.vault.azure.net/", Some(("https://v.vault.azure.net", "https://vault.azure.net/.default"))),
+            (
+                "public",
+                &[],
+                "My-Vault.vault.azure.net",
+                Some(("https://my-vault.vault.azure.net", "https://vault.azure.net/.default")),
+            ),
+            (
+                "public",
+                &[],
+                "https://v.vault.azure.net/",
+                Some(("https://v.vault.azure.net", "https://vault.azure.net/.default")),
+            ),
             ("china", &[], "v", Some(("https://v.vault.azure.cn", "https://vault.azure.cn/.default"))),
-            ("public", &[], "v.vault.usgovcloudapi.net", Some(("https://v.vault.usgovcloudapi.net", "https://vault.usgovcloudapi.net/.default"))),
+            (
+                "public",
+                &[],
+                "v.vault.usgovcloudapi.net",
+                Some(("https://v.vault.usgovcloudapi.net", "https://vault.usgovcloudapi.net/.default")),
+            ),
             ("public", &[], "evil.example.com", None),
             ("public", &[], "evil.example.com#.vault.azure.net", None),
             ("public", &[], "evil.example.com/.vault.azure.net", None),
@@ -104,7 +121,12 @@ mod tests {
             ("public", &[], "", None),
             ("public", &["mine"], "mine", Some(("https://mine.vault.azure.net", "https://vault.azure.net/.default"))),
             ("public", &["mine"], "yours", None),
-            ("public", &["kv.internal.example"], "kv.internal.example", Some(("https://kv.internal.example", "https://vault.azure.net/.default"))),
+            (
+                "public",
+                &["kv.internal.example"],
+                "kv.internal.example",
+                Some(("https://kv.internal.example", "https://vault.azure.net/.default")),
+            ),
         ] {
             let found = vault(cloud, allowed, named);
             let expected = expected.map(|(url, scope)| (url.to_owned(), scope.to_owned()));
