@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::support::broker::{Broker, java};
-use crate::support::entra::{Authority, Entra};
+use crate::support::entra::{Authority, FakeEntra};
 use crate::support::process::Process;
 use crate::support::{free_port, secs, wait_until};
 
@@ -314,10 +314,10 @@ fn slow_and_greedy_clients_keep_nobody_else_out() {
 }
 
 /// Claims of a token that is good, with others in the place of some.
-fn claims(entra: &Entra, more: Value) -> Value {
+fn claims(entra: &FakeEntra, more: Value) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let mut claims = json!({
-        "iss": format!("{}/{}/v2.0", entra.url(), Entra::TENANT), "aud": "api://landfall", "iat": now, "nbf": now, "exp": now + 600,
+        "iss": format!("{}/{}/v2.0", entra.url(), FakeEntra::TENANT), "aud": "api://landfall", "iat": now, "nbf": now, "exp": now + 600,
         "preferred_username": "alice@example.com", "sub": "0",
     });
     for (key, value) in more.as_object().expect("an object") {
@@ -333,7 +333,7 @@ fn claims(entra: &Entra, more: Value) -> Value {
 
 #[test]
 fn tokens_have_roles_and_what_they_change_is_written_down() {
-    let entra = Entra::start();
+    let entra = FakeEntra::start();
     let port = free_port();
     let properties = format!(
         "listeners=http://127.0.0.1:{port}
@@ -351,7 +351,7 @@ landfall.audit.log={{folder}}/audit.log
 landfall.rest.trusted.proxies=127.0.0.0/8
 access.control.allow.origin=*",
         entra.url(),
-        Entra::TENANT,
+        FakeEntra::TENANT,
         entra.ca_file().display()
     );
     let folder = TempDir::new().expect("a folder");
