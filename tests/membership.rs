@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use landfall::kafka::{Group, GroupEvent, GroupSettings};
 use landfall_api::Properties;
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use crate::support::broker::{Broker, Listener};
+use crate::support::certificates::Certificates;
 use crate::support::secs;
 
 const PATIENCE: Duration = secs(30);
@@ -247,67 +246,6 @@ fn a_coordinator_that_is_away_costs_the_membership_only_after_the_session(broker
     });
 }
 
-/// Certificates of a test, made by OpenSSL: an authority, the broker's (for 127.0.0.1), another broker's (for another name), a client's.
-struct Certificates(TempDir);
-
-impl Certificates {
-    fn make() -> Self {
-        let made = Self(TempDir::with_prefix("landfall-certificates-").expect("a folder"));
-        made.openssl("authority", &["-subj", "/CN=authority"]);
-        for (name, names) in [("broker", "IP:127.0.0.1"), ("other", "DNS:broker.example"), ("client", "DNS:client.example")] {
-            let (subject, names) = (format!("/CN={name}"), format!("subjectAltName={names}"));
-            let signed = ["-CA", "authority.pem", "-CAkey", "authority.key", "-addext", "basicConstraints=critical,CA:FALSE"];
-            made.openssl(name, &[&["-subj", subject.as_str(), "-addext", names.as_str()], signed.as_slice()].concat());
-            // Java wants the key and the certificates in one file.
-            fs::write(
-                made.path(&format!("{name}.store")),
-                made.read(&format!("{name}.key")) + &made.read(&format!("{name}.pem")),
-            )
-            .expect("a store");
-        }
-        made
-    }
-
-    /// The key of a certificate, encrypted with a password.
-    fn encrypted(&self, name: &str, password: &str) -> String {
-        let mut openssl = Command::new("openssl");
-        openssl.args(["pkcs8", "-topk8", "-in", &format!("{name}.key"), "-passout", &format!("pass:{password}")]);
-        let made = openssl.current_dir(self.0.path()).output().expect("openssl");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        String::from_utf8(made.stdout).expect("PEM")
-    }
-
-    fn openssl(&self, name: &str, arguments: &[&str]) {
-        let (key, pem) = (format!("{name}.key"), format!("{name}.pem"));
-        let mut openssl = Command::new("openssl");
-        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
-        let made =
-            openssl.args(["-keyout", &key, "-out", &pem]).args(arguments).current_dir(self.0.path()).output().expect("openssl");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.0.path().join(file).display().to_string()
-    }
-
-    fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.path(file)).expect("a file")
-    }
-
-    /// What a broker needs of them.
-    fn of_broker(&self, name: &str) -> Vec<(&'static str, String)> {
-        let own = |key, value: &str| (key, value.to_owned());
-        let store = self.path(&format!("{name}.store"));
-        vec![
-            own("ssl.keystore.type", "PEM"),
-            own("ssl.keystore.location", &store),
-            own("ssl.truststore.type", "PEM"),
-            own("ssl.truststore.location", &self.path("authority.pem")),
-            own("ssl.client.auth", if name == "broker" { "required" } else { "none" }),
-        ]
-    }
-}
-
 /// Properties of a member.
 type Given<'a> = Vec<(&'a str, &'a str)>;
 
@@ -343,8 +281,8 @@ fn members_log_in_and_encrypt_and_outlast_a_restart() {
                 ("oauthbearer.sasl.jaas.config", format!("{BEARER} required unsecuredLoginStringClaim_sub=\"broker\";")),
             ],
         ),
-        listener("TLS", "SSL", &certificates.of_broker("broker")),
-        listener("SAFE", "SASL_SSL", &[scram.as_slice(), &certificates.of_broker("other")].concat()),
+        listener("TLS", "SSL", &certificates.of_broker("broker", "required")),
+        listener("SAFE", "SASL_SSL", &[scram.as_slice(), &certificates.of_broker("other", "none")].concat()),
     ];
     let users = ["SCRAM-SHA-256=[name=bob,password=bob-secret]", "SCRAM-SHA-512=[name=carol,password=carol-secret]"];
     let mut broker = Broker::secured(&listeners, &users);

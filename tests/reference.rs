@@ -162,10 +162,11 @@ fn transforms(plugins: &Plugins) -> String {
 fn client() -> String {
     let about = "A connector's consumer is librdkafka's, configured by the keys of Java's consumer (Kafka 4.3.1): in the worker's properties as \
                  `consumer.<key>`, in a connector's configuration as `consumer.override.<key>`, which wins. A default is Java's unless \
-                 another one is given after it, in bold; keys without one have librdkafka's. Unless they are given, `group.id` is `connect-<name>`, `client.id` is \
+                 another one is given after it, in bold; keys without one have librdkafka's. The member of a group of workers has another client, which \
+                 takes the keys at the top of the worker's properties, as the clients of the internal topics do. Unless they are given, `group.id` is `connect-<name>`, `client.id` is \
                  `connector-consumer-<name>-<task>`, `max.poll.records` is 20000 and `fetch.max.bytes` follows from the memory of the task.";
     let mut text = title("Keys of the Kafka consumer", about);
-    text.push_str("\n| Key | Type | Default | Here |\n|---|---|---|---|\n");
+    text.push_str("\n| Key | Type | Default | librdkafka: connectors, internal topics | Member of a group of workers |\n|---|---|---|---|---|\n");
     for key in java::CONSUMER {
         let (becomes, ours) = kafka::becomes(key.name);
         let java = key.default.filter(|value| !value.is_empty()).map(|value| format!("`{value}`")).unwrap_or_default();
@@ -174,7 +175,9 @@ fn client() -> String {
             _ => java,
         };
         let kind = key.kind.name().to_lowercase();
-        let _ = writeln!(text, "| `{}` | {kind} | {} | {} |", key.name, cell(default.trim()), cell(&becomes));
+        let of_member = kafka::becomes_of_member(key.name);
+        let (default, becomes, of_member) = (cell(default.trim()), cell(&becomes), cell(&of_member));
+        let _ = writeln!(text, "| `{}` | {kind} | {default} | {becomes} | {of_member} |", key.name);
     }
     text
 }

@@ -124,7 +124,7 @@ fn nothing_that_a_worker_says_shows_a_secret() {
         json!({"landfall.azure.account.name": "acct", "landfall.azure.sas.token": key}),
         json!({"landfall.azure.account.name": "acct", "landfall.azure.credential": "client-secret", "landfall.azure.client.secret": key}),
         json!({"tasks.max": of("number"), "store.url": of("url")}),
-        json!({"consumer.override.security.protocol": "SASL_SSL", "consumer.override.sasl.mechanism": "PLAIN", "consumer.override.sasl.jaas.config": format!("x {key}")}),
+        json!({"consumer.override.security.protocol": "SASL_SSL", "consumer.override.sasl.mechanism": "PLAIN", "consumer.override.sasl.jaas.config": format!("PlainLoginModule required username=\"u\" password=\"{key}")}),
         json!({"value.converter": "AvroConverter", "value.converter.schema.registry.url": format!("ftp://u:{key}@h")}),
         json!({"transforms": "t", "transforms.t.type": "x", "transforms.t.password": key}),
     ] {

@@ -309,4 +309,53 @@ mod tests {
         assert_eq!(faults(&everything, Reached::Host("http://anywhere".into())), "");
         assert!(faults(&everything, Reached::Read("/proc/self/environ".into())).contains("may not read it"));
     }
+
+    /// Keys whose names end as those of files and hosts do, and that name none that a connector could choose.
+    const HARMLESS: &[&str] = &[
+        // limits themselves
+        "allowed.paths",
+        "landfall.allowed.paths",
+        "landfall.allowed.hosts",
+        "landfall.rest.open.paths",
+        "landfall.azure.no.proxy",
+        // a folder of the store
+        "topics.dir",
+    ];
+
+    #[test]
+    fn whoever_declares_a_file_or_a_host_says_so() {
+        let ends = [
+            "authority",
+            "certificate",
+            "dir",
+            "directory",
+            "endpoint",
+            "file",
+            "files",
+            "host",
+            "hosts",
+            "issuer",
+            "location",
+            "path",
+            "paths",
+            "proxy",
+            "servers",
+            "uri",
+            "url",
+            "urls",
+            "vault",
+        ];
+        let mut keys: Vec<Key> = [WorkerKeys::KEYS, AccessKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat();
+        keys.extend(crate::plugins::SINKS.iter().flat_map(|sink| sink.keys()));
+        keys.extend(CONVERTERS.iter().flat_map(|class| class.keys().iter().copied()));
+        keys.extend(PROVIDERS.iter().flat_map(|class| class.keys.iter().copied()));
+        keys.extend(java::CONSUMER.iter().map(|key| Key { reaches: java::reaches(key.name), ..*key }));
+        let silent = |key: &&Key| matches!(key.reaches, Reaches::Nothing) && key.effect == landfall_api::Effect::Full;
+        let named =
+            |key: &&Key| key.name.rsplit('.').next().is_some_and(|end| ends.contains(&end)) && !HARMLESS.contains(&key.name);
+        let forgotten: Vec<_> = keys.iter().filter(silent).filter(named).map(|key| key.name).collect();
+        assert_eq!(forgotten, [""; 0], "these say in `reaches` what they name, or are HARMLESS");
+        let reaching = keys.iter().filter(|key| !matches!(key.reaches, Reaches::Nothing)).count();
+        assert!(reaching > 30, "{reaching} keys");
+    }
 }

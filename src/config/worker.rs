@@ -170,6 +170,7 @@ const PASSED_ON: &[&str] = &[
     "metrics.context.",
     "socket.",
     "landfall.azure.",
+    "landfall.container.create",
     "reconnect.backoff.",
     "retry.backoff.",
     "enable.metrics.push",

@@ -47,6 +47,10 @@ impl KafkaError {
             BAD_MSG if self.message.contains("Invalid response size") => {
                 "; is that a broker's port, and security.protocol the one that it expects?"
             }
+            // librdkafka speaks of its own settings
+            SSL if self.message.contains("certificate verify failed") => {
+                "; is the authority that has signed it in ssl.truststore.*, and the broker's name in its certificate?"
+            }
             _ => "",
         }
     }
@@ -72,6 +76,8 @@ impl std::error::Error for KafkaError {}
 
 /// librdkafka's code for an answer that cannot be read.
 const BAD_MSG: i32 = -199;
+/// librdkafka's code for a handshake of TLS that failed.
+const SSL: i32 = -181;
 /// librdkafka's code for an argument or a configuration that it cannot take.
 const INVALID_ARG: i32 = -186;
 
@@ -90,6 +96,8 @@ pub fn class_of(code: i32) -> Class {
         29 | 30 | 31 | 33 | 58 => Class::Fatal,
         // requests that no retry mends: INVALID_TOPIC_EXCEPTION, UNSUPPORTED_VERSION, INVALID_REQUEST
         17 | 35 | 42 => Class::Fatal,
+        // _SSL: the handshake failed, which Java's clients take for a failed login
+        SSL => Class::Fatal,
         // data that cannot be read on: _BAD_MSG, _BAD_COMPRESSION, _AUTO_OFFSET_RESET
         BAD_MSG | -198 | -140 => Class::Fatal,
         // _AUTHENTICATION, _FATAL, _UNSUPPORTED_FEATURE, _NOT_IMPLEMENTED, _INVALID_ARG, _STATE, _DESTROY

@@ -19,7 +19,7 @@ use std::fmt;
 use std::fs;
 
 use landfall_api::config::Password;
-use landfall_api::{Faults, Properties, Value as _};
+use landfall_api::{Faults, Properties};
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -75,7 +75,7 @@ impl Identity {
             PrivateKeyDer::Sec1(key) => ("EC PRIVATE KEY", key.secret_sec1_der()),
             key => ("PRIVATE KEY", key.secret_der()),
         };
-        secret(&pem::encode(label, der))
+        pem::encode(label, der).into()
     }
 }
 
@@ -83,14 +83,6 @@ impl Identity {
 #[must_use]
 pub fn certificates_pem(certificates: &[CertificateDer<'_>]) -> String {
     certificates.iter().map(|certificate| pem::encode("CERTIFICATE", certificate)).collect()
-}
-
-/// A text as a secret, which any text can be.
-fn secret(text: &str) -> Password {
-    match Password::parse(text) {
-        Ok(secret) => secret,
-        Err(never) => unreachable!("{never}"),
-    }
 }
 
 /// What is trusted, and what is shown.
@@ -177,9 +169,9 @@ impl<'a> Reader<'a> {
         self.given.get(&self.key(name)).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
-    /// A password, without the space around it, as in Java. An empty one is one.
+    /// A password, without the space around it, as in Java. An empty one is none, so that a connector can do without its worker's.
     fn password(&self, name: &str) -> Option<&'a str> {
-        self.given.get(&self.key(name)).map(|value| value.trim())
+        self.text(name)
     }
 
     fn refuse(&mut self, name: &str, why: impl fmt::Display) {

@@ -130,6 +130,12 @@ offset.flush.interval.ms=1000
         self.process.take().expect("a running worker").terminate(PATIENCE)
     }
 
+    /// Waits until the worker ends by itself.
+    pub(crate) fn await_end(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("a running worker");
+        wait_until(&format!("the worker to end; log: {}", self.log().display()), PATIENCE, || process.ended())
+    }
+
     pub(crate) fn sigstop(&self) {
         self.process().signal("STOP");
     }

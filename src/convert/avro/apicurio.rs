@@ -77,9 +77,9 @@ config! {
         specific: bool = "apicurio.registry.use-specific-avro-reader" { default: Some("false"), width: Width::None, valid: By(only_false) };
         /// Whether the certificate of the registry is not looked at. Only false.
         trust_all: bool = "apicurio.registry.tls.trust-all" { default: Some("false"), width: Width::None, valid: By(only_false) };
-        /// The format of the trust store: PEM. Java's default is JKS.
+        /// The format of the trust store: PEM, JKS or PKCS12.
         truststore_type: String = "apicurio.registry.tls.truststore.type" { default: Some("JKS"), width: Width::None };
-        /// The file with the certificates to trust in PEM; without it, those that the system trusts.
+        /// The file with the certificates to trust; without it, those that the system trusts.
         truststore_location: Option<String> = "apicurio.registry.tls.truststore.location" { width: Width::None, reaches: Files };
         /// The file with the client's key and certificate chain in a key store. Not supported.
         keystore_location: Option<String> = "apicurio.registry.tls.keystore.location" { width: Width::None, valid: By(not_supported), reaches: Files };
@@ -127,9 +127,10 @@ impl ConverterClass for ApicurioAvroConverterClass {
                 backoff: Duration::from_millis(u64::from(config.retry_backoff_ms.unsigned_abs())),
                 stores: Stores {
                     prefix: "apicurio.registry.tls",
-                    truststore: (None, config.truststore_location.as_deref(), &config.truststore_type),
-                    keystore: (None, None, "PEM"),
+                    truststore: (None, config.truststore_location.as_deref(), &config.truststore_type, None),
+                    keystore: (None, None, "PEM", None),
                     keystore_chain: None,
+                    key_password: None,
                 },
             };
             let schemas = Apicurio::schemas(settings, &mut faults)?;

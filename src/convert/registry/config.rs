@@ -143,26 +143,26 @@ config! {
         ssl_cipher_suites: Option<Vec<String>> = "schema.registry.ssl.cipher.suites" { importance: Low, width: Width::None, valid: By(only_empty) };
         /// The versions of TLS that may be used.
         ssl_enabled_protocols: Option<Vec<String>> = "schema.registry.ssl.enabled.protocols" { default: Some("TLSv1.2,TLSv1.3"), width: Width::None, effect: Nothing(NEGOTIATED) };
-        /// The format of the key store: PEM. Java's default is JKS.
+        /// The format of the key store: PEM, JKS or PKCS12.
         keystore_type: String = "schema.registry.ssl.keystore.type" { default: Some("JKS"), width: Width::None };
-        /// The file with the client's key and certificate chain in PEM.
+        /// The file with the client's key and certificate chain.
         keystore_location: Option<String> = "schema.registry.ssl.keystore.location" { importance: High, width: Width::None, reaches: Files };
         /// The password of the key store. A PEM file has none.
-        keystore_password: Option<Password> = "schema.registry.ssl.keystore.password" { importance: High, width: Width::None, valid: By(only_empty) };
-        /// The password of the key. Not supported: the key must be in the clear.
-        key_password: Option<Password> = "schema.registry.ssl.key.password" { importance: High, width: Width::None, valid: By(only_empty) };
+        keystore_password: Option<Password> = "schema.registry.ssl.keystore.password" { importance: High, width: Width::None };
+        /// The password of the key, where it is encrypted with another one than the store.
+        key_password: Option<Password> = "schema.registry.ssl.key.password" { importance: High, width: Width::None };
         /// The client's key in PEM.
         keystore_key: Option<Password> = "schema.registry.ssl.keystore.key" { importance: High, width: Width::None };
         /// The client's certificate chain in PEM.
         keystore_chain: Option<Password> = "schema.registry.ssl.keystore.certificate.chain" { importance: High, width: Width::None };
         /// The certificates to trust in PEM.
         truststore_certificates: Option<Password> = "schema.registry.ssl.truststore.certificates" { importance: High, width: Width::None };
-        /// The format of the trust store: PEM. Java's default is JKS.
+        /// The format of the trust store: PEM, JKS or PKCS12.
         truststore_type: String = "schema.registry.ssl.truststore.type" { default: Some("JKS"), width: Width::None };
-        /// The file with the certificates to trust in PEM; without it, those that the system trusts.
+        /// The file with the certificates to trust; without it, those that the system trusts.
         truststore_location: Option<String> = "schema.registry.ssl.truststore.location" { importance: High, width: Width::None, reaches: Files };
         /// The password of the trust store. A PEM file has none.
-        truststore_password: Option<Password> = "schema.registry.ssl.truststore.password" { importance: High, width: Width::None, valid: By(only_empty) };
+        truststore_password: Option<Password> = "schema.registry.ssl.truststore.password" { importance: High, width: Width::None };
         /// The algorithm of Java's key manager.
         keymanager_algorithm: Option<String> = "schema.registry.ssl.keymanager.algorithm" { default: Some("SunX509"), importance: Low, width: Width::None, effect: Nothing(JAVA_ONLY) };
         /// The algorithm of Java's trust manager.
@@ -210,9 +210,20 @@ impl RegistryConfig {
     pub(super) fn stores(&self) -> Stores<'_> {
         Stores {
             prefix: "schema.registry.ssl",
-            truststore: (self.truststore_certificates.as_ref(), self.truststore_location.as_deref(), &self.truststore_type),
-            keystore: (self.keystore_key.as_ref(), self.keystore_location.as_deref(), &self.keystore_type),
+            truststore: (
+                self.truststore_certificates.as_ref(),
+                self.truststore_location.as_deref(),
+                &self.truststore_type,
+                self.truststore_password.as_ref(),
+            ),
+            keystore: (
+                self.keystore_key.as_ref(),
+                self.keystore_location.as_deref(),
+                &self.keystore_type,
+                self.keystore_password.as_ref(),
+            ),
             keystore_chain: self.keystore_chain.as_ref(),
+            key_password: self.key_password.as_ref(),
         }
     }
 

@@ -23,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use landfall_adls::entra::Entra;
 use landfall_api::config::{Password, Valid};
-use landfall_api::{Faults, Key, Kind, Properties, Value as _};
+use landfall_api::{Faults, Key, Kind, Properties};
 use serde_json::{Map, Value};
 
 use self::endpoint::Endpoint;
@@ -276,7 +276,7 @@ impl Tokens {
                 "the token has expired {ago} s ago (exp {at}); is it old, or the clock wrong?"
             )));
         }
-        let text = Password::parse(&got.text).map_err(NoToken::for_good)?;
+        let text = Password::from(got.text.as_str());
         let principal = claims.get(&self.subject).and_then(Value::as_str).unwrap_or_default().to_owned();
         let token = Token { text, extensions: self.extensions.clone(), expires: time(expires), principal };
         Ok(Kept { token, until: time(self.refresh.at(since, expires, now)) })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use landfall_adls::entra::Entra;
 use landfall_api::config::Password;
-use landfall_api::{Faults, Properties, Value as _};
+use landfall_api::{Faults, Properties};
 
 use super::jaas::Login;
 use super::oauth::{self, Tokens};
@@ -93,14 +93,6 @@ impl Sasl {
         };
         Some(Self { mechanism, credentials })
     }
-
-    /// Where tokens come from, if the mechanism is OAUTHBEARER.
-    pub(in crate::kafka) fn tokens(&self) -> Option<&Arc<Tokens>> {
-        match &self.credentials {
-            Credentials::Tokens(tokens) => Some(tokens),
-            _ => None,
-        }
-    }
 }
 
 /// The login module, if it is the mechanism's.
@@ -130,9 +122,9 @@ fn password(module: &str, mut login: Login, faults: &mut Faults) -> Option<Crede
         return None;
     }
     let (username, password) = (login.options.remove("username"), login.options.remove("password"));
-    match (username, password.as_deref().map(Password::parse)) {
-        (Some(username), Some(Ok(password))) if !username.is_empty() && !password.reveal().is_empty() => {
-            Some(Credentials::Password { username, password })
+    match (username, password) {
+        (Some(username), Some(password)) if !username.is_empty() && !password.is_empty() => {
+            Some(Credentials::Password { username, password: password.into() })
         }
         _ => {
             faults.push(JAAS, format!("{JAAS}: expected {module} required username=\"...\" password=\"...\";"));

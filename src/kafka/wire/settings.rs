@@ -37,8 +37,6 @@ pub(in crate::kafka) struct ClientSettings {
     pub(super) receive_buffer: Option<u32>,
     pub(super) tls: Option<Tls>,
     pub(super) sasl: Option<Sasl>,
-    /// What has no effect, or another one than in Java; each names its key.
-    pub(in crate::kafka) warnings: Vec<String>,
 }
 
 impl ClientSettings {
@@ -77,7 +75,6 @@ impl ClientSettings {
             receive_buffer: u32::try_from(receive_buffer?).ok(),
             tls: tls.map_or(Some(None), |tls| tls.map(Some))?,
             sasl: security.sasl,
-            warnings: security.warnings,
         })
     }
 }

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PK
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use landfall_api::config::{Password, Valid};
-use landfall_api::{Faults, Key, Kind, Properties, Value as _};
+use landfall_api::{Faults, Key, Kind, Properties};
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Map, Value, json};
 
@@ -82,7 +82,7 @@ impl Assertion {
         Some(Self::Made(Box::new(Made {
             is_rsa,
             key_file: key_file?.to_owned(),
-            passphrase: passphrase.and_then(|text| Password::parse(text).ok()),
+            passphrase: passphrase.map(Password::from),
             claims: ["aud", "iss", "sub"].into_iter().filter_map(claim).collect(),
             template: text(given, TEMPLATE).map(str::to_owned),
             expires_after: expires_after?,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_api::config::{Password, Valid};
-use landfall_api::{Faults, Key, Kind, Properties, Value as _};
+use landfall_api::{Faults, Key, Kind, Properties};
 use serde_json::Value;
 use ureq::Agent;
 
@@ -176,7 +176,7 @@ impl Request {
         let key = Key { name: "sasl.oauthbearer.header.urlencode", kind: Kind::Boolean, default: Some("false"), ..Key::EMPTY };
         let encode = if key.read::<bool>(given, faults)? { url_encode } else { str::to_owned };
         let (id, secret, scope) = (encode(id?), encode(secret?), scope.map(encode));
-        let authorization = Password::parse(&format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))).ok()?;
+        let authorization = Password::from(format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))));
         let mut body = "grant_type=client_credentials".to_owned();
         body.extend(scope.map(|scope| format!("&scope={scope}")));
         Some(Self::Secret { authorization, body })
