@@ -118,7 +118,7 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
     set(&vault, "landing-file", &file("first"), &Value::Null);
     set(
         &vault,
-        "places",
+        "staging-places",
         &json!({"topic": topic, "file": file("third")}).to_string(),
         &json!({"attributes": {"exp": in_seconds(3600)}}),
     );

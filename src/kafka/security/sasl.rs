@@ -93,14 +93,6 @@ impl Sasl {
         };
         Some(Self { mechanism, credentials })
     }
-
-    /// Where tokens come from, if the mechanism is OAUTHBEARER.
-    pub(in crate::kafka) fn tokens(&self) -> Option<&Arc<Tokens>> {
-        match &self.credentials {
-            Credentials::Tokens(tokens) => Some(tokens),
-            _ => None,
-        }
-    }
 }
 
 /// The login module, if it is the mechanism's.
