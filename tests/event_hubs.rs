@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use landfall::config::{Mode, WorkerConfig};
+use landfall::kafka::{consumer_faults, consumer_properties, producer_properties};
+use landfall_api::Properties;
 use serde_json::{Value, json};
 
 use crate::support::azurite::Azurite;
@@ -177,7 +180,8 @@ fn connectors_survive_in_a_container() {
     // It comes back where it was, at once.
     first.kill9();
     first.start_again();
-    first.await_state("kept", "PAUSED");
+    wait_until("the state to be known", secs(30), || (first.get("/connectors").0 == 200).then_some(()));
+    assert_eq!(first.get("/connectors/kept/status").1["connector"]["state"], "PAUSED");
     assert_eq!(names(&first), ["kept"]);
 
     // Another one is not let in while this one lives.
@@ -257,11 +261,13 @@ fn what_is_missing_is_said_at_start_and_by_validate() {
 /// The worker of `examples/<name>`, whose listeners are those of `properties`.
 fn example(name: &str, properties: &Path) -> Command {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let given = fs::read_to_string(properties).expect("worker.properties");
-    let listeners = given.lines().find(|line| line.starts_with("listeners=")).expect("listeners");
-    let text = fs::read_to_string(examples.join(name)).expect("an example");
     let copy = properties.with_file_name(name);
-    fs::write(&copy, format!("{text}\n{listeners}\n")).expect("a copy of it");
+    // Who only wants to know which program it is has no file.
+    if let Ok(given) = fs::read_to_string(properties) {
+        let listeners = given.lines().find(|line| line.starts_with("listeners=")).expect("listeners");
+        let text = fs::read_to_string(examples.join(name)).expect("an example");
+        fs::write(&copy, format!("{text}\n{listeners}\n")).expect("a copy of it");
+    }
     let mut command = standalone(&copy);
     command.env(
         "EVENT_HUBS_CONNECTION_STRING",
@@ -275,19 +281,27 @@ fn example(name: &str, properties: &Path) -> Command {
 fn the_examples_are_taken() {
     let sink = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/event-hubs-sink.json");
     let sink: Value = serde_json::from_str(&fs::read_to_string(sink).expect("an example")).expect("JSON");
-    let programs: [fn(&Path) -> Command; 2] = [
-        |properties| example("event-hubs-worker.properties", properties),
-        |properties| example("event-hubs-entra.properties", properties),
+    // There is no such namespace, and no such account.
+    let mut worker = Worker::of(|properties| example("event-hubs-worker.properties", properties), "localhost:1", &[]);
+    worker.start_again();
+    let mut config = sink["config"].clone();
+    with(&mut config, &json!({"name": sink["name"]}));
+    let (status, checked) = worker.put("/connector-plugins/AzureDataLakeSink/config/validate", &config);
+    assert_eq!((status, checked["error_count"].as_u64()), (200, Some(0)), "{checked:#}");
+    let (log, told) = (worker.log_text(), "my-namespace.servicebus.windows.net:9093 is Event Hubs: unless they are given");
+    let mut warnings = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR"));
+    let none = warnings.all(|line| line.contains("landfall.state=blob://myaccount/landfall-state/prod is away"));
+    assert!(log.contains(told) && none && !log.contains("cHNzc3Q="), "{log}");
+
+    // This machine has no identity to start the other one with.
+    let entra = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/event-hubs-entra.properties");
+    let read = WorkerConfig::read(&entra, Mode::Standalone, consumer_faults).expect("it is taken");
+    assert_eq!(read.warnings, [""; 0]);
+    let clients = [
+        consumer_properties(&read.given, &Properties::new(), "orders-to-lake", 0, 1 << 20),
+        producer_properties(&read.given, &Properties::new(), "orders-to-lake", 0),
     ];
-    for program in programs {
-        // There is no such namespace, and no such account.
-        let mut worker = Worker::of(program, "localhost:1", &[]);
-        worker.start_again();
-        let mut config = sink["config"].clone();
-        with(&mut config, &json!({"name": sink["name"]}));
-        let (status, checked) = worker.put("/connector-plugins/AzureDataLakeSink/config/validate", &config);
-        assert_eq!((status, checked["error_count"].as_u64()), (200, Some(0)), "{checked:#}");
-        let (log, told) = (worker.log_text(), "my-namespace.servicebus.windows.net:9093 is Event Hubs: unless they are given");
-        assert!(log.contains(told) && !log.contains("WARN") && !log.contains("cHNzc3Q="), "{log}");
+    for client in clients {
+        assert!(client.faults.is_empty() && client.warnings.is_empty() && client.event_hubs.is_some(), "{client:?}");
     }
 }

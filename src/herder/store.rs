@@ -25,7 +25,7 @@ pub(super) struct Configs {
 
 enum Keeper {
     Alone { file: Option<StateFile>, kept: Mutex<BTreeSet<String>> },
-    Store { shown: String, held: OnceLock<tokio::sync::Mutex<Held>>, kept: Mutex<BTreeSet<String>> },
+    Store { shown: String, held: Box<OnceLock<tokio::sync::Mutex<Held>>>, kept: Mutex<BTreeSet<String>> },
     Topic(Box<OnceLock<Log>>),
 }
 
@@ -39,7 +39,7 @@ impl Configs {
 
     /// Kept by this worker in the store that users know as `shown`; see [`Self::hold`].
     pub(super) fn in_store(shown: &str) -> Self {
-        let keeper = Keeper::Store { shown: shown.to_owned(), held: OnceLock::new(), kept: Mutex::default() };
+        let keeper = Keeper::Store { shown: shown.to_owned(), held: Box::default(), kept: Mutex::default() };
         Self { state: Arc::default(), keeper }
     }
 

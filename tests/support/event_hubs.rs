@@ -327,7 +327,7 @@ impl Shared {
             ApiKey::Produce => answer.len().saturating_sub(4),
             _ => return answer,
         };
-        if *answers % every != 0 || answer.len() < at + 4 {
+        if !answers.is_multiple_of(every) || answer.len() < at + 4 {
             return answer;
         }
         self.seen.lock().unwrap().throttled += 1;

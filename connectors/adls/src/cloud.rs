@@ -60,7 +60,9 @@ config! {
 /// What to do instead of giving a key of [`NotHere`].
 fn instead(key: &str) -> &'static str {
     match key {
-        "provider.integration.id" => "there are no provider integrations here: give the account's key or landfall.azure.credential",
+        "provider.integration.id" => {
+            "there are no provider integrations here: give the account's key or landfall.azure.credential"
+        }
         "schema.context.name" => {
             "a schema registry is asked by its URL: give value.converter.schema.registry.url with /contexts/… after it"
         }
