@@ -9,7 +9,7 @@ TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/
 ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release
+.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release sbom deny security
 
 # Everything that building and testing need.
 setup:
@@ -75,9 +75,27 @@ bench-convert:
 	scripts/setup.sh build
 	cargo run --profile bench --manifest-path benches/convert/Cargo.toml
 
-release:
+# The binary, and beside it what it is made of.
+release: sbom
 	scripts/setup.sh build
-	cargo build --release --bin landfall
+	cargo build --release --locked --bin landfall
+	ldd $(CARGO_TARGET_DIR)/release/landfall
+
+# The bill of materials (CycloneDX) of the binary.
+sbom:
+	mkdir -p $(CARGO_TARGET_DIR)/release
+	cargo metadata --format-version 1 --locked --filter-platform $$(rustc -vV | sed -n 's/^host: //p') \
+		| python3 scripts/sbom.py > $(CARGO_TARGET_DIR)/release/landfall.cdx.json
+
+# Whether dependencies are what deny.toml allows, and whether something is known against them: the database of advisories is fetched, unless
+# ADVISORIES=no.
+deny:
+	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny --locked check licenses bans sources $(if $(filter no,$(ADVISORIES)),,advisories)
+
+# The tables of docs/security.md anew, from what the tests try.
+security: setup
+	UPDATE=1 cargo test --test it reach::
 
 # What Java's transforms make of the records in tests/data/transforms anew, and the list of differences. FILES="…" does some of them,
 # JARS="…:…" has more jars than those of Kafka and Debezium.

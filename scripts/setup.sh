@@ -72,6 +72,7 @@ python() {
 
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
   for p in build-essential pkg-config cmake libssl-dev zlib1g-dev libzstd-dev; do package "$p"; done
+  tool python3 python3
   if [ "${1:-}" != build ]; then
     tool java openjdk-17-jre-headless
     tool mvn maven

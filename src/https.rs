@@ -490,7 +490,7 @@ mod tests {
             [("ssl.client.auth", "required"), ("listeners.https.ssl.protocol", "TLSv1.3"), ("listeners.https.ssl.keystor", "x")];
         let given: Properties = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let warned = warnings(&given);
-        assert!(warned.len() == 2 && warned[0].contains("use listeners.https.ssl.client.auth"), "{warned:?}");
+        assert!(warned.len() == 2 && warned[1].contains("use listeners.https.ssl.client.auth"), "{warned:?}");
     }
 
     #[test]

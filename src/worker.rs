@@ -40,7 +40,8 @@ impl Worker {
     /// The state file cannot be read or written, key stores or the file of users cannot be read, the audit log cannot be written, or the
     /// configuration does not say how to reach the cluster.
     pub async fn start(plugins: Plugins, config: WorkerConfig, sockets: Sockets) -> Result<Self, String> {
-        let (scheme, worker_id) = config.advertised(&sockets.ports());
+        let ports = sockets.ports();
+        let (scheme, worker_id) = config.advertised(&ports);
         let given = config.given.clone();
         let access = Access::of(&config)?;
         if let Some(hubs) = kafka::EventHubs::of(&given) {
@@ -51,7 +52,8 @@ impl Worker {
         let (herder, member) = match config.mode.clone() {
             ModeKeys::Standalone(_) => {
                 let listener = config.keys.listeners.first().cloned().unwrap_or_default();
-                let store = StateStore::of(&given, &worker_id, &listener, sockets.port()).map_err(|faults| faults.to_string())?;
+                let store = StateStore::of(&given, &worker_id, &listener, ports.first().copied().unwrap_or(0))
+                    .map_err(|faults| faults.to_string())?;
                 let herder = Herder::standalone(plugins, config, worker_id, starter)?;
                 match store {
                     Some(store) => {

@@ -17,6 +17,7 @@ use crate::support::broker::Broker;
 use crate::support::once::{Numbered, Produced, assert_once, confluent, landed_of, ours};
 use crate::support::process::Process;
 use crate::support::store::{Store, with};
+use crate::support::worker::allowed;
 use crate::support::{free_port, secs, wait_until};
 
 /// How many points are tried at a time.
@@ -76,7 +77,8 @@ impl Crash {
              value.converter=org.apache.kafka.connect.json.JsonConverter\n\
              offset.storage.file.filename=connect.offsets\noffset.flush.interval.ms=200\n"
         );
-        fs::write(folder.path().join("worker.properties"), properties).expect("worker.properties");
+        let allowed = allowed().map(|(key, value)| format!("{key}={value}\n")).concat();
+        fs::write(folder.path().join("worker.properties"), properties + &allowed).expect("worker.properties");
         let connector = json!({"name": topic, "config": config}).to_string();
         fs::write(folder.path().join("connector.json"), connector).expect("connector.json");
         let log = || fs::read_to_string(folder.path().join("worker.log")).unwrap_or_default();

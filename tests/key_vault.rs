@@ -2,11 +2,14 @@
 //! proxy, with tokens that Entra ID's stand-in has signed.
 
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use landfall::config::provider::Providers;
+use landfall_api::{Faults, Properties};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::azure_service::AzureService;
 use crate::support::broker::{Broker, Record};
 use crate::support::entra::{FakeEntra, Trouble};
 use crate::support::key_vault::{disable, set, start};
@@ -19,6 +22,84 @@ const CONFLUENT: &str = "io.confluent.csid.config.provider.azure.KeyVaultConfigP
 
 fn text(file: &str) -> String {
     fs::read_to_string(file).unwrap_or_default()
+}
+
+/// What a provider of Confluent's class gives for `values`, with `more` parameters, and how long it took.
+fn resolved(
+    entra: &FakeEntra,
+    vault: &AzureService,
+    more: &[(&str, &str)],
+    values: &[&str],
+) -> (Result<(Vec<String>, Option<Duration>), String>, Duration) {
+    let (authority, ca, url) = (entra.url(), entra.ca_file(), vault.url());
+    let base = [
+        ("landfall.azure.credential", "client-secret"),
+        ("landfall.azure.tenant.id", FakeEntra::TENANT),
+        ("landfall.azure.client.id", FakeEntra::CLIENT),
+        ("landfall.azure.client.secret", FakeEntra::SECRET),
+        ("landfall.azure.authority", &authority),
+        ("landfall.azure.ca.file", ca.to_str().expect("UTF-8")),
+        ("config.providers", "kv"),
+        ("config.providers.kv.class", CONFLUENT),
+        ("config.providers.kv.param.vault.url", &url),
+        ("config.providers.kv.param.use.json", "false"),
+        ("config.providers.kv.param.retry.interval.seconds", "0"),
+    ];
+    let mut given: Properties = base.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    given.extend(more.iter().map(|(key, value)| (format!("config.providers.kv.param.{key}"), (*value).to_owned())));
+    let (mut faults, mut warnings) = (Faults::default(), Vec::new());
+    let providers = Providers::configure(&given, &mut faults, &mut warnings);
+    assert!(faults.is_empty() && warnings.is_empty(), "{faults:?} {warnings:?}");
+    let asked: Properties = values.iter().enumerate().map(|(n, value)| (format!("k{n}"), (*value).to_owned())).collect();
+    let start = Instant::now();
+    let resolved = providers.resolve(&asked).map(|resolved| (resolved.properties.into_values().collect(), resolved.ttl));
+    (resolved, start.elapsed())
+}
+
+#[test]
+fn a_vault_is_asked_as_often_and_as_long_as_told() {
+    let entra = FakeEntra::start();
+    let vault = start(&entra);
+    set(&vault, "pw", "hush", &Value::Null);
+    let good = |ttl: Option<u64>| Ok((vec!["hush".to_owned()], ttl.map(Duration::from_millis)));
+    let get = |more: &[(&str, &str)], value: &str| {
+        let before = vault.requests().len();
+        let (given, took) = resolved(&entra, &vault, more, &[value]);
+        (given, vault.requests().len() - before, took)
+    };
+    let away = "the secret pw of the vault 127.0.0.1";
+
+    vault.next([Trouble::Busy(503, 0), Trouble::Busy(429, 0)]);
+    let (given, asked, _) = get(&[], "${kv:pw}");
+    assert_eq!((given, asked), (good(None), 3));
+    vault.next([Trouble::Busy(503, 0), Trouble::Busy(503, 0)]);
+    let (given, asked, _) = get(&[("retry.count", "2")], "${kv:pw}");
+    let error = given.expect_err("busy");
+    assert!(error.contains(away) && error.contains("HTTP 503 Throttled") && asked == 2, "{asked} {error}");
+    vault.next([Trouble::Busy(429, 1)]);
+    assert!(get(&[], "${kv:pw}").2 >= secs(1), "Retry-After");
+    vault.next([Trouble::Busy(500, 0)]);
+    assert!(get(&[("retry.interval.seconds", "1")], "${kv:pw}").2 >= secs(1));
+    vault.next([Trouble::Slow(secs(5))]);
+    let (given, _, took) = get(&[("retry.count", "1"), ("timeout.seconds", "1")], "${kv:pw}");
+    assert!(given.as_ref().is_err_and(|error| error.contains(away)) && took < secs(4), "{took:?} {given:?}");
+
+    // How long a value stays what it is.
+    assert_eq!(get(&[("ttl.ms", "7000")], "${kv:pw}").0, good(Some(7000)));
+    assert_eq!(get(&[("ttl.ms", "7000")], "${kv:pw?ttl=3000:pw}").0, good(Some(3000)));
+    set(&vault, "pw", "hush", &json!({"attributes": {"exp": in_seconds(2)}}));
+    let ttl = get(&[("ttl.ms", "7000")], "${kv:pw}").0.expect("there").1.expect("it expires");
+    assert!(ttl <= secs(2), "{ttl:?}");
+    set(&vault, "pw", "hush", &json!({"attributes": {"exp": 1}}));
+    assert_eq!(get(&[], "${kv:pw}").0, good(Some(300_000)));
+
+    let expected = "the vault 127.0.0.1";
+    vault.always(Some(Trouble::Refused(401, json!({"error": {"code": "Unauthorized", "message": "AKV10032: Invalid issuer."}}))));
+    let error = get(&[], "${kv:pw}").0.expect_err("refused");
+    assert!(error.contains(expected) && error.contains("does not know") && error.contains("AKV10032"), "{error}");
+    for text in [error, format!("{:?}", get(&[], "${kv:pw}").0)] {
+        assert!(!text.contains("hush") && !text.contains(FakeEntra::SECRET), "{text}");
+    }
 }
 
 fn in_seconds(seconds: u64) -> u64 {
@@ -37,7 +118,7 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
     set(&vault, "landing-file", &file("first"), &Value::Null);
     set(
         &vault,
-        "places",
+        "staging-places",
         &json!({"topic": topic, "file": file("third")}).to_string(),
         &json!({"attributes": {"exp": in_seconds(3600)}}),
     );
@@ -59,6 +140,7 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
             ("config.providers.azurekv.param.secret.default.ttl", "400"),
             ("config.providers.keyvault.class", CONFLUENT),
             ("config.providers.keyvault.param.vault.url", &url),
+            ("config.providers.keyvault.param.secret.prefix", "staging-"),
             ("landfall.state.file", &state),
         ],
     );
@@ -77,10 +159,8 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
 
     // Trouble of the vault leaves what runs alone; what is rotated meanwhile counts after it.
     let restarts = || worker.log_text().matches("gives other values now").count();
-    vault.next([
-        Trouble::Busy(429, 0),
-        Trouble::Refused(403, json!({"error": {"code": "ForbiddenByRbac", "message": "no role"}})),
-    ]);
+    vault.next([Trouble::Busy(429, 0)]);
+    vault.always(Some(Trouble::Refused(403, json!({"error": {"code": "ForbiddenByRbac", "message": "no role"}}))));
     wait_until("a warning of the vault's refusal", secs(30), || {
         let text = worker.log_text();
         let named = text.lines().any(|line| line.contains("landing-file") && line.contains("Key Vault Secrets User"));
@@ -88,6 +168,7 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
     });
     worker.await_state(topic, "RUNNING");
     assert_eq!(restarts(), 0);
+    vault.always(None);
     set(&vault, "landing-file", &file("second"), &Value::Null);
     wait_until("the other file", secs(60), || fs::exists(file("second")).is_ok_and(|there| there).then_some(()));
     worker.await_state(topic, "RUNNING");
@@ -103,7 +184,7 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
         ("${azurekv:my-vault:off}", "the secret off of the vault my-vault.vault.azure.net is disabled"),
         ("${azurekv:evil.example.com:x}", "evil.example.com is no vault of Azure's, and no token is sent there"),
         ("${azurekv:my-vault:a_b}", "\\\"a_b\\\" is no name of a secret"),
-        ("${keyvault:places:none}", "the secret places of the vault 127.0.0.1"),
+        ("${keyvault:places:none}", "the secret staging-places of the vault 127.0.0.1"),
     ] {
         config["file"] = json!(named);
         let (status, answer) = worker.post("/connectors", &json!({"name": "other", "config": config}));

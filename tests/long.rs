@@ -4,6 +4,7 @@
 mod cluster;
 #[expect(dead_code, reason = "shared with the tests of every change, which replay a file")]
 mod converters;
+mod event_hubs_soak;
 mod many;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod memory;
@@ -27,6 +28,16 @@ fn soak() {
     let minutes = std::env::var("MINUTES").map_or(30, |minutes| minutes.parse().expect("MINUTES is a number"));
     let report = support::soak::soak(support::secs(minutes * 60), support::soak::seed());
     assert!(report.is_once(), "{report}");
+}
+
+/// As the soak: `MINUTES` for how long, `SEED` for the choices of another run.
+#[test]
+fn a_worker_lands_event_hubs_once_for_minutes() {
+    let minutes = std::env::var("MINUTES").map_or(5, |minutes| minutes.parse().expect("MINUTES is a number"));
+    let (landed, seen, kills) = event_hubs_soak::soak(support::secs(minutes * 60), support::soak::seed());
+    println!("{landed:#?}\n{seen:#?}\n{kills} kills");
+    assert!(landed.iter().all(support::once::Landed::is_once), "{landed:#?}");
+    assert!(seen.violations.is_empty(), "{seen:#?}");
 }
 
 #[test]

@@ -18,7 +18,6 @@ use crate::plugins::Plugins;
 pub(super) const SIDE_BY_SIDE: usize = 16;
 
 /// What a connector's configuration says of where it lands.
-#[derive(Debug)]
 pub(super) struct Root {
     /// The configuration.
     pub(super) properties: Properties,
@@ -33,6 +32,7 @@ pub(super) struct Root {
     /// The folder of the pointers.
     folder: String,
 }
+landfall_api::opaque!(Root);
 
 /// A partition, as its pointer is called.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use landfall_api::{Faults, Properties, Width, config};
+use landfall_api::{Faults, Properties, Reached, Reaches, Width, config};
 
 config! {
     /// Who may use the REST API, and how.
@@ -24,13 +24,13 @@ config! {
         /// The issuers whose tokens are taken, separated by commas: `https` URLs, letter by letter as in tokens. The keys of all of them are
         /// those that the first one publishes, under `<issuer>/.well-known/openid-configuration`. Default: those of the tenant in Azure's
         /// public cloud, for tokens of both versions.
-        issuer: Option<Vec<String>> = "landfall.rest.bearer.issuer" { group: "REST access", width: Width::Long, display: "Issuers", valid: By(issuers) };
+        issuer: Option<Vec<String>> = "landfall.rest.bearer.issuer" { group: "REST access", width: Width::Long, display: "Issuers", valid: By(issuers), reaches: Hosts };
         /// For whom tokens have to be issued, separated by commas: the id of the application that stands for this API, or its URI.
         audience: Vec<String> = "landfall.rest.bearer.audience" { default: Some(""), group: "REST access", width: Width::Long, display: "Audiences" };
         /// Milliseconds by which the clock of the issuer may differ from the worker's.
         clock_skew_ms: i64 = "landfall.rest.bearer.clock.skew.ms" { default: Some("60000"), importance: Low, group: "REST access", width: Width::Medium, display: "Clock Skew (ms)", valid: Between(0, 600_000) };
         /// A file of certificates in PEM by which the issuer is known, instead of those that the system trusts.
-        ca_file: Option<String> = "landfall.rest.bearer.ca.file" { importance: Low, group: "REST access", width: Width::Long, display: "CA of the Issuer", valid: NonEmpty };
+        ca_file: Option<String> = "landfall.rest.bearer.ca.file" { importance: Low, group: "REST access", width: Width::Long, display: "CA of the Issuer", valid: NonEmpty, reaches: Files };
         /// Whether users may only look, and validate configurations. Connectors are then what the cluster has, or what the command line
         /// names. Requests of the other workers of the cluster are taken, so that all of them should be given this key.
         read_only: bool = "landfall.rest.read.only" { default: Some("false"), group: "REST access", width: Width::Short, display: "Read-only" };
@@ -48,8 +48,14 @@ config! {
         trusted_proxies: Vec<String> = "landfall.rest.trusted.proxies" { default: Some(""), importance: Low, group: "REST access", width: Width::Long, display: "Trusted Proxies", valid: By(networks) };
         /// Where it is written who changed what by REST, and who was refused, a line of JSON each: a file, stdout or off. While it cannot be
         /// written, changes are refused.
-        audit_log: String = "landfall.audit.log" { default: Some("off"), group: "REST access", width: Width::Long, display: "Audit Log", valid: NonEmpty };
+        audit_log: String = "landfall.audit.log" { default: Some("off"), group: "REST access", width: Width::Long, display: "Audit Log", valid: NonEmpty, reaches: Reaches::By(audit_reached) };
     }
+}
+
+/// The file that the audit log is.
+fn audit_reached(place: &str, _: &Properties) -> Vec<Reached> {
+    let is_file = !["off", "stdout"].iter().any(|word| word.eq_ignore_ascii_case(place.trim()));
+    if is_file { Reaches::Written.of(place, &Properties::new()) } else { Vec::new() }
 }
 
 /// The paths that may be open.

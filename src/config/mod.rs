@@ -36,14 +36,13 @@ fn java_property_in(options: &str, name: &str) -> Option<String> {
     options.split_whitespace().filter_map(value).next_back()
 }
 
-/// Gives `own` the worker's `landfall.azure.*` if it has none of its own and `keys` declare them. All or none: no part of the worker's
-/// credential goes where somebody else's keys say.
+/// Gives `own` those of the worker's `landfall.azure.*` that `keys` declare, if it has none of its own. All or none: no part of the
+/// worker's credential goes where somebody else's keys say.
 pub(crate) fn inherit_azure(own: &mut Properties, worker: &Properties, keys: &[Key]) {
     const AZURE: &str = "landfall.azure.";
-    let declared = keys.iter().any(|key| key.name.starts_with(AZURE));
-    if declared && !own.keys().any(|key| key.starts_with(AZURE)) {
-        let all = worker.iter().filter(|(key, _)| key.starts_with(AZURE));
-        own.extend(all.map(|(key, value)| (key.clone(), value.clone())));
+    if !own.keys().any(|key| key.starts_with(AZURE)) {
+        let declared = keys.iter().map(|key| key.name).filter(|name| name.starts_with(AZURE));
+        own.extend(declared.filter_map(|name| Some((name.to_owned(), worker.get(name)?.clone()))));
     }
 }
 

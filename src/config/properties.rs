@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use landfall_api::{Faults, Properties};
 
 /// A properties file: what it says, and where.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PropertiesFile {
     /// The file, for messages.
     pub path: PathBuf,
@@ -18,6 +18,7 @@ pub struct PropertiesFile {
     /// What is suspicious and no error, such as a key given twice. Each names its line and key.
     pub warnings: Vec<String>,
 }
+landfall_api::opaque!(PropertiesFile);
 
 impl PropertiesFile {
     /// Reads the file at `path`.

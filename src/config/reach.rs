@@ -12,7 +12,7 @@ use landfall_api::{Faults, Folders, Key, Properties, Reached, Reaches};
 
 use self::hosts::Hosts;
 use super::provider::PROVIDERS;
-use super::{DistributedKeys, StandaloneKeys, WorkerKeys};
+use super::{AccessKeys, DistributedKeys, StandaloneKeys, WorkerKeys};
 use crate::convert::CONVERTERS;
 use crate::kafka::java;
 
@@ -47,7 +47,7 @@ impl Reach {
     /// What `landfall.allowed.paths` and `landfall.allowed.hosts` say in a worker with the properties `given`.
     #[must_use]
     pub fn new(paths: &[String], hosts: &[String], given: &Properties) -> Self {
-        let own: Vec<Reached> = given.iter().flat_map(|(key, value)| of_worker(key).of(value)).collect();
+        let own: Vec<Reached> = given.iter().flat_map(|(key, value)| of_worker(key).of(value, given)).collect();
         Self {
             folders: Arc::new(folders(paths, &own)),
             hosts: Arc::new(Hosts::new(hosts, &own)),
@@ -142,7 +142,7 @@ pub(super) fn check_hosts(value: &str) -> Result<(), String> {
 
 /// The folder that an item means, a path or a `file:` URL.
 fn folder(item: &str) -> PathBuf {
-    match Reaches::Store.of(item).pop() {
+    match Reaches::Store.of(item, &Properties::new()).pop() {
         Some(Reached::Written(path)) => path.into(),
         _ => item.into(),
     }
@@ -188,7 +188,7 @@ fn folders(paths: &[String], own: &[Reached]) -> Folders {
 /// What a key of a worker's properties reaches for.
 fn of_worker(key: &str) -> Reaches {
     let declared = |keys: &[Key], name: &str| keys.iter().find(|key| key.name == name).map(|key| key.reaches);
-    for keys in [WorkerKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS] {
+    for keys in [WorkerKeys::KEYS, AccessKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS] {
         if let Some(reaches) = declared(keys, key) {
             return reaches;
         }
@@ -308,5 +308,57 @@ mod tests {
         assert_eq!(faults(&everything, Reached::Written("/etc/x".into())), "");
         assert_eq!(faults(&everything, Reached::Host("http://anywhere".into())), "");
         assert!(faults(&everything, Reached::Read("/proc/self/environ".into())).contains("may not read it"));
+    }
+
+    /// Keys whose names end as those of files and hosts do, and that name none that a connector could choose.
+    const HARMLESS: &[&str] = &[
+        // limits themselves
+        "allowed.paths",
+        "landfall.allowed.paths",
+        "landfall.allowed.hosts",
+        "landfall.rest.open.paths",
+        "landfall.azure.no.proxy",
+        // a folder of the store
+        "topics.dir",
+        // a number, and a text that is compared
+        "partitioner.max.open.files",
+        "sasl.oauthbearer.expected.issuer",
+    ];
+
+    #[test]
+    fn whoever_declares_a_file_or_a_host_says_so() {
+        let ends = [
+            "authority",
+            "certificate",
+            "dir",
+            "directory",
+            "endpoint",
+            "file",
+            "files",
+            "host",
+            "hosts",
+            "issuer",
+            "location",
+            "path",
+            "paths",
+            "proxy",
+            "servers",
+            "uri",
+            "url",
+            "urls",
+            "vault",
+        ];
+        let mut keys: Vec<Key> = [WorkerKeys::KEYS, AccessKeys::KEYS, StandaloneKeys::KEYS, DistributedKeys::KEYS].concat();
+        keys.extend(crate::plugins::SINKS.iter().flat_map(|sink| sink.keys()));
+        keys.extend(CONVERTERS.iter().flat_map(|class| class.keys().iter().copied()));
+        keys.extend(PROVIDERS.iter().flat_map(|class| class.keys.iter().copied()));
+        keys.extend(java::CONSUMER.iter().map(|key| Key { reaches: java::reaches(key.name), ..*key }));
+        let silent = |key: &&Key| matches!(key.reaches, Reaches::Nothing) && key.effect == landfall_api::Effect::Full;
+        let named =
+            |key: &&Key| key.name.rsplit('.').next().is_some_and(|end| ends.contains(&end)) && !HARMLESS.contains(&key.name);
+        let forgotten: Vec<_> = keys.iter().filter(silent).filter(named).map(|key| key.name).collect();
+        assert_eq!(forgotten, [""; 0], "these say in `reaches` what they name, or are HARMLESS");
+        let reaching = keys.iter().filter(|key| !matches!(key.reaches, Reaches::Nothing)).count();
+        assert!(reaching > 30, "{reaching} keys");
     }
 }

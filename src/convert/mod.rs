@@ -189,6 +189,27 @@ mod tests {
     }
 
     #[test]
+    fn a_converter_signs_in_to_azure_by_itself_or_as_the_worker() {
+        let given = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let worker: Properties = given(&[
+            ("landfall.azure.credential", "managed-identity"),
+            ("landfall.azure.ca.file", "/ca"),
+            ("landfall.azure.account.key", "pssst"),
+        ]);
+        let class = "com.microsoft.azure.schemaregistry.kafka.connect.avro.AvroConverter";
+        let keys = |connector: &[(&str, &str)]| {
+            let all: Properties = given(&[&[("value.converter", class)][..], connector].concat());
+            let (_, own) = configured(Role::Value, &worker, &all);
+            own.into_keys().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(keys(&[]), "landfall.azure.ca.file landfall.azure.credential");
+        // None of the worker's secrets goes where a connector says.
+        assert_eq!(keys(&[("value.converter.landfall.azure.authority", "https://evil")]), "landfall.azure.authority");
+        let plain = given(&[("value.converter", "JsonConverter")]);
+        assert_eq!(configured(Role::Value, &worker, &plain).1, Properties::new());
+    }
+
+    #[test]
     fn a_connectors_converter_comes_with_its_own_keys_only() {
         let worker = Properties::from([
             ("value.converter".to_owned(), "W".to_owned()),

@@ -55,6 +55,8 @@ pub(super) fn worker(bootstrap: &str, listener: &str, landing: &Path) -> Propert
     let landing = file_url(landing);
     let pairs = [
         ("landfall.allowed.paths", landing.as_str()),
+        // an emulator of storage or a registry may run here too
+        ("landfall.allowed.hosts", "azure,worker,localhost,127.0.0.1"),
         ("bootstrap.servers", bootstrap),
         ("listeners", listener),
         ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),

@@ -11,7 +11,7 @@ use super::{Error, TargetState};
 use crate::config::PropertiesFile;
 
 /// What a file asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectorFile {
     /// The connector's name.
     pub name: String,
@@ -26,6 +26,7 @@ pub struct ConnectorFile {
     /// Key to the line on which its value stands; empty for JSON.
     pub lines: BTreeMap<String, usize>,
 }
+landfall_api::opaque!(ConnectorFile);
 
 impl ConnectorFile {
     /// Reads the file at `path`.

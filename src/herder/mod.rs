@@ -131,7 +131,7 @@ impl fmt::Display for State {
 }
 
 /// A connector as users see it; its secrets are hidden.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Info {
     /// Its name.
     pub name: String,
@@ -140,6 +140,7 @@ pub struct Info {
     /// How many tasks it has.
     pub tasks: usize,
 }
+landfall_api::opaque!(Info);
 
 /// What a connector and its tasks are doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::TargetState;
 use super::connector_config::Submitted;
 
 /// What is to run here of a connector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// The connector itself with its configuration, if it is assigned to this worker.
     pub(super) connector: Option<Submitted>,
@@ -17,15 +17,17 @@ pub(super) struct Wanted {
     /// The tasks that are assigned to this worker, by number.
     pub(super) tasks: BTreeMap<usize, Properties>,
 }
+landfall_api::opaque!(Wanted);
 
 /// What runs here of a connector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Runs {
     /// The configuration and the target with which the connector itself was started.
     pub(super) connector: Option<(Submitted, TargetState)>,
     /// The configurations of tasks, and whether they are paused.
     pub(super) tasks: BTreeMap<usize, (Properties, bool)>,
 }
+landfall_api::opaque!(Runs);
 
 /// What is to be done, in this order: tasks that end do so together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use super::TargetState;
 
 /// What is kept of a connector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     /// Its configuration, secrets included.
     pub config: Properties,
     /// What it should be doing.
     pub target_state: TargetState,
 }
+landfall_api::opaque!(Stored);
 
 #[derive(Serialize, Deserialize)]
 struct Content {

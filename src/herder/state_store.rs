@@ -34,7 +34,7 @@ const LEASE: Duration = Duration::from_secs(30);
 /// How often a newcomer looks whether it does.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a change may take, and the wait before it is tried again.
-const CHANGE: Duration = Duration::from_secs(15);
+const CHANGE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(250);
 /// How often it is said that the store is away at start, at most.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -231,6 +231,12 @@ impl StateStore {
     }
 }
 
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("store", &self.store).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
 impl Held {
     /// What it holds.
     pub(super) const fn connectors(&self) -> &BTreeMap<String, Stored> {
@@ -268,7 +274,7 @@ impl Held {
         last: &mut String,
     ) -> Result<(), Unwritten> {
         let StateStore { storage, path, shown, holder, .. } = self.store.clone();
-        let away = |why: &dyn std::fmt::Display| Unwritten::Away(format!("{KEY}={shown} cannot be written: {why}"));
+        let away = |why: &dyn fmt::Display| Unwritten::Away(format!("{KEY}={shown} cannot be written: {why}"));
         // A number that was sent is never sent with something else: a late write is told from this one.
         self.content.written += 1;
         let content = Content { holder: held.then(|| holder.clone()), connectors, ..self.content.clone() };

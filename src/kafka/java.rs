@@ -2,9 +2,10 @@
 //!
 //! [`client`](super::client) says what becomes of each here, and which defaults are others for a connector's consumer.
 
+use landfall_adls::entra;
 use landfall_api::Importance::{High, Low, Medium};
 use landfall_api::Kind::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
-use landfall_api::{Importance, Key, Kind, Reached, Reaches, Width};
+use landfall_api::{Importance, Key, Kind, Properties, Reached, Reaches, Width};
 
 const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, importance: Importance) -> Key {
     Key { name, kind, default, importance, width: Width::None, ..Key::EMPTY }
@@ -141,12 +142,13 @@ pub fn reaches(key: &str) -> Reaches {
         | "sasl.oauthbearer.assertion.template.file"
         | "ssl.keystore.location"
         | "ssl.truststore.location" => Reaches::Files,
-        _ => Reaches::Nothing,
+        // A login by Entra ID has its own.
+        _ => entra::KEYS.iter().find(|own| own.name == key).map_or(Reaches::Nothing, |own| own.reaches),
     }
 }
 
 /// The files that a value of `sasl.jaas.config` names.
-fn files_of_logins(config: &str) -> Vec<Reached> {
+fn files_of_logins(config: &str, _: &Properties) -> Vec<Reached> {
     let named = |option: &str| {
         let values = config.match_indices(option).filter_map(|(at, _)| {
             let value = config[at + option.len()..].trim_start().strip_prefix('=')?.trim_start();
@@ -156,7 +158,7 @@ fn files_of_logins(config: &str) -> Vec<Reached> {
         });
         values.collect::<Vec<_>>()
     };
-    ["keyTab", "ticketCache"].into_iter().flat_map(named).collect()
+    ["keyTab", "ticketCache", "ssl.keystore.location", "ssl.truststore.location"].into_iter().flat_map(named).collect()
 }
 
 #[cfg(test)]
@@ -166,7 +168,10 @@ mod tests {
     #[test]
     fn a_login_names_its_key_tab() {
         let config = r#"com.sun.security.auth.module.Krb5LoginModule required keyTab="/etc/a b.keytab" ticketCache = /tmp/c;"#;
-        assert_eq!(files_of_logins(config), [Reached::Read("/etc/a b.keytab".into()), Reached::Read("/tmp/c".into())]);
-        assert_eq!(files_of_logins(r#"PlainLoginModule required username="keyTab" password="/etc/x";"#), []);
+        assert_eq!(
+            files_of_logins(config, &Properties::new()),
+            [Reached::Read("/etc/a b.keytab".into()), Reached::Read("/tmp/c".into())]
+        );
+        assert_eq!(files_of_logins(r#"PlainLoginModule required username="keyTab" password="/etc/x";"#, &Properties::new()), []);
     }
 }

@@ -158,18 +158,25 @@ impl Action {
 /// Writes down a request that changes something, or is refused.
 pub(super) async fn record(State((audit, herder)): State<(Audit, Herder)>, request: Request, next: Next) -> Response {
     let Some(inner) = audit.0 else { return next.run(request).await };
-    let mut action = Action::of(request.method(), request.uri().path());
+    let action = Action::of(request.method(), request.uri().path());
     let body = request.extensions().get::<Collected>().map(|body| body.0.clone()).unwrap_or_default();
     if is_written(&herder, &request, &body) {
         return next.run(request).await;
     }
-    if action.changes
-        && let Err(error) = inner.target.lock().unwrap_or_else(PoisonError::into_inner).open()
-    {
+    if !action.changes {
+        return recorded(inner, herder, action, body, request, next).await;
+    }
+    if let Err(error) = inner.target.lock().unwrap_or_else(PoisonError::into_inner).open() {
         tracing::error!("the audit log cannot be written, and changes are refused: {error}");
         let message = "the audit log cannot be written, so that nothing may be changed (landfall.audit.log)";
         return RestError::new(StatusCode::INTERNAL_SERVER_ERROR, message).into_response();
     }
+    // A client may go away before there is an answer. What it has begun is done and written down all the same.
+    let recorded = tokio::spawn(recorded(inner, herder, action, body, request, next));
+    recorded.await.unwrap_or_else(|_| RestError::plain(StatusCode::INTERNAL_SERVER_ERROR).into_response())
+}
+
+async fn recorded(inner: Arc<Inner>, herder: Herder, mut action: Action, body: Bytes, request: Request, next: Next) -> Response {
     let asked: Value = if action.changes { serde_json::from_slice(&body).unwrap_or_default() } else { Value::Null };
     if action.name == "create" {
         action.connector = asked.get("name").and_then(Value::as_str).map(|name| name.trim().to_owned());

@@ -40,13 +40,14 @@ pub struct TaskName {
 }
 
 /// `ConnectorInfo`.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct ConnectorInfo {
     name: String,
     config: Properties,
     tasks: Vec<TaskName>,
     r#type: &'static str,
 }
+landfall_api::opaque!(ConnectorInfo);
 
 impl From<Info> for ConnectorInfo {
     fn from(info: Info) -> Self {
@@ -56,13 +57,14 @@ impl From<Info> for ConnectorInfo {
 }
 
 /// `TaskInfo`.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct TaskInfo {
     /// The task.
     pub id: TaskName,
     /// Its configuration.
     pub config: Properties,
 }
+landfall_api::opaque!(TaskInfo);
 
 /// `ConnectorStateInfo.TaskState`, and `ConnectorState`, which has no number.
 #[derive(Debug, Serialize)]
@@ -167,7 +169,7 @@ pub struct ConfigValueInfo {
 }
 
 /// `CreateConnectorRequest`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct CreateConnectorRequest {
     /// The name, without the blanks around it; empty if none was given.
     pub name: String,
@@ -176,6 +178,7 @@ pub struct CreateConnectorRequest {
     /// What the connector should be doing first.
     pub initial_state: TargetState,
 }
+landfall_api::opaque!(CreateConnectorRequest);
 
 const REQUEST: &str = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest";
 const MAP: &str = "java.util.LinkedHashMap<java.lang.String,java.lang.String>";

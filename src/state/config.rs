@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_api::Properties;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{json, task_of};
 use crate::herder::TargetState;
@@ -29,7 +30,7 @@ const SESSION_KEY: &str = "session-key";
 const LOGGER: &str = "logger-cluster-";
 
 /// What the records of the topic, up to some offset, say. A clone is a snapshot: it shares everything until one of both changes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConfigState {
     offset: i64,
     connectors: Arc<BTreeMap<String, Arc<Connector>>>,
@@ -39,6 +40,7 @@ pub struct ConfigState {
     uncommitted: BTreeMap<String, BTreeMap<usize, Arc<Properties>>>,
     session_key: Option<Arc<SessionKey>>,
 }
+landfall_api::opaque!(ConfigState);
 
 impl Default for ConfigState {
     fn default() -> Self {
@@ -46,13 +48,14 @@ impl Default for ConfigState {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Connector {
     config: Arc<Submitted>,
     /// As many as the last commit record says, or none if the connector is inconsistent.
     tasks: Vec<Arc<Properties>>,
     inconsistent: bool,
 }
+landfall_api::opaque!(Connector);
 
 /// What a record changed, so that somebody has something to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +109,7 @@ impl RestartRequest {
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionKey {
     /// The secret.
-    pub key: Vec<u8>,
+    pub key: Zeroizing<Vec<u8>>,
     /// The name of the algorithm that it was made for, as `HmacSHA256`.
     pub algorithm: String,
     /// When it was made, in milliseconds since the epoch.
@@ -327,7 +330,7 @@ fn session_key(value: Option<Value>) -> Result<SessionKey, String> {
     let key = STANDARD.decode(text(&fields, "key")?).map_err(|_| "key is not base 64")?;
     let created = fields.get("creation-timestamp").and_then(Value::as_i64);
     let creation_timestamp = created.ok_or("creation-timestamp is not a number")?;
-    Ok(SessionKey { key, algorithm: text(&fields, "algorithm")?, creation_timestamp })
+    Ok(SessionKey { key: key.into(), algorithm: text(&fields, "algorithm")?, creation_timestamp })
 }
 
 #[cfg(test)]

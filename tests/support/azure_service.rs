@@ -44,7 +44,7 @@ struct State {
     missing: Value,
     troubles: VecDeque<Trouble>,
     always: Option<Trouble>,
-    /// `GET …` of all requests.
+    /// The paths of all requests.
     requests: Vec<String>,
     /// The hosts that it was asked for as a proxy.
     tunnels: Vec<String>,
@@ -104,7 +104,7 @@ impl AzureService {
         self.state().always = trouble;
     }
 
-    /// The paths of all requests that had a good token or none, with their queries.
+    /// The paths of all requests, with their queries.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }
@@ -144,6 +144,7 @@ async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, state: Arc<Mutex<St
         }
         let trouble = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.requests.push(head.first()?.split(' ').nth(1)?.to_owned());
             state.troubles.pop_front().or_else(|| state.always.clone())
         };
         let Put { status, headers, body } = match trouble {
@@ -157,7 +158,7 @@ async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, state: Arc<Mutex<St
                 if let Some(Trouble::Slow(time)) = other {
                     tokio::time::sleep(time).await;
                 }
-                answer(&head, &mut state.lock().unwrap_or_else(PoisonError::into_inner))
+                answer(&head, &state.lock().unwrap_or_else(PoisonError::into_inner))
             }
         };
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -168,9 +169,8 @@ async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, state: Arc<Mutex<St
 }
 
 /// What a request with these lines is answered.
-fn answer(head: &[String], state: &mut State) -> Put {
-    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
-    state.requests.push(path.clone());
+fn answer(head: &[String], state: &State) -> Put {
+    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
     let json =
         |status, body: Value| Put { status, headers: vec![("content-type", "application/json".into())], body: body.to_string() };
     let token = head.iter().find_map(|line| {

@@ -1,9 +1,11 @@
 //! Azurite, the emulator of Azure Blob Storage, with one container.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::entra::Authority;
 use super::process::Process;
 use super::{cache, free_port, read, secs, wait_until};
 
@@ -11,6 +13,8 @@ use super::{cache, free_port, read, secs, wait_until};
 #[derive(Debug)]
 pub(crate) struct Azurite {
     port: u16,
+    /// Its certificate and key, if it speaks TLS alone.
+    tls: Option<(PathBuf, PathBuf)>,
     // Before its folder: the process ends first.
     process: Option<Process>,
     folder: TempDir,
@@ -20,9 +24,19 @@ impl Azurite {
     /// Starts an emulator and creates the container.
     pub(crate) fn start() -> Self {
         let folder = TempDir::with_prefix("landfall-azurite-").expect("a folder for Azurite");
-        let mut azurite = Self { port: free_port(), process: None, folder };
+        let mut azurite = Self { port: free_port(), tls: None, process: None, folder };
         azurite.start_again();
         read::python("blobs.py", &["create", &azurite.connection_string(), azurite.container()]);
+        azurite
+    }
+
+    /// Starts an emulator that speaks TLS with a certificate of `authority`, and takes tokens of Entra ID: of their claims it checks the
+    /// issuer, the audience and the time. It has no container.
+    pub(crate) fn secured(authority: &Authority) -> Self {
+        let folder = TempDir::with_prefix("landfall-azurite-").expect("a folder for Azurite");
+        let tls = Some(authority.server("azurite", "IP:127.0.0.1"));
+        let mut azurite = Self { port: free_port(), tls, process: None, folder };
+        azurite.start_again();
         azurite
     }
 
@@ -40,6 +54,9 @@ impl Azurite {
             .args(["--blobHost", "127.0.0.1", "--blobPort", &self.port.to_string()])
             .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent", "--location"])
             .arg(folder);
+        if let Some((certificate, key)) = &self.tls {
+            command.args(["--oauth", "basic", "--cert"]).arg(certificate).arg("--key").arg(key);
+        }
         self.process = Some(Process::spawn(&mut command, &folder.join("azurite.log"), folder).expect("node"));
         wait_until("Azurite to answer", secs(60), || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
@@ -54,7 +71,8 @@ impl Azurite {
     }
 
     pub(crate) fn blob_endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}/{}", self.port, self.account_name())
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/{}", self.port, self.account_name())
     }
 
     pub(crate) fn connection_string(&self) -> String {

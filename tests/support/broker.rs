@@ -371,6 +371,31 @@ impl Broker {
         found.into_values().collect()
     }
 
+    /// The values of a topic's records as one text, as far as they come within `patience`.
+    pub(crate) fn text_of(&self, topic: &str, patience: Duration) -> String {
+        let consumer: BaseConsumer = self.client().set("group.id", "reader").create().expect("a consumer");
+        let (mut text, mut from, mut ends) = (String::new(), TopicPartitionList::new(), BTreeMap::new());
+        let Ok(metadata) = consumer.fetch_metadata(Some(topic), patience) else { return text };
+        for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id) {
+            let Ok((low, end)) = consumer.fetch_watermarks(topic, partition, patience) else { continue };
+            if low < end {
+                from.add_partition_offset(topic, partition, Offset::Beginning).expect("a partition");
+                ends.insert(partition, end);
+            }
+        }
+        consumer.assign(&from).expect("assigned");
+        let started = Instant::now();
+        while !ends.is_empty() && started.elapsed() < patience {
+            let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+            text.push_str(&String::from_utf8_lossy(message.payload().unwrap_or_default()));
+            text.push('\n');
+            if ends.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
+                ends.remove(&message.partition());
+            }
+        }
+        text
+    }
+
     fn partitions(&self, consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
         metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect()

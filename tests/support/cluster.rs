@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::broker::{Broker, java};
+use super::secrets;
 use super::worker::Worker;
 use super::{secs, wait_until};
 
@@ -163,6 +164,16 @@ impl<'a> Cluster<'a> {
     pub(crate) fn logs(&self) -> String {
         let log = |member: &Member| format!("\n\n{} ({:?}):\n{}", member.id(), member.kind, member.worker.log_text());
         self.members.iter().map(log).collect()
+    }
+}
+
+impl Drop for Cluster<'_> {
+    /// What members say of connectors and tasks goes through a topic that others read.
+    fn drop(&mut self) {
+        let topic = self.properties.iter().find(|(key, _)| key == "status.storage.topic").map(|(_, topic)| topic);
+        if let Some(topic) = topic.filter(|_| !thread::panicking()) {
+            secrets::check(topic, &self.broker.text_of(topic, secs(5)));
+        }
     }
 }
 

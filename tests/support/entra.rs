@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs, io, thread};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -104,7 +104,6 @@ impl Authority {
 /// A request for a token.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    pub(crate) at: Instant,
     /// `/<tenant>/oauth2/v2.0/token`, or that of the instance metadata service.
     pub(crate) path: String,
     /// The fields of the form, or of the query.
@@ -142,9 +141,6 @@ pub(crate) struct FakeEntra {
     http: SocketAddr,
     _end: oneshot::Sender<()>,
 }
-
-/// What the contract of the tests calls it.
-pub(crate) type Entra = FakeEntra;
 
 struct Shared {
     mind: Mutex<Mind>,
@@ -288,7 +284,7 @@ impl Shared {
     async fn met(&self, path: String, fields: &BTreeMap<String, String>) -> Option<Response> {
         let trouble = {
             let mut mind = self.mind();
-            mind.asked.push(Asked { at: Instant::now(), path, fields: fields.clone() });
+            mind.asked.push(Asked { path, fields: fields.clone() });
             mind.troubles.pop_front().or_else(|| mind.always.clone())
         };
         match trouble? {

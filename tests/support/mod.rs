@@ -8,6 +8,7 @@ pub(crate) mod broker;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod entra;
+pub(crate) mod event_hubs;
 pub(crate) mod java_worker;
 pub(crate) mod key_vault;
 pub(crate) mod once;
@@ -19,6 +20,7 @@ pub(crate) mod records;
 #[expect(dead_code, reason = "unit tests use it too, and more of it")]
 pub(crate) mod registry;
 pub(crate) mod rest_cases;
+pub(crate) mod secrets;
 pub(crate) mod soak;
 pub(crate) mod store;
 pub(crate) mod worker;

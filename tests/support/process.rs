@@ -2,17 +2,19 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::wait_until;
+use super::{secrets, wait_until};
 
 /// A running child. Dropping it kills the child; so does the end of this process, even by a signal that nobody can handle.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
     guard: Child,
+    /// What it prints, if that is to be looked through for secrets.
+    log: Option<PathBuf>,
 }
 
 impl Process {
@@ -29,7 +31,7 @@ impl Process {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Ok(Self { child, guard })
+        Ok(Self { child, guard, log: secrets::is_ours(command).then(|| log.to_owned()) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -80,6 +82,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.end();
+        if let Some(log) = &self.log {
+            secrets::check_log(log);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::broker::Broker;
 use super::process::Process;
+use super::secrets::{self, secret};
 use super::{free_port, secs, wait_until};
 
 const PATIENCE: Duration = secs(60);
@@ -25,11 +26,14 @@ pub(crate) struct Worker {
     folder: TempDir,
     port: u16,
     agent: ureq::Agent,
+    /// Whether it is ours: then nothing that it says shows a secret.
+    is_ours: bool,
 }
 
 impl Worker {
     /// Starts a worker for the broker at `bootstrap` and waits until it answers. `properties` come on top of these: JSON values without
-    /// schemas, string keys, offsets committed every second.
+    /// schemas, string keys, offsets committed every second, connectors that may use this machine and the folder of temporary files; and
+    /// secrets that mean nothing.
     pub(crate) fn start(bootstrap: &str, properties: &[(&str, &str)]) -> Self {
         let mut worker = Self::stopped(bootstrap, properties);
         worker.start_again();
@@ -59,12 +63,32 @@ offset.flush.interval.ms=1000
             let offsets = folder.path().join("connect.offsets");
             writeln!(text, "offset.storage.file.filename={}", offsets.display()).expect("a string takes it");
         }
+        let path = folder.path().join("worker.properties");
+        let is_ours = secrets::is_ours(&program(&path));
+        let mut more =
+            vec![("ssl.key.password".to_owned(), secret("key")), ("consumer.ssl.keystore.password".to_owned(), secret("store"))];
+        if is_ours {
+            more.extend(allowed());
+        }
+        if properties.iter().all(|(key, _)| !key.starts_with("config.providers")) {
+            let file = folder.path().join("planted.properties");
+            fs::write(&file, format!("store={}\n", secret("provided"))).expect("planted.properties");
+            let class = "org.apache.kafka.common.config.provider.FileConfigProvider";
+            more.extend(
+                [("config.providers", "planted"), ("config.providers.planted.class", class)].map(|(k, v)| (k.into(), v.into())),
+            );
+            more.push(("config.providers.planted.param.allowed.paths".into(), folder.path().display().to_string()));
+            more.push(("ssl.keystore.password".into(), format!("${{planted:{}:store}}", file.display())));
+        }
+        for (key, value) in more.iter().filter(|(key, _)| properties.iter().all(|(given, _)| given != key)) {
+            writeln!(text, "{key}={value}").expect("a string takes it");
+        }
         for (key, value) in properties {
             writeln!(text, "{key}={value}").expect("a string takes it");
         }
-        fs::write(folder.path().join("worker.properties"), text).expect("worker.properties");
+        fs::write(path, text).expect("worker.properties");
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(secs(120))).build();
-        Self { process: None, program, folder, port, agent: config.into() }
+        Self { process: None, program, folder, port, agent: config.into(), is_ours }
     }
 
     /// Starts a worker that is not running and waits until it answers.
@@ -106,6 +130,12 @@ offset.flush.interval.ms=1000
         self.process.take().expect("a running worker").terminate(PATIENCE)
     }
 
+    /// Waits until the worker ends by itself.
+    pub(crate) fn await_end(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("a running worker");
+        wait_until(&format!("the worker to end; log: {}", self.log().display()), PATIENCE, || process.ended())
+    }
+
     pub(crate) fn sigstop(&self) {
         self.process().signal("STOP");
     }
@@ -120,27 +150,37 @@ offset.flush.interval.ms=1000
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        answer(self.agent.get(self.url(path)).call())
+        self.heard(path, answer(self.agent.get(self.url(path)).call()))
     }
 
     pub(crate) fn delete(&self, path: &str) -> (u16, Value) {
-        answer(self.agent.delete(self.url(path)).call())
+        self.heard(path, answer(self.agent.delete(self.url(path)).call()))
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        send(self.agent.post(self.url(path)), body)
+        self.heard(path, send(self.agent.post(self.url(path)), body))
     }
 
     pub(crate) fn put(&self, path: &str, body: &Value) -> (u16, Value) {
-        send(self.agent.put(self.url(path)), body)
+        self.heard(path, send(self.agent.put(self.url(path)), body))
     }
 
     pub(crate) fn patch(&self, path: &str, body: &Value) -> (u16, Value) {
-        send(self.agent.patch(self.url(path)), body)
+        self.heard(path, send(self.agent.patch(self.url(path)), body))
     }
 
-    /// Creates a connector and waits until it and its tasks run.
+    /// An answer, once it is known to show no secret.
+    fn heard(&self, path: &str, answer: (u16, Value)) -> (u16, Value) {
+        if self.is_ours {
+            secrets::check(&format!("the answer to {path}"), &answer.1.to_string());
+        }
+        answer
+    }
+
+    /// Creates a connector, with a secret beside what `config` says that means nothing, and waits until it and its tasks run.
     pub(crate) fn create(&self, name: &str, config: &Value) {
+        let mut config = config.clone();
+        config["consumer.override.ssl.keystore.password"] = secret("connector").into();
         let (status, body) = self.post("/connectors", &json!({"name": name, "config": config}));
         assert_eq!(status, 201, "create {name}: {body}");
         self.await_state(name, "RUNNING");
@@ -197,6 +237,25 @@ offset.flush.interval.ms=1000
             rest.starts_with([' ', '{']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok()).flatten()
         });
         values.sum()
+    }
+}
+
+/// Properties by which connectors may talk to this machine and have files in the folder of temporary ones.
+pub(crate) fn allowed() -> [(String, String); 2] {
+    let paths = format!("worker,{}", std::env::temp_dir().display());
+    [("landfall.allowed.paths", paths), ("landfall.allowed.hosts", "azure,worker,127.0.0.1,localhost".to_owned())]
+        .map(|(key, value)| (key.to_owned(), value))
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // One that is stopped or busy has shown enough.
+        if self.is_ours && self.process.is_some() && !std::thread::panicking() {
+            let quick = self.agent.get(self.url("/metrics")).config().timeout_global(Some(Duration::from_millis(500))).build();
+            if let Ok(text) = quick.call().and_then(|mut metrics| metrics.body_mut().read_to_string()) {
+                secrets::check("the metrics", &text);
+            }
+        }
     }
 }
 

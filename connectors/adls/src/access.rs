@@ -124,6 +124,6 @@ fn suffix(text: &str) -> Result<(), String> {
     }
 }
 
-fn suffix_reached(suffix: &str) -> Vec<Reached> {
+fn suffix_reached(suffix: &str, _: &Properties) -> Vec<Reached> {
     vec![Reached::Host(format!("https://account.blob.{}", suffix.trim()))]
 }

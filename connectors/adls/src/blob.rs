@@ -43,7 +43,7 @@ config! {
         /// instead.
         store_url: Option<String> = "store.url" { importance: Low, group: "Storage", width: Width::Long, display: "Store URL", reaches: Store };
         /// The proxy that requests go through: `http://<host>:<port>`, or `<host>:<port>`.
-        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL", valid: By(proxy_url), reaches: Hosts };
+        proxy_url: Option<String> = "azblob.proxy.url" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy URL", reaches: Hosts };
         /// The user that the proxy knows.
         proxy_user: Option<String> = "azblob.proxy.user" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy User" };
         /// The user's password.
@@ -163,6 +163,11 @@ fn with_proxy<'a>(properties: &'a Properties, faults: &mut Faults) -> Cow<'a, Pr
     let given =
         pairs.iter().filter_map(|(own, shared)| Some((own, shared, properties.get(*own).filter(|value| !value.is_empty())?)));
     let mut all = Cow::Borrowed(properties);
+    if let Some(url) = properties.get(PROXY).filter(|url| !url.is_empty())
+        && proxy(PROXY, &full(url), faults).is_none()
+    {
+        return all;
+    }
     for (own, shared, value) in given {
         if properties.contains_key(*shared) {
             faults.push(*own, format!("{own} and {shared} are two proxies: give one of them"));
@@ -174,10 +179,6 @@ fn with_proxy<'a>(properties: &'a Properties, faults: &mut Faults) -> Cow<'a, Pr
         let value = if *own == PROXY { full(value) } else { value.clone() };
         all.to_mut().insert((*shared).to_owned(), value);
     }
-    if proxy_url(properties.get(PROXY).map_or("http://p", String::as_str)).is_err() {
-        // Said where the key itself is read.
-        return Cow::Borrowed(properties);
-    }
     all
 }
 
@@ -185,11 +186,6 @@ fn with_proxy<'a>(properties: &'a Properties, faults: &mut Faults) -> Cow<'a, Pr
 fn full(proxy: &str) -> String {
     let proxy = proxy.trim();
     if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") }
-}
-
-fn proxy_url(url: &str) -> Result<(), String> {
-    let with = |why: String| why.replace("landfall.azure.proxy", "azblob.proxy");
-    if url.is_empty() { Ok(()) } else { proxy(&full(url)).map_err(with) }
 }
 
 #[cfg(test)]
@@ -227,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn the_proxy_is_that_of_confluents_keys() {
+        let proxy = [("azblob.proxy.url", "proxy:8080"), ("azblob.proxy.user", "me"), ("azblob.proxy.password", "pssst")];
+        let landing = read(&given(GOOD, &proxy), &mut Faults::default()).expect("good");
+        let found = landing.access.net.proxy.clone().expect("a proxy");
+        let login = found.login.as_ref().map(|(user, password)| (user.as_str(), password.reveal()));
+        assert_eq!((found.url.as_str(), login), ("http://proxy:8080", Some(("me", "pssst"))));
+        assert!(!format!("{landing:?}").contains("pssst"));
+    }
+
+    #[test]
     fn what_is_missing_or_wrong_is_said() {
         for (changes, why) in [
             (
@@ -251,7 +257,7 @@ mod tests {
             ),
             (
                 &[("azblob.proxy.url", "ftp://p")],
-                "Invalid value ftp://p for configuration azblob.proxy.url: a proxy is http://<host>:<port>",
+                "Invalid value for configuration azblob.proxy.url: a proxy is http://<host>:<port>",
             ),
             (&[("azblob.proxy.user", "me")], "azblob.proxy.user means nothing without azblob.proxy.url"),
             (
@@ -260,7 +266,7 @@ mod tests {
             ),
             (
                 &[("azblob.proxy.url", "http://me:pssst@p:8080")],
-                "Invalid value [hidden] for configuration azblob.proxy.url: user and password have keys of their own, azblob.proxy.user and azblob.proxy.password",
+                "Invalid value for configuration azblob.proxy.url: user and password have keys of their own",
             ),
             (
                 &[("landfall.azure.credential", "managed-identity")],

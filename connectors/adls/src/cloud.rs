@@ -60,7 +60,7 @@ config! {
 /// What to do instead of giving a key of [`NotHere`].
 fn instead(key: &str) -> &'static str {
     match key {
-        "provider.integration.id" => "there are no provider integrations here: give the account's key or an application's secret",
+        "provider.integration.id" => "there are no provider integrations here: give the account's key or landfall.azure.credential",
         "schema.context.name" => {
             "a schema registry is asked by its URL: give value.converter.schema.registry.url with /contexts/… after it"
         }
@@ -378,7 +378,7 @@ mod tests {
             (&[("format.class", "x")], "format.class and output.data.format are of two key sets: give one of them".to_owned()),
             (
                 &[("provider.integration.id", "cspi-1")],
-                "provider.integration.id=cspi-1 is not supported: there are no provider integrations here: give the account's key or an application's secret".to_owned(),
+                "provider.integration.id=cspi-1 is not supported: there are no provider integrations here: give the account's key or landfall.azure.credential".to_owned(),
             ),
             (&[("csfle.enabled", "true")], "csfle.enabled=true is not supported: fields are not decrypted here".to_owned()),
             (

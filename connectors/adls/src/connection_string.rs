@@ -1,7 +1,7 @@
 //! Reads the connection strings that Azure shows for a storage account.
 
 use azure_core::http::Url;
-use landfall_api::Reached;
+use landfall_api::{Properties, Reached};
 
 use crate::credential::Credential;
 use crate::shared_key::SharedKey;
@@ -79,7 +79,7 @@ impl ConnectionString {
 }
 
 /// What a connection string makes the worker reach for: every URL in it, and the account by its name and suffix.
-pub(crate) fn reached(text: &str) -> Vec<Reached> {
+pub(crate) fn reached(text: &str, _: &Properties) -> Vec<Reached> {
     let parts: Vec<_> =
         text.split(';').filter_map(|part| part.split_once('=')).map(|(name, value)| (name.trim(), value.trim())).collect();
     let part = |name: &str| parts.iter().rfind(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn every_host_in_it_is_named() {
-        let hosts = |text: &str| reached(text).into_iter().map(|reached| format!("{reached:?}")).collect::<Vec<_>>().join(" ");
+        let hosts = |text: &str| {
+            reached(text, &Properties::new()).into_iter().map(|reached| format!("{reached:?}")).collect::<Vec<_>>().join(" ")
+        };
         assert_eq!(hosts("AccountName=a;AccountKey=cHNzc3Q="), "Host(\"https://a.blob.core.windows.net\")");
         assert_eq!(hosts("accountname=a; EndpointSuffix=evil.com/"), "Host(\"https://a.blob.evil.com/\")");
         let both = "Host(\"https://a.evil\") Host(\"https://q\")";

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use azure_core::http::Url;
-use landfall_api::Reached;
+use landfall_api::{Properties, Reached};
 
 use crate::connection_string::EMULATOR_ACCOUNT;
+use crate::entra::keys::storage_suffix;
 
 /// What a `store.url` names.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,6 +61,9 @@ impl Account {
     /// # Errors
     /// The name does not fit into a URL.
     pub fn named(name: &str, suffix: &str) -> Result<Self, String> {
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(format!("{name:?} is no name of an account"));
+        }
         let url = format!("https://{name}.blob.{suffix}");
         Url::parse(&url).map_err(|e| format!("{url:?} is not a URL: {e}")).and_then(Self::from_url)
     }
@@ -135,9 +139,16 @@ impl Account {
 }
 
 /// What the name of an account makes the worker reach for.
-pub(crate) fn account_reached(name: &str) -> Vec<Reached> {
+pub(crate) fn account_reached(name: &str, properties: &Properties) -> Vec<Reached> {
     let name = name.trim();
-    if name.is_empty() { Vec::new() } else { vec![Reached::Host(format!("https://{name}.blob.core.windows.net"))] }
+    let elsewhere = ["store.url", "connect.datalake.endpoint"]
+        .iter()
+        .any(|key| properties.get(*key).is_some_and(|url| !url.trim().is_empty()));
+    if name.is_empty() || elsewhere {
+        return Vec::new();
+    }
+    let suffix = properties.get("landfall.azure.endpoint.suffix").map(|suffix| suffix.trim()).filter(|suffix| !suffix.is_empty());
+    vec![Reached::Host(format!("https://{name}.blob.{}", suffix.unwrap_or_else(|| storage_suffix(properties))))]
 }
 
 /// Whether `url` is of OneLake, the store of Microsoft Fabric, where a container is a workspace and its folders are items.

@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn an_account_is_named_in_many_ways() {
-        let (key, sas) = ((KEY, "cHNzc3Q="), (SAS, "?sv=1&sig=x"));
+        let (key, sas, identity) = ((KEY, "cHNzc3Q="), (SAS, "?sv=1&sig=x"), (CREDENTIAL, "managed-identity"));
         for (changes, url, prefix) in [
             (&[(CONNECTION_STRING, DEV), (CONTAINER, "lake")][..], "http://127.0.0.1:10000/devstoreaccount1/lake", "topics"),
             (&[(ACCOUNT, "acct"), key, (CONTAINER, "lake")], "https://acct.blob.core.windows.net/lake", "topics"),
@@ -230,6 +230,31 @@ mod tests {
                 &[("store.url", "https://gate.acme.com"), (ACCOUNT, "acct"), key, (CONTAINER, "lake"), ("topics.dir", "")],
                 "https://gate.acme.com/lake",
                 "",
+            ),
+            (
+                &[(ACCOUNT, "acct"), key, (CONTAINER, "lake"), ("landfall.azure.cloud", "china")],
+                "https://acct.blob.core.chinacloudapi.cn/lake",
+                "topics",
+            ),
+            (
+                &[(ACCOUNT, "acct"), key, (CONTAINER, "lake"), ("landfall.azure.endpoint.suffix", "z12.storage.azure.net")],
+                "https://acct.blob.z12.storage.azure.net/lake",
+                "topics",
+            ),
+            (
+                &[("store.url", "abfss://lake@acct.dfs.core.windows.net/raw"), identity],
+                "https://acct.blob.core.windows.net/lake",
+                "raw/topics",
+            ),
+            (
+                &[("store.url", "https://onelake.dfs.fabric.microsoft.com/Space/Sales.Lakehouse/Files/raw"), identity],
+                "https://onelake.blob.fabric.microsoft.com/Space",
+                "Sales.Lakehouse/Files/raw/topics",
+            ),
+            (
+                &[(CONNECTION_STRING, "BlobEndpoint=https://acct.blob.core.windows.net"), (CONTAINER, "lake"), identity],
+                "https://acct.blob.core.windows.net/lake",
+                "topics",
             ),
         ] {
             let mut faults = Faults::default();
@@ -287,6 +312,34 @@ mod tests {
             (
                 &[("store.url", url), (SAS, "pssst")],
                 "Invalid value for configuration landfall.azure.sas.token: the shared access signature has no sig=",
+            ),
+            (
+                &[("store.url", url), (CREDENTIAL, "managed-identity"), (SAS, "sig=x")],
+                "landfall.azure.credential and landfall.azure.sas.token are two credentials: give one of them",
+            ),
+            (
+                &[
+                    (CONNECTION_STRING, "AccountName=acct;AccountKey=cHNzc3Q="),
+                    (CONTAINER, "lake"),
+                    (CREDENTIAL, "managed-identity"),
+                ],
+                "Invalid value for configuration landfall.azure.connection.string: it has a key or a signature beside landfall.azure.credential: give one of them",
+            ),
+            (
+                &[("store.url", "http://127.0.0.1:7/acct/lake"), (CREDENTIAL, "managed-identity")],
+                "tokens of Entra ID need a store.url of https",
+            ),
+            (
+                &[
+                    ("store.url", "https://onelake.dfs.fabric.microsoft.com/Space/Sales.Lakehouse/Files"),
+                    (SAS, "sig=x"),
+                    ("landfall.container.create", "true"),
+                ],
+                "landfall.container.create cannot be given for OneLake, whose containers are workspaces",
+            ),
+            (
+                &[(ACCOUNT, "acct"), (KEY, "cHNzc3Q="), (CONTAINER, "lake"), ("landfall.azure.endpoint.suffix", "https://x")],
+                "Invalid value https://x for configuration landfall.azure.endpoint.suffix: it is the end of a host's name, as core.windows.net",
             ),
             (
                 &[("store.url", url), (KEY, "pssst!")],

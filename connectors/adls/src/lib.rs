@@ -1,7 +1,7 @@
 //! The Azure sinks of Landfall: block blobs as a store, and the connector classes that land files in them.
 //!
-//! A class ([`gen2`], [`blob`], [`aiven`], [`datalake`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the [`credential`] ([`entra`] for one with tokens), and gives the
-//! engine of `landfall-lake` a [`storage`] to land files in.
+//! A class ([`gen2`], [`blob`], [`aiven`], [`datalake`], [`lake_sink`]) reads its keys, finds the place ([`endpoint`]) and the
+//! [`credential`] ([`entra`] has those with tokens), and gives the engine of `landfall-lake` a [`storage`] to land files in.
 
 mod access;
 pub mod aiven;

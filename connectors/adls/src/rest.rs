@@ -22,7 +22,7 @@ const AT_ONCE: usize = 8;
 const GRANTED: Duration = Duration::from_secs(20);
 
 /// A service that takes tokens for one scope.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rest {
     client: Client,
     entra: Entra,
@@ -102,6 +102,12 @@ struct Detail {
     code: String,
     message: String,
     innererror: Option<Box<Detail>>,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rest").field("entra", &self.entra).field("patience", &self.patience).finish_non_exhaustive()
+    }
 }
 
 impl Rest {

@@ -358,6 +358,8 @@ fn is_folder(metadata: &Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -383,5 +385,20 @@ mod tests {
         assert_eq!(url.query(), Some("sv=1&sig=pssst"));
         assert_eq!(without_query(&url), "https://acct.blob.core.windows.net/lake/t/day=1/a%20b+%25c/%C3%BC.parquet");
         assert_eq!(storage.url(), "https://acct.blob.core.windows.net/lake");
+    }
+
+    proptest! {
+        /// What a path names is below the container, by a name for each of its own.
+        #[test]
+        fn no_path_leaves_the_container(path in r"[a./\\%2e?#;&\x00-]{0,16}|\PC{0,8}") {
+            let container = Url::parse("https://acct.blob.core.windows.net/lake?sig=x").expect("a URL");
+            if let Ok(url) = below(&container, &path) {
+                let names: Vec<_> = url.path().split('/').skip(1).collect();
+                prop_assert_eq!((url.host_str(), url.query(), names[0]), (container.host_str(), Some("sig=x"), "lake"), "{}", path);
+                prop_assert_eq!(names.len(), path.split('/').count() + 1, "{}: {}", path, url);
+                let leaves = |name: &str| matches!(name.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+                prop_assert!(!names.iter().any(|name| leaves(name)), "{}: {}", path, url);
+            }
+        }
     }
 }

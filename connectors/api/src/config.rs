@@ -450,6 +450,18 @@ macro_rules! config {
     };
 }
 
+/// `Debug` of types that hold properties, by their names alone: properties may be secrets.
+#[macro_export]
+macro_rules! opaque {
+    ($($name:ident),+) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )+};
+}
+
 /// `text` without the blank before and the line end after it, at compile time.
 #[doc(hidden)]
 #[must_use]

@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Component, Path, PathBuf};
 
+use crate::Properties;
+
 /// What the value of a key makes the worker reach for; what a connector may not is refused.
 #[derive(Clone, Copy, Debug)]
 pub enum Reaches {
@@ -18,8 +20,8 @@ pub enum Reaches {
     Hosts,
     /// A store: the URL of a host, or the `file:` URL of a folder that is written.
     Store,
-    /// What the function finds in it.
-    By(fn(&str) -> Vec<Reached>),
+    /// What the function finds in it, beside the other properties.
+    By(fn(&str, &Properties) -> Vec<Reached>),
 }
 
 /// Something that a value makes the worker reach for.
@@ -34,9 +36,9 @@ pub enum Reached {
 }
 
 impl Reaches {
-    /// What `value` makes the worker reach for.
+    /// What `value` makes the worker reach for, among `properties` that may say more of it.
     #[must_use]
-    pub fn of(&self, value: &str) -> Vec<Reached> {
+    pub fn of(&self, value: &str, properties: &Properties) -> Vec<Reached> {
         let items = || value.split(',').map(str::trim).filter(|item| !item.is_empty());
         let url = |item: &str, file: fn(String) -> Reached| match file_of_url(item) {
             Some(path) => file(path),
@@ -51,7 +53,7 @@ impl Reaches {
             // A folder's name may have a comma.
             Self::Store if value.trim().is_empty() => Vec::new(),
             Self::Store => vec![url(value.trim(), Reached::Written)],
-            Self::By(found) => found(value),
+            Self::By(found) => found(value, properties),
         }
     }
 }
@@ -183,16 +185,20 @@ mod tests {
 
     #[test]
     fn values_name_files_and_hosts() {
+        let none = Properties::new();
         let read = |path: &str| Reached::Read(path.into());
         let written = |path: &str| Reached::Written(path.into());
         let host = |host: &str| Reached::Host(host.into());
-        assert_eq!(Reaches::Files.of(" a.pem, /b ,"), [read("a.pem"), read("/b")]);
-        assert_eq!(Reaches::Written.of("a, b"), [written("a, b")]);
-        assert_eq!(Reaches::Hosts.of("http://a:1/x,b:2, FILE:/t%6Fken"), [host("http://a:1/x"), host("b:2"), read("/token")]);
-        assert_eq!(Reaches::Store.of("file:///lake/a%2Cb,%"), [written("/lake/a,b,%")]);
-        assert_eq!(Reaches::Store.of("https://a.b/c"), [host("https://a.b/c")]);
+        assert_eq!(Reaches::Files.of(" a.pem, /b ,", &none), [read("a.pem"), read("/b")]);
+        assert_eq!(Reaches::Written.of("a, b", &none), [written("a, b")]);
+        assert_eq!(
+            Reaches::Hosts.of("http://a:1/x,b:2, FILE:/t%6Fken", &none),
+            [host("http://a:1/x"), host("b:2"), read("/token")]
+        );
+        assert_eq!(Reaches::Store.of("file:///lake/a%2Cb,%", &none), [written("/lake/a,b,%")]);
+        assert_eq!(Reaches::Store.of("https://a.b/c", &none), [host("https://a.b/c")]);
         for nothing in [Reaches::Nothing, Reaches::Files, Reaches::Written, Reaches::Hosts, Reaches::Store] {
-            assert_eq!(nothing.of(" "), []);
+            assert_eq!(nothing.of(" ", &none), []);
         }
     }
 
@@ -201,8 +207,12 @@ mod tests {
         let temp = tempfile::tempdir().expect("a folder");
         let root = temp.path().canonicalize().expect("it is there");
         let (own, other) = (root.join("own"), root.join("other"));
-        [&own, &other, &own.join("sub")].map(|folder| fs::create_dir(folder).expect("made"));
-        [&own.join("users"), &other.join("secret")].map(|file| fs::write(file, "x").expect("written"));
+        for folder in [&own, &other, &own.join("sub")] {
+            fs::create_dir(folder).expect("made");
+        }
+        for file in [own.join("users"), other.join("secret")] {
+            fs::write(file, "x").expect("written");
+        }
         symlink(&other, own.join("out")).expect("a link");
         symlink(other.join("secret"), own.join("secret")).expect("a link");
         symlink(other.join("none"), own.join("broken")).expect("a link");

@@ -56,7 +56,12 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::storage::visible_path;
 
     #[test]
     fn names_are_confluents() {
@@ -69,5 +74,25 @@ mod tests {
         assert_eq!(names.path(&again), "topics/sales/partition=3/orders+3+0000000042.r1.snappy.parquet");
         let plain = Names { prefix: String::new(), file_delim: "_".into(), offset_width: 0, ..names };
         assert_eq!(plain.path(&File { first: 12_345_678_901, ..file }), "sales/partition=3/orders_3_12345678901.snappy.parquet");
+    }
+
+    proptest! {
+        /// Whatever a transform makes of a topic and a record of a folder: a path that is taken is below the folder of all topics.
+        #[test]
+        fn no_path_that_is_taken_leaves_the_folder_of_topics(
+            prefix in prop::sample::select(&["topics", "a/b"][..]),
+            topic in r"[a./\\%2e_\x00-]{0,12}|\PC{0,6}",
+            folder in r"[a./\\=\x00]{0,12}|\PC{0,6}",
+        ) {
+            let names = Names { prefix: prefix.into(), directory_delim: "/".into(), file_delim: "+".into(), offset_width: 10 };
+            let origin = TopicPartition::new("orders", 3);
+            let path = names.path(&File { topic: &topic, folder: &folder, origin: &origin, first: 42, suffix: "", extension: ".parquet" });
+            if let Ok(path) = visible_path(&path) {
+                let root = Path::new("/store");
+                let whole = root.join(path);
+                prop_assert!(whole.starts_with(root.join(prefix)), "{}", path);
+                prop_assert!(whole.components().skip(1).all(|part| matches!(part, Component::Normal(_))), "{}", path);
+            }
+        }
     }
 }

@@ -43,7 +43,7 @@ impl Provider for Directory {
             return Ok(BTreeMap::new());
         };
         let files = keys.iter().filter(|key| is_name(key)).map(|key| (*key, directory.join(key)));
-        let files = files.filter(|(_, file)| file.is_file());
+        let files = files.filter(|(_, file)| file.is_file()).filter_map(|(key, file)| Some((key, self.paths.allowed(file)?)));
         let read = files.map(|(key, file)| match std::fs::read_to_string(&file) {
             Ok(text) => Ok((key.to_owned(), text)),
             Err(why) => Err(format!("Could not read file {} for property {key}: {why}", file.display())),
@@ -53,6 +53,10 @@ impl Provider for Directory {
 
     fn ttl(&self) -> Option<Duration> {
         self.ttl
+    }
+
+    fn reads_everything(&self) -> bool {
+        self.paths.all()
     }
 }
 

@@ -50,4 +50,8 @@ impl Provider for File {
     fn ttl(&self) -> Option<Duration> {
         self.ttl
     }
+
+    fn reads_everything(&self) -> bool {
+        self.paths.all()
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_api::config::with_prefix;
-use landfall_api::{Fault, Faults, Key, Properties};
+use landfall_api::{Fault, Faults, Key, Password, Properties};
 
 use super::{inherit_azure, unknown_key};
 use crate::plugins::simple_name;
@@ -59,6 +59,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// The shortest time for which values of it are taken to stay what they are; None if all do for ever.
     fn ttl(&self) -> Option<Duration> {
         None
+    }
+
+    /// Whether it reads whatever file the worker can read.
+    fn reads_everything(&self) -> bool {
+        false
     }
 }
 
@@ -213,6 +218,11 @@ fn build(name: &str, given: &Properties, faults: &mut Faults, warnings: &mut Vec
         let key = format!("{prefix}{key}");
         Fault { message: format!("{message} ({key})"), key }
     }));
+    if built.as_ref().is_some_and(|provider| provider.reads_everything()) {
+        warnings.push(format!(
+            "The configuration '{prefix}allowed.paths' is not given: connectors read whatever file the worker can read, by ${{{name}:…}}"
+        ));
+    }
     built
 }
 
@@ -238,7 +248,7 @@ pub struct Resolved {
 #[derive(Clone, Default)]
 pub struct Provided {
     /// The longest first.
-    values: Arc<Vec<String>>,
+    values: Arc<Vec<Password>>,
     keys: Arc<BTreeSet<String>>,
 }
 
@@ -256,9 +266,7 @@ impl Provided {
         let escaped = |part: &str| format!("{part:?}").trim_matches('"').to_owned();
         let parts: BTreeSet<_> =
             parts.flat_map(|part| [part.to_owned(), escaped(part)]).filter(|part| !part.is_empty()).collect();
-        let mut values: Vec<_> = parts.into_iter().collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self { values: Arc::new(values), keys: Arc::new(keys) }
+        Self { values: Arc::new(longest_first(parts.into_iter().map(Password::from))), keys: Arc::new(keys) }
     }
 
     /// Whether the value of `key` has something of it.
@@ -286,15 +294,20 @@ impl Provided {
         if other.values.is_empty() {
             return self.clone();
         }
-        let mut values: Vec<_> = self.values.iter().chain(&*other.values).cloned().collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let values = longest_first(self.values.iter().chain(&*other.values).cloned());
         Self { values: Arc::new(values), keys: self.keys.clone() }
     }
 
     fn hide_from(&self, shortest: usize, text: &str) -> String {
-        let values = self.values.iter().take_while(|value| value.len() >= shortest);
+        let values = self.values.iter().map(Password::reveal).take_while(|value| value.len() >= shortest);
         values.fold(text.to_owned(), |text, value| if text.contains(value) { text.replace(value, HIDDEN) } else { text })
     }
+}
+
+fn longest_first(values: impl Iterator<Item = Password>) -> Vec<Password> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.reveal().len()));
+    values
 }
 
 #[cfg(test)]

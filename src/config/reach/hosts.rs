@@ -212,6 +212,9 @@ fn is_of_machine(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
     use super::*;
 
     fn hosts(list: &[&str]) -> Hosts {
@@ -300,5 +303,26 @@ mod tests {
         assert!(hosts(&["*"]).resolves("169.254.1.1:80").is_err_and(|why| why.contains("169.254.1.1")));
         assert_eq!(hosts(&["*"]).resolves("localhost:80"), Ok(()));
         assert_eq!(hosts(&["169.254.1.1"]).resolves("169.254.1.1:80"), Ok(()));
+    }
+
+    proptest! {
+        /// Whoever connects finds no other host in a URL than the one that was looked at.
+        #[test]
+        fn a_host_is_the_one_that_is_connected_to(text in r"https?://[ab.:@/\\?#%0-9\[\]x_e é-]{0,24}|[a-z]{0,4}:?/{0,3}\PC{0,12}") {
+            let Some(found) = Target::parse(&text) else { return Ok(()) };
+            if !text.starts_with("http") {
+                return Ok(());
+            }
+            if let Ok(url) = Url::parse(&text) {
+                let host = url.host_str().map(|host| canonical(host).unwrap_or_default());
+                prop_assert_eq!(host.as_deref(), Some(found.host.as_str()), "{}", text);
+                prop_assert_eq!(url.port_or_known_default(), found.port, "{}", text);
+            }
+            if let Ok(uri) = text.parse::<ureq::http::Uri>()
+                && let Some(host) = uri.host()
+            {
+                prop_assert_eq!(canonical(host), Some(found.host), "{}", text);
+            }
+        }
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Http {
     bases: Vec<Base>,
     /// The base that answered last.
     current: usize,
-    headers: Vec<(String, String)>,
+    headers: Vec<(String, Password)>,
     retries: Retries,
 }
 
@@ -112,7 +112,7 @@ impl Http {
             agent: agent.build().into(),
             current: if settings.randomize { random(bases.len() as u64) as usize } else { 0 },
             bases,
-            headers: settings.headers,
+            headers: settings.headers.into_iter().map(|(name, value)| (name, value.into())).collect(),
             retries: settings.retries,
         })
     }
@@ -168,7 +168,7 @@ impl Http {
     fn get_once(&self, base: &Base, path: &str) -> Result<Vec<u8>, Failure> {
         let mut request = self.agent.get(format!("{}{path}", base.url));
         for (name, value) in &self.headers {
-            request = request.header(name, value);
+            request = request.header(name, value.reveal());
         }
         if let Some(authorization) = &base.authorization
             && !self.authorization()

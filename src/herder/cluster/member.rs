@@ -92,7 +92,6 @@ impl Herder {
 }
 
 /// A worker that has not joined its cluster yet.
-#[derive(Debug)]
 pub struct Joining {
     herder: Herder,
     writer: StatusWriter,
@@ -101,6 +100,7 @@ pub struct Joining {
     ending: watch::Receiver<bool>,
     has_ended: watch::Sender<bool>,
 }
+landfall_api::opaque!(Joining);
 
 /// How to reach the group and the topics.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
+use zeroize::Zeroizing;
 
 use crate::state::SessionKey;
 
@@ -26,7 +27,7 @@ fn algorithm(name: &str) -> Option<hmac::Algorithm> {
 /// A new key of `size` bytes, made at `now` in milliseconds; None where the system has no randomness.
 #[must_use]
 pub fn new_key(algorithm: &str, size: usize, now: i64) -> Option<SessionKey> {
-    let mut key = vec![0; size];
+    let mut key = Zeroizing::new(vec![0; size]);
     SystemRandom::new().fill(&mut key).ok()?;
     Some(SessionKey { key, algorithm: algorithm.to_owned(), creation_timestamp: now })
 }
@@ -88,7 +89,11 @@ mod tests {
     use super::*;
 
     fn key() -> SessionKey {
-        SessionKey { key: b"0123456789abcdef0123456789abcdef".to_vec(), algorithm: "HmacSHA256".into(), creation_timestamp: 0 }
+        SessionKey {
+            key: b"0123456789abcdef0123456789abcdef".to_vec().into(),
+            algorithm: "HmacSHA256".into(),
+            creation_timestamp: 0,
+        }
     }
 
     #[test]
@@ -117,7 +122,7 @@ mod tests {
     fn the_code_is_the_standard_one() {
         let code = &headers(&key(), "HmacSHA256", b"")[0].1;
         assert_eq!(STANDARD.decode(code).expect("base 64").len(), 32);
-        let key = SessionKey { key: b"key".to_vec(), ..key() };
+        let key = SessionKey { key: b"key".to_vec().into(), ..key() };
         let code = &headers(&key, "HmacSHA256", b"The quick brown fox jumps over the lazy dog")[0].1;
         assert_eq!(code, "97yD9DBThCSxMpjmqm+xQ+9NWaFJRhdZl0edvC0aPNg=");
     }

@@ -26,18 +26,18 @@ pub fn reached(plugins: &Plugins, properties: &Properties) -> Vec<(String, Reach
     let mut all = Vec::new();
     for (name, value) in properties {
         let mut found = Vec::new();
-        found.extend(sink.iter().filter(|key| key.name == name).flat_map(|key| key.reaches.of(value)));
+        found.extend(sink.iter().filter(|key| key.name == name).flat_map(|key| key.reaches.of(value, properties)));
         for (role, class) in &converters {
             let own = name.strip_prefix(role).and_then(|rest| rest.strip_prefix('.'));
             let key = own.zip(*class).and_then(|(own, class)| key_of(class.keys(), own));
-            found.extend(key.iter().flat_map(|key| key.reaches.of(value)));
+            found.extend(key.iter().flat_map(|key| key.reaches.of(value, properties)));
         }
         for (prefix, keys) in &links {
             let key = name.strip_prefix(prefix).and_then(|own| keys.iter().find(|key| key.name == own));
-            found.extend(key.iter().flat_map(|key| key.reaches.of(value)));
+            found.extend(key.iter().flat_map(|key| key.reaches.of(value, properties)));
         }
         for client in ["consumer.override.", "producer.override.", "admin.override."] {
-            found.extend(name.strip_prefix(client).into_iter().flat_map(|own| java::reaches(own).of(value)));
+            found.extend(name.strip_prefix(client).into_iter().flat_map(|own| java::reaches(own).of(value, properties)));
         }
         all.extend(found.into_iter().map(|reached| (name.clone(), reached)));
     }

@@ -140,6 +140,14 @@ fn kerberos(given: &Properties, options: &BTreeMap<String, String>, faults: &mut
     let option = |name: &str| options.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let is_on = |name| option(name).is_some_and(|on| on.eq_ignore_ascii_case("true"));
     let (keytab, principal) = (option("keyTab"), option("principal"));
+    // librdkafka gives both to a shell, in its command that gets tickets.
+    let harmless = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "._-/@:+=,".contains(c)) && !text.starts_with('-');
+    for (name, value) in [("keyTab", keytab), ("principal", principal)] {
+        if value.is_some_and(|value| !harmless(value)) {
+            faults.push(JAAS, format!("{JAAS}: {name} may have letters, digits and any of . _ - / @ : + = , only"));
+            return None;
+        }
+    }
     if !is_on("useKeyTab") || keytab.is_none() || principal.is_none() {
         let example = "Krb5LoginModule required useKeyTab=true keyTab=\"...\" principal=\"...\";";
         faults.push(JAAS, format!("{JAAS}: librdkafka logs in with a keytab: expected {example}"));

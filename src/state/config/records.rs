@@ -66,7 +66,7 @@ pub fn session_key(key: &SessionKey) -> Vec<Record> {
         creation_timestamp: i64,
     }
     let SessionKey { key, algorithm, creation_timestamp } = key;
-    let value = Key { key: STANDARD.encode(key), algorithm, creation_timestamp: *creation_timestamp };
+    let value = Key { key: STANDARD.encode(&**key), algorithm, creation_timestamp: *creation_timestamp };
     vec![(SESSION_KEY.to_owned(), Some(json::bytes(&value)))]
 }
 

@@ -22,6 +22,10 @@ fn files_land_in_the_container_or_a_directory() {
     let url = "https://acct.blob.core.windows.net/lake";
     assert!(matches!(&azure.place, Place::Container(found, Credential::Key(_)) if found.as_str() == url), "{azure:?}");
     assert!(!format!("{azure:?}").contains("cHNzc3Q"));
+    let endpoint =
+        [(CONNECTION_STRING, "BlobEndpoint=https://acct.blob.core.windows.net"), ("landfall.azure.credential", "azure-cli")];
+    let entra = landing(&endpoint);
+    assert!(matches!(&entra.place, Place::Container(found, Credential::Token(_)) if found.as_str() == url), "{entra:?}");
     let state = landing(&[("landfall.state.container", "pointers")]).state;
     assert_eq!(state.as_ref().map(Url::as_str), Some("https://acct.blob.core.windows.net/pointers"));
     let local = landing(&[(CONNECTION_STRING, "-"), ("store.url", "file:///tmp/x")]);

@@ -344,6 +344,8 @@ fn unquoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn one(text: &str) -> Statement {
@@ -441,5 +443,17 @@ mod tests {
         }
         let shown = parse("INSERT INTO lake SELECT * FROM t; DELETE").expect_err("the second");
         assert_eq!(shown[0].to_string(), "INSERT was expected where DELETE is in: DELETE");
+    }
+
+    proptest! {
+        /// Whatever the statements are, they are taken or refused.
+        #[test]
+        fn no_text_panics(
+            text in r"((INSERT|INTO|SELECT|FROM|PARTITIONBY|STOREAS|PROPERTIES|NOPARTITION|\*|\(|\)|=|,|;|'|`|:|_value\.|a|../|é) ?){0,24}|\PC{0,24}",
+        ) {
+            for statement in parse(&text).unwrap_or_default() {
+                prop_assert!(!statement.container.is_empty(), "{}", text);
+            }
+        }
     }
 }

@@ -42,6 +42,11 @@ fn files_land_in_the_container_of_the_statement() {
         assert_eq!(landing.prefix, "raw");
         assert!(!format!("{landing:?}").contains("cHNzc3Q"));
     }
+    let by_default = landing(&[(MODE, "-"), (KEY, "-")]);
+    assert!(
+        matches!(&by_default.place, Place::Container(_, credential) if credential.describe() == "the default credentials"),
+        "{by_default:?}"
+    );
     let local = landing(&[(MODE, "-"), (KEY, "-"), ("store.url", "file:///tmp/x")]);
     assert!(matches!(local.place, Place::Directory(root) if root.to_str() == Some("/tmp/x")));
     let state = landing(&[("landfall.state.container", "pointers")]).state;

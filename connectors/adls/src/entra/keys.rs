@@ -65,7 +65,7 @@ config! {
         authority: Option<String> = "landfall.azure.authority" { importance: Low, group: "Azure", width: Width::Medium, display: "Authority", valid: By(authority), reaches: Hosts };
         /// The HTTP proxy that requests to storage and to Entra ID go through: `http://<host>:<port>`. What `HTTPS_PROXY` in the worker's
         /// environment names if it is not given. The instance metadata service is never asked through a proxy.
-        proxy: Option<String> = "landfall.azure.proxy" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy", valid: By(proxy), reaches: Hosts };
+        proxy: Option<String> = "landfall.azure.proxy" { importance: Low, group: "Azure", width: Width::Long, display: "Proxy", valid: NonEmpty, reaches: Hosts };
         /// The user that the proxy knows.
         proxy_user: Option<String> = "landfall.azure.proxy.user" { importance: Low, group: "Azure", width: Width::Medium, display: "Proxy user", valid: NonEmpty };
         /// The user's password.
@@ -227,6 +227,9 @@ pub(crate) fn net(given: &Properties, faults: &mut Faults) -> Option<Net> {
 }
 
 fn net_of(keys: &CloudKeys, faults: &mut Faults) -> Option<Net> {
+    if let Some(url) = &keys.proxy {
+        proxy(PROXY, url, faults)?;
+    }
     let no_proxy = keys.no_proxy.join(",");
     let login = match (&keys.proxy_user, &keys.proxy_password) {
         (Some(user), password) => Some((user.clone(), password.clone().unwrap_or_else(|| Password::from("")))),
@@ -288,13 +291,13 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// Checks the URL of a proxy.
-pub(crate) fn proxy(url: &str) -> Result<(), String> {
-    match Url::parse(url.trim()) {
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            Err(format!("user and password have keys of their own, {PROXY_USER} and landfall.azure.proxy.password"))
-        }
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => Ok(()),
-        _ => Err("a proxy is http://<host>:<port>".into()),
-    }
+/// Checks the URL of a proxy that `key` has, without showing it: there may be a password in it.
+pub(crate) fn proxy(key: &str, url: &str, faults: &mut Faults) -> Option<()> {
+    let why = match Url::parse(url.trim()) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => "user and password have keys of their own",
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => return Some(()),
+        _ => "a proxy is http://<host>:<port>",
+    };
+    faults.push(key, format!("Invalid value for configuration {key}: {why}"));
+    None
 }

@@ -1,7 +1,7 @@
 //! Tokens of Microsoft Entra ID: which credential asks for them, and one cache that renews them long before they expire.
 //!
-//! [`keys`] reads `landfall.azure.*`, [`environment`] what the Azure SDKs read from the environment, [`way`] has the credentials and their
-//! chain, [`keeper`] the tokens. Who needs a token asks [`Entra`] for one each time, and never keeps it.
+//! `keys` reads `landfall.azure.*`, `environment` what the Azure SDKs read from the environment, `way` has the credentials and their
+//! chain, `keeper` the tokens. Who needs a token asks [`Entra`] for one each time, and never keeps it.
 
 mod certificate;
 mod environment;

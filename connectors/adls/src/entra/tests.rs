@@ -117,7 +117,7 @@ fn what_is_missing_or_means_nothing_is_said() {
         ),
         (
             &[("credential", "azure-cli"), ("proxy", "proxy:8080")],
-            "Invalid value proxy:8080 for configuration landfall.azure.proxy: a proxy is http://<host>:<port>",
+            "Invalid value for configuration landfall.azure.proxy: a proxy is http://<host>:<port>",
         ),
         (
             &[("credential", "azure-cli"), ("no.proxy", "a,b")],
@@ -130,6 +130,18 @@ fn what_is_missing_or_means_nothing_is_said() {
     ] {
         assert_eq!(read(&[], keys).expect_err(why), why);
     }
+}
+
+#[tokio::test]
+async fn a_chain_says_what_is_missing_in_each_link() {
+    let way = read(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")], &[("credential", "default")]).expect("good");
+    let error = way.token("https://storage.azure.com/.default").await.expect_err("nothing is there");
+    assert!(!error.is_retriable(), "{error}");
+    let expected = "no token by the default credentials: environment: AZURE_TENANT_ID is not in the worker's environment; workload \
+                    identity: neither landfall.azure.tenant.id is given nor is AZURE_TENANT_ID in the worker's environment; managed \
+                    identity: there is no instance metadata service at http://127.0.0.1:1: Connection refused (os error 111); Azure CLI: \
+                    az account get-access-token failed: ";
+    assert!(error.to_string().starts_with(expected), "{error}");
 }
 
 #[test]

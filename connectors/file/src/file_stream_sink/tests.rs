@@ -10,7 +10,8 @@ use tokio::runtime::Runtime;
 use super::*;
 
 fn task(runtime: &Runtime, file: &Path) -> Result<Box<dyn SinkTask>, TaskError> {
-    let context = TaskContext::new("c", 0, runtime.handle().clone(), 1 << 20);
+    let folders = Folders { written: vec!["/dev".into()], ..Folders::all() }.into();
+    let context = TaskContext { folders, ..TaskContext::new("c", 0, runtime.handle().clone(), 1 << 20) };
     FileStreamSink.task(&Properties::from([("file".into(), file.display().to_string())]), context)
 }
 

@@ -219,3 +219,18 @@ pub(super) fn week_of(day: i64) -> (i64, i64) {
     let (year, ..) = civil(thursday);
     (year, (thursday - day_of(year, 1, 1)) / 7 + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A pattern is refused or it can be used, whatever it is.
+        #[test]
+        fn no_pattern_panics(pattern in "[GCxwyYMdahHkKmsSeEDzZ'/ .-]{0,16}|\\PC{0,12}", locale in "[a-zA-Z_-]{0,6}") {
+            let _ = Pattern::new(&pattern, &Zone::utc(), &locale);
+        }
+    }
+}

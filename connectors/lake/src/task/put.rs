@@ -23,7 +23,7 @@ use crate::name::File;
 use crate::nulls::{self, NullValues};
 use crate::partition::Folders;
 use crate::roll::{Filled, Fits, Reason, Rows, Step, steps};
-use crate::storage::checked_path;
+use crate::storage::visible_path;
 
 /// A batch as files take it.
 struct Prepared {
@@ -155,7 +155,7 @@ impl LakeTask {
         let folders = self.layout.partitioner.folders(batch, now_ms)?;
         if batch.topic != batch.origin.topic
             && let Some(folder) = folders.names.first()
-            && let Err(why) = checked_path(&self.path(batch, folder))
+            && let Err(why) = visible_path(&self.path(batch, folder))
         {
             return Err(all(RecordError::data(format!("no file can be in a folder of topic {:?}: {why}", batch.topic))));
         }

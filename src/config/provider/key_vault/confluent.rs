@@ -27,7 +27,7 @@ config! {
     /// Its parameters.
     pub struct ConfluentKeys {
         /// The vault: `https://<vault>.vault.azure.net/`.
-        vault_url: String = "vault.url" { required: true, importance: High, group: "Config Providers", width: Width::Long, display: "Vault URL", valid: By(|url| host(url).map(drop)) };
+        vault_url: String = "vault.url" { required: true, importance: High, group: "Config Providers", width: Width::Long, display: "Vault URL", valid: By(|url| host(url).map(drop)), reaches: Hosts };
         /// How the worker signs in: `DefaultAzure`, by `landfall.azure.credential` or the default chain of credentials if that is not
         /// given, `ClientSecret`, `ClientCertificate`. UsernamePassword is not supported.
         credential_type: String = "credential.type" { default: Some("DefaultAzure"), importance: High, group: "Config Providers", width: Width::Medium, display: "Credential", valid: By(|value| match value {
@@ -42,7 +42,7 @@ config! {
         /// The value of a secret of the application, for ClientSecret.
         client_secret: Option<Password> = "client.secret" { importance: High, group: "Config Providers", width: Width::Medium, display: "Client Secret" };
         /// The file of a certificate of the application with its key, for ClientCertificate: PEM or PFX.
-        certificate: Option<String> = "client.certificate.path" { importance: High, group: "Config Providers", width: Width::Long, display: "Client Certificate" };
+        certificate: Option<String> = "client.certificate.path" { importance: High, group: "Config Providers", width: Width::Long, display: "Client Certificate", reaches: Files };
         /// The format of the certificate: PEM or PFX.
         certificate_type: String = "client.certificate.type" { default: Some("PEM"), importance: High, group: "Config Providers", width: Width::Short, display: "Certificate Format", valid: OneOf(&["PEM", "PFX"]), effect: Nothing("the file tells") };
         /// The password of a certificate in PFX.

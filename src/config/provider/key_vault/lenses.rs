@@ -42,7 +42,7 @@ config! {
         secret_id: Option<Password> = "azure.secret.id" { importance: High, group: "Config Providers", width: Width::Medium, display: "Client Secret" };
         /// The folder that takes secrets whose tag `file-encoding` is `utf8-file` or `base64-file`, each as `<vault>/<secret>`. The value is
         /// then the path of the file.
-        file_dir: Option<String> = "file.dir" { importance: Medium, group: "Config Providers", width: Width::Long, display: "Folder of Files" };
+        file_dir: Option<String> = "file.dir" { importance: Medium, group: "Config Providers", width: Width::Long, display: "Folder of Files", reaches: Written };
         /// Milliseconds after which secrets are read again, while a task runs that they gave values to. If they are other ones, the task is
         /// started again with them, unless its connector has `config.action.reload` none. A secret that expires is read again then in
         /// any case. Default: never.

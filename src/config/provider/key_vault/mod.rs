@@ -113,7 +113,8 @@ impl Vaults {
         {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let fresh = self.ttl.map_or(FRESH, |ttl| FRESH.min(ttl / 2));
-            seen.retain(|_, (since, _)| since.elapsed() < fresh);
+            let now = SystemTime::now();
+            seen.retain(|_, (since, secret)| since.elapsed() < fresh && secret.expires.is_none_or(|expires| expires > now));
             let known = named.iter().map(url).filter_map(|url| seen.get(&url).map(|(_, secret)| (url.clone(), secret.clone())));
             found.extend(known.collect::<Vec<_>>());
         }

@@ -78,6 +78,8 @@ impl Endpoint {
         let (connect, answer) = (wait(connect?), wait(answer?));
         let agent = Agent::config_builder()
             .http_status_as_error(false)
+            // Another host than the one that was allowed.
+            .max_redirects(0)
             .user_agent(concat!("landfall/", env!("CARGO_PKG_VERSION")))
             .tls_config(stores?.http())
             .timeout_connect(connect)

@@ -325,4 +325,19 @@ proptest! {
         let names = template.trim_end_matches('/').split('/').count() + 1 + usize::from(template.ends_with('/'));
         prop_assert_eq!(path.split('/').count(), names, "{}", path);
     }
+
+    /// A template is refused, or no value takes it out of the folder of all topics.
+    #[test]
+    fn no_template_leaves_the_folder_of_topics(
+        text in r"([a./\\_-]|\{(topic|partition|offset|value\.a|key|header\.h|yyyy|x)(:[0-9a-z]{0,2})?\}?){0,8}|\PC{0,16}",
+        a in prop::option::of(NASTY),
+    ) {
+        let Ok(template) = ours(&text) else { return Ok(()) };
+        let value = fields(vec![column("a", StringArray::from(vec![a.as_deref()]))]);
+        let Ok(mut paths) = paths(&template, &put(value)) else { return Ok(()) };
+        let path = paths.swap_remove(0);
+        if crate::storage::visible_path(&path).is_ok() {
+            prop_assert!(std::path::Path::new("/store").join(&path).starts_with("/store/topics"), "{}: {}", text, path);
+        }
+    }
 }

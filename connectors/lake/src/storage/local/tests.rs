@@ -228,3 +228,25 @@ fn a_file_system_that_cannot_rename_so_is_named() {
     assert!(error.starts_with("/data is on a file system that cannot rename without replacing"), "{error}");
     assert!(matches!(unrenamed(Path::new("/data"), &Errno::NOSPC.into()), StorageError::Retriable(_)));
 }
+
+#[tokio::test]
+async fn links_do_not_lead_out_of_the_store() {
+    let folders = tempfile::tempdir().expect("a directory");
+    let (root, other) = (folders.path().join("store"), folders.path().join("other"));
+    for folder in [&root, &other] {
+        std::fs::create_dir(folder).expect("made");
+    }
+    std::os::unix::fs::symlink(&other, root.join("out")).expect("a link");
+    std::os::unix::fs::symlink("within", root.join("in")).expect("a link");
+    let storage = LocalStorage::new(&root);
+    std::fs::create_dir(root.join("within")).expect("made");
+    let file = sealed(&storage, "in/a").await;
+    assert!(matches!(publish(&storage, &file).await, Published::Landed));
+    let file = sealed(&storage, "out/a").await;
+    let error = storage.publish(&file, &Metadata::new()).await.expect_err("it leads out").to_string();
+    assert!(error.contains("out: it is ") && error.contains("by a link that leads out of the store"), "{error}");
+    std::fs::remove_dir_all(root.join("_landfall")).expect("removed");
+    std::os::unix::fs::symlink(&other, root.join("_landfall")).expect("a link");
+    assert!(storage.stage("a", &area(1)).await.is_err());
+    assert_eq!(std::fs::read_dir(&other).expect("listed").count(), 0, "something was written outside");
+}
