@@ -293,8 +293,9 @@ pub(crate) mod tests {
                 let doc = key.documentation();
                 must(!doc.is_empty() && doc.ends_with('.'), "a documentation that ends with a full stop");
                 // Java declares these by their names alone and without a group, and they are shown as they are
-                let free =
-                    whose.ends_with(".FileStreamSinkConnector") || whose.contains(".transforms.") || whose.starts_with("io.");
+                let free = whose.ends_with(".FileStreamSinkConnector")
+                    || whose.contains(".transforms.")
+                    || ["io.", "com.microsoft."].iter().any(|vendor| whose.starts_with(vendor));
                 must(!key.display.is_empty() || free, "a name to display");
                 let alone = ["converter.type", "converter.encoding"].contains(&key.name);
                 must(!key.group.is_empty() || alone || free, "a group");

@@ -320,6 +320,9 @@ mod tests {
         "landfall.azure.no.proxy",
         // a folder of the store
         "topics.dir",
+        // a number, and a text that is compared
+        "partitioner.max.open.files",
+        "sasl.oauthbearer.expected.issuer",
     ];
 
     #[test]

@@ -616,7 +616,10 @@ mod tests {
         let config = read(&text).expect("valid");
         assert_eq!(config.keys.offset_flush_interval_ms, 5_000);
         assert_eq!(config.given["consumer.ssl.key.password"], "pssst");
-        assert!(config.warnings.is_empty() && config.provided.has("consumer.ssl.key.password"), "{:?}", config.warnings);
+        let warned = "The configuration 'config.providers.f.param.allowed.paths' is not given: connectors read whatever file the worker \
+                      can read, by ${f:…}";
+        assert_eq!(config.warnings, [warned]);
+        assert!(config.provided.has("consumer.ssl.key.password"));
 
         let text = format!(
             "{MINIMAL}{providers}offset.flush.interval.ms=${{f:{secrets}:soon}}\noffset.flush.timeout.ms=${{f:/no/such:x}}\n"

@@ -450,7 +450,12 @@ fn settings_name_what_is_wrong_and_show_no_secret() {
         &[("sasl.jaas.config", "x.PlainLoginModule required username=a;"), PLAIN[0], PLAIN[1]],
         &[("sasl.login.class", "com.example.Login"), PLAIN[0], PLAIN[1], PLAIN[2]],
         &[("ssl.truststore.location", "/etc/truststore.jks"), ("security.protocol", "SSL")],
-        &[("ssl.keystore.location", "/etc/k.p12"), ("ssl.keystore.type", "PKCS12"), ("security.protocol", "SSL")],
+        &[
+            ("ssl.keystore.location", "/etc/k.p12"),
+            ("ssl.keystore.type", "PKCS12"),
+            ("ssl.keystore.password", "pssst"),
+            ("security.protocol", "SSL"),
+        ],
         &[("ssl.truststore.certificates", "none"), ("ssl.truststore.type", "PEM"), ("security.protocol", "SSL")],
         &[("ssl.endpoint.identification.algorithm", "ldaps"), ("security.protocol", "SSL")],
         &[("ssl.enabled.protocols", "TLSv1.1"), ("security.protocol", "SSL")],

@@ -199,7 +199,7 @@ mod tests {
             ("a.B required password=hunter", "JAAS config entry not terminated by semi-colon"),
             ("a.B required", "JAAS config entry not terminated by semi-colon"),
             ("a.B required password=;", "Value not specified for key 'password' in JAAS config"),
-            ("a.B required password=\"hun\"ter\";", "Value not specified for a key in JAAS config: are its quotes in place?"),
+            ("a.B required password=\"hun\"ter\";", "a quoted value is not ended in the JAAS config"),
             ("a.B required password=\"hunter;", "a quoted value is not ended in the JAAS config"),
             ("a.B required password=\"hunter\\", "a quoted value is not ended in the JAAS config"),
             ("a.B required ='hunter';", "there is '=' without an option before it in the JAAS config"),

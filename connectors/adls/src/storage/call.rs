@@ -55,8 +55,8 @@ impl Call<'_> {
             };
         };
         let code = code(error).unwrap_or("no error code");
-        let who = match u16::from(*status) {
-            401 | 403 => format!(" (asked by {})", self.credential.describe()),
+        let who = match (u16::from(*status), code) {
+            (401 | 403, _) | (_, "InvalidAuthenticationInfo") => format!(" (asked by {})", self.credential.describe()),
             _ => String::new(),
         };
         let message = format!("{what} {url}: HTTP {} {code}{}{who}", u16::from(*status), self.hint(code));
@@ -71,7 +71,10 @@ impl Call<'_> {
     fn hint(&self, code: &str) -> String {
         match code {
             "AuthenticationFailed" => ", the credentials are wrong or expired, or the clock of this machine is".into(),
-            "InvalidAuthenticationInfo" => ", the token has expired, or is of another tenant or cloud than the account's".into(),
+            "InvalidAuthenticationInfo" => match self.credential {
+                Credential::Token(_) => ", the token has expired, or is of another tenant or cloud than the account's".into(),
+                Credential::Key(_) | Credential::Sas(_) => ", the credentials are wrong, or of another account".into(),
+            },
             "NoAuthenticationInformation" => ", the credentials are missing".into(),
             "AuthorizationPermissionMismatch" | "InsufficientAccountPermissions" => format!(
                 ", the credentials do not allow it: Storage Blob Data Contributor on the container {:?} is enough, and counts some minutes \
