@@ -4,7 +4,8 @@
 //! Microsoft has a converter of Avro only; this one has the name that one of JSON would have beside it. The header `schemaId` names the
 //! schema; else `content-type: application/json+<id>`, as Azure's other SDKs write it (`application/json;serialization=Json+<id>`); else 4
 //! zero bytes and the id before the JSON. The Connect schema is that of Confluent's converter, where a property is optional that its object
-//! does not require (`use.optional.for.nonrequired`), as Microsoft's deserializer has it. Values must be of their schema's types; other rules of the schema, which Microsoft's deserializer checks, are not checked.
+//! does not require (`use.optional.for.nonrequired`), as Microsoft's deserializer has it. Values must be of their
+//! schema's types; other rules of the schema, which Microsoft's deserializer checks, are not checked.
 
 use std::borrow::Cow;
 
