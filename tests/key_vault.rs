@@ -24,13 +24,11 @@ fn text(file: &str) -> String {
     fs::read_to_string(file).unwrap_or_default()
 }
 
+/// Values and how long they stay what they are; or why there are none.
+type Given = Result<(Vec<String>, Option<Duration>), String>;
+
 /// What a provider of Confluent's class gives for `values`, with `more` parameters, and how long it took.
-fn resolved(
-    entra: &FakeEntra,
-    vault: &AzureService,
-    more: &[(&str, &str)],
-    values: &[&str],
-) -> (Result<(Vec<String>, Option<Duration>), String>, Duration) {
+fn resolved(entra: &FakeEntra, vault: &AzureService, more: &[(&str, &str)], values: &[&str]) -> (Given, Duration) {
     let (authority, ca, url) = (entra.url(), entra.ca_file(), vault.url());
     let base = [
         ("landfall.azure.credential", "client-secret"),

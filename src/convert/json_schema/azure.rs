@@ -3,7 +3,8 @@
 //!
 //! Microsoft has a converter of Avro only; this one has the name that one of JSON would have beside it. The header `schemaId` names the
 //! schema; else `content-type: application/json+<id>`, as Azure's other SDKs write it (`application/json;serialization=Json+<id>`); else 4
-//! zero bytes and the id before the JSON. The Connect schema is that of Confluent's converter with its defaults. Values must be of their
+//! zero bytes and the id before the JSON. The Connect schema is that of Confluent's converter, where a property is optional that its object
+//! does not require (`use.optional.for.nonrequired`), as Microsoft's deserializer has it. Values must be of their
 //! schema's types; other rules of the schema, which Microsoft's deserializer checks, are not checked.
 
 use std::borrow::Cow;
@@ -38,13 +39,18 @@ impl ConverterClass for EventHubsJsonConverterClass {
         let mut faults = Faults::default();
         let schemas = EventHubsConfig::schemas(properties, "JSON schema", "JSON", &mut faults);
         let name = super::super::column_name(role);
-        let inner = super::format(name, None, &Properties::new());
+        let inner = super::format(name, None, &options());
         let converter = inner.zip(schemas).map(|(inner, schemas)| {
             let format = EventHubsJson { inner, key: role == Role::Key };
             Box::new(Framed::new(name, format, schemas)) as Box<dyn Converter>
         });
         faults.or(converter)
     }
+}
+
+/// What is not as by default in Confluent's converter.
+fn options() -> Properties {
+    Properties::from([("use.optional.for.nonrequired".to_owned(), "true".to_owned())])
 }
 
 /// JSON with the ids of Event Hubs' registry.
@@ -123,7 +129,7 @@ mod tests {
 
     /// The fields of the runs of rows that all have these headers, as a value or as a key.
     fn runs(key: bool, rows: &[(&[(&str, &str)], &str)]) -> Vec<(usize, String)> {
-        let inner = super::super::format("value", None, &Properties::new()).expect("valid");
+        let inner = super::super::format("value", None, &options()).expect("valid");
         let mut converter = Framed::new("value", EventHubsJson { inner, key }, Box::new(All));
         let all: Vec<_> = rows.iter().flat_map(|(headers, _)| headers.iter()).collect();
         let keys: ArrayRef = Arc::new(StringArray::from_iter_values(all.iter().map(|(name, _)| name)));

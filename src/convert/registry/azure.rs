@@ -21,6 +21,7 @@ const URL: &str = "schema.registry.url";
 const ID: usize = 32;
 
 const TOGETHER: &str = "tenant.id, client.id and client.secret belong together";
+const GROUP: &str = "Schema Registry";
 const SERIALIZER: &str = "only a serializer has use for it, and a sink has none";
 
 config! {
@@ -28,34 +29,34 @@ config! {
     pub struct EventHubsConfig {
         /// The namespace of Event Hubs whose schema registry it is: `https://<namespace>.servicebus.windows.net`, with or without the
         /// `https://`.
-        url: String = "schema.registry.url" { required: true, importance: High, width: Width::Long, valid: By(|url| origin(url).map(drop)), reaches: Hosts };
+        url: String = "schema.registry.url" { required: true, importance: High, group: GROUP, width: Width::Long, valid: By(|url| origin(url).map(drop)), reaches: Hosts };
         /// The schema group.
-        group: Option<String> = "schema.group" { width: Width::Medium, effect: Nothing("a schema is asked for by its id, which is one in the whole namespace") };
+        group: Option<String> = "schema.group" { group: GROUP, width: Width::Medium, effect: Nothing("a schema is asked for by its id, which is one in the whole namespace") };
         /// Whether schemas are registered.
-        auto_register: bool = "auto.register.schemas" { default: Some("false"), width: Width::Short, effect: Nothing(SERIALIZER) };
+        auto_register: bool = "auto.register.schemas" { default: Some("false"), group: GROUP, width: Width::Short, effect: Nothing(SERIALIZER) };
         /// A Java object that gives tokens. Not supported: give `landfall.azure.credential`.
-        credential: Option<String> = "schema.registry.credential" { width: Width::Medium, valid: By(|value| match value.trim() {
+        credential: Option<String> = "schema.registry.credential" { group: GROUP, width: Width::Medium, valid: By(|value| match value.trim() {
             "" => Ok(()),
             _ => Err("a Java object cannot be given here, use landfall.azure.credential".into()),
         }) };
         /// Whether Java's default chain of credentials is used.
-        use_azure_credential: bool = "use.azure.credential" { default: Some("false"), width: Width::Short, effect: Nothing("the default chain counts wherever no credential is given") };
+        use_azure_credential: bool = "use.azure.credential" { default: Some("false"), group: GROUP, width: Width::Short, effect: Nothing("the default chain counts wherever no credential is given") };
         /// The number of schemas that Java's client keeps.
-        max_schemas: i32 = "max.schema.map.size" { default: Some("1000"), importance: Low, width: Width::Short, effect: Nothing("schemas are kept by id, for as long as the task runs") };
+        max_schemas: i32 = "max.schema.map.size" { default: Some("1000"), importance: Low, group: GROUP, width: Width::Short, effect: Nothing("schemas are kept by id, for as long as the task runs") };
         /// Whether records are read as classes that Avro generated. Only false.
-        specific: bool = "specific.avro.reader" { default: Some("false"), importance: Low, width: Width::Short, valid: By(|value| match value.trim() {
+        specific: bool = "specific.avro.reader" { default: Some("false"), importance: Low, group: GROUP, width: Width::Short, valid: By(|value| match value.trim() {
             value if value.eq_ignore_ascii_case("false") => Ok(()),
             _ => Err("only false is supported".into()),
         }) };
         /// The generated class of values.
-        specific_type: Option<String> = "specific.avro.value.type" { importance: Low, width: Width::Medium, effect: Nothing("no Java object is made") };
+        specific_type: Option<String> = "specific.avro.value.type" { importance: Low, group: GROUP, width: Width::Medium, effect: Nothing("no Java object is made") };
         /// The tenant (directory) of the application that reads schemas, with `client.id` and `client.secret`. Microsoft's converter has
         /// only these; they count before `landfall.azure.credential`.
-        tenant_id: Option<String> = "tenant.id" { width: Width::Medium };
+        tenant_id: Option<String> = "tenant.id" { group: GROUP, width: Width::Medium };
         /// The id of the application.
-        client_id: Option<String> = "client.id" { width: Width::Medium };
+        client_id: Option<String> = "client.id" { group: GROUP, width: Width::Medium };
         /// The value of a secret of the application.
-        client_secret: Option<Password> = "client.secret" { width: Width::Medium };
+        client_secret: Option<Password> = "client.secret" { group: GROUP, width: Width::Medium };
     }
 }
 

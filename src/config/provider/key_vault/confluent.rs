@@ -15,6 +15,7 @@ use landfall_api::config::Password;
 use landfall_api::{Faults, Key, Properties, Width, config};
 use serde_json::{Map, Value};
 use ureq::http::Uri;
+use ureq::http::uri::Authority;
 
 use super::super::{Provider, ProviderClass, millis};
 use super::place::{Places, Vault};
@@ -88,7 +89,7 @@ fn only_empty(value: &str) -> Result<(), String> {
 fn host(url: &str) -> Result<String, String> {
     let wrong = || "it is no URL of a vault: https://<vault>.vault.azure.net/".to_owned();
     let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
-    let authority = uri.authority().map(|authority| authority.as_str()).filter(|authority| !authority.contains('@'));
+    let authority = uri.authority().map(Authority::as_str).filter(|authority| !authority.contains('@'));
     match (uri.scheme_str(), authority, uri.path()) {
         (Some("https"), Some(authority), "" | "/") if !authority.is_empty() => Ok(authority.to_ascii_lowercase()),
         _ => Err(wrong()),
