@@ -125,9 +125,9 @@ impl Topics {
                 }
             };
             self.under_way = None;
-            self.next = Instant::now() + if looked.is_ok() { self.every } else { SOON };
-            if let Ok(looked) = &looked {
-                self.known.clone_from(&looked.topics);
+            match &looked {
+                Ok(looked) => self.known.clone_from(&looked.topics),
+                Err(_) => self.hurry(),
             }
             return looked.map(Some);
         }
@@ -138,6 +138,8 @@ impl Topics {
             let (wanted, exclude_internal, known) = (self.wanted.clone(), self.exclude_internal, self.known.clone());
             let waker = self.waker.clone();
             self.under_way = Some(under_way);
+            // Who is in a hurry from now on may mean what this look is too early for.
+            self.next = Instant::now() + self.every;
             self.runtime.spawn_blocking(move || {
                 let _ = done.send(look(&directory, &wanted, exclude_internal, &known));
                 waker.wake();
