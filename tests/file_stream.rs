@@ -310,7 +310,7 @@ fn the_key_is_declared_and_checked_as_in_java() {
 
 #[test]
 fn a_file_that_cannot_be_made_fails_the_task_as_in_java() {
-    let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
+    let worker = Worker::start(&Broker::shared().bootstrap(), &[("landfall.allowed.paths", "*")]);
     let config = connector("lines-string", Path::new("/no/such/folder/lines"));
     let first = |worker: &Worker, name: &str| {
         let (status, body) = worker.post("/connectors", &json!({"name": name, "config": config}));

@@ -217,11 +217,14 @@ fn printing(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for part in text.split("#[derive(").skip(1) {
         let Some((traits, item)) = part.split_once(")]") else { continue };
-        let item = item.split("\n}\n").next().unwrap_or_default();
-        let Some((_, fields)) = item.split_once('{').filter(|(head, _)| head.contains("struct ") || head.contains("enum "))
-        else {
-            continue;
-        };
+        let is_type = |head: &str| !head.contains(';') && (head.contains("struct ") || head.contains("enum "));
+        let Some((_, fields)) = item.split_once('{').filter(|(head, _)| is_type(head)) else { continue };
+        let mut depth = 1;
+        let end = fields.find(|c| {
+            depth += i32::from(c == '{') - i32::from(c == '}');
+            depth == 0
+        });
+        let fields = &fields[..end.unwrap_or(fields.len())];
         let holds = |line: &str| {
             let line = line.trim();
             let is_field = !line.starts_with("//") && !line.contains("fn(");

@@ -65,8 +65,12 @@ offset.flush.interval.ms=1000
         }
         let path = folder.path().join("worker.properties");
         let is_ours = secrets::is_ours(&program(&path));
-        let mut more =
-            vec![("ssl.key.password".to_owned(), secret("key")), ("consumer.ssl.keystore.password".to_owned(), secret("store"))];
+        let mut more = Vec::new();
+        // Where they mean something they are the test's own.
+        if properties.iter().all(|(key, _)| !key.ends_with("security.protocol")) {
+            more.push(("ssl.key.password".to_owned(), secret("key")));
+            more.push(("consumer.ssl.key.password".to_owned(), secret("store")));
+        }
         if is_ours {
             more.extend(allowed());
         }
@@ -78,7 +82,7 @@ offset.flush.interval.ms=1000
                 [("config.providers", "planted"), ("config.providers.planted.class", class)].map(|(k, v)| (k.into(), v.into())),
             );
             more.push(("config.providers.planted.param.allowed.paths".into(), folder.path().display().to_string()));
-            more.push(("ssl.keystore.password".into(), format!("${{planted:{}:store}}", file.display())));
+            more.push(("planted.password".into(), format!("${{planted:{}:store}}", file.display())));
         }
         for (key, value) in more.iter().filter(|(key, _)| properties.iter().all(|(given, _)| given != key)) {
             writeln!(text, "{key}={value}").expect("a string takes it");
@@ -180,7 +184,9 @@ offset.flush.interval.ms=1000
     /// Creates a connector, with a secret beside what `config` says that means nothing, and waits until it and its tasks run.
     pub(crate) fn create(&self, name: &str, config: &Value) {
         let mut config = config.clone();
-        config["consumer.override.ssl.keystore.password"] = secret("connector").into();
+        if self.is_ours {
+            config["planted.password"] = secret("connector").into();
+        }
         let (status, body) = self.post("/connectors", &json!({"name": name, "config": config}));
         assert_eq!(status, 201, "create {name}: {body}");
         self.await_state(name, "RUNNING");
