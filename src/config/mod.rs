@@ -8,6 +8,8 @@ pub mod provider;
 pub mod reach;
 mod worker;
 
+use std::time::Duration;
+
 pub use access::{AccessKeys, Network};
 pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
 pub use nearest::{hint_missing, nearest, unknown_key};
@@ -24,6 +26,11 @@ pub const WORKER_LOG: &str = "info,typespec_client_core=warn,azure_core=warn";
 
 /// What the demo logs unless the user says it: what it shows is its progress.
 pub const DEMO_LOG: &str = "warn";
+
+/// A time that a key gives in milliseconds; none if it is negative.
+pub(crate) fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
 
 /// The value of `-D<name>=…` in the environment variable `KAFKA_OPTS`, by which Java's worker gets system properties.
 #[must_use]

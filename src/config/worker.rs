@@ -12,7 +12,7 @@ use landfall_api::{Effect, Faults, Key, Properties, Width, config};
 use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
 use super::reach::{self, Reach};
-use super::{AccessKeys, DistributedKeys, Listener, Scheme, hint_missing, topic_warnings, unknown_key};
+use super::{AccessKeys, DistributedKeys, Listener, Scheme, hint_missing, millis, topic_warnings, unknown_key};
 use crate::herder::state_store::StateStore;
 use crate::kafka::client::is_internal;
 use crate::kafka::event_hubs;
@@ -320,7 +320,7 @@ impl WorkerConfig {
     /// How long tasks may take to end (`task.shutdown.graceful.timeout.ms`).
     #[must_use]
     pub fn grace(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.keys.task_shutdown_graceful_timeout_ms).unwrap_or(0))
+        millis(self.keys.task_shutdown_graceful_timeout_ms)
     }
 
     /// Bytes that all tasks together may hold.

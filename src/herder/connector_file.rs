@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::connector_config::{Submitted, text_of};
+use super::handle::submitted;
 use super::{Error, TargetState};
 use crate::config::PropertiesFile;
 
@@ -40,7 +41,7 @@ impl ConnectorFile {
             return Self::of_json(path, &bytes).map_err(|e| format!("{shown}: {e}"));
         }
         let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
-        let config = file.properties.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let config = submitted(file.properties);
         let read = Self::new(path, config, TargetState::Started).map_err(|e| format!("{shown}: {e}"))?;
         Ok(Self { warnings: file.warnings, lines: file.lines, ..read })
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::Duration;
 
 use futures::future::join_all;
 use landfall_api::metrics::Counter;
@@ -23,7 +22,7 @@ use super::state_store::{RENEWED, StateStore, Unwritten};
 use super::store::{Configs, StatusBoard};
 use super::topics::Written;
 use super::{Error, Info, Starter, Status, TargetState, TaskCounts};
-use crate::config::{ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys};
+use crate::config::{ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys, millis};
 use crate::log_levels::Loggers;
 use crate::plugins::Plugins;
 use crate::state::StatusRecord;
@@ -116,15 +115,10 @@ impl Shared {
         })
     }
 
-    /// How long tasks may take to end.
-    pub(super) fn grace(&self) -> Duration {
-        self.worker.grace()
-    }
-
-    /// How long it may take to read what other workers have written (`worker.sync.timeout.ms`); nothing alone.
-    pub(super) fn sync_timeout(&self) -> Duration {
-        let given = self.worker.distributed().map_or(0, |keys| keys.worker_sync_timeout_ms);
-        Duration::from_millis(u64::try_from(given).unwrap_or(0))
+    /// Waits until all that other workers have written to the config topic counts here; whether it does within `worker.sync.timeout.ms`.
+    pub(super) async fn read_configs(&self) -> bool {
+        let timeout = self.worker.distributed().map_or(0, |keys| keys.worker_sync_timeout_ms);
+        self.configs.read_to_end(millis(timeout.into())).await
     }
 
     /// The fetch queues of all tasks get a quarter of the worker's memory, each an equal share among the tasks that there are when it
@@ -481,7 +475,7 @@ impl Herder {
 
     /// Ends all that runs here.
     pub(super) async fn end_all(&self) {
-        let grace = self.shared.grace();
+        let grace = self.shared.worker.grace();
         let stops = self.shared.locals().into_iter().map(|local| async move {
             // An operation under way has the same time to end.
             let _turn = tokio::time::timeout(grace, local.turn.clone().lock_owned()).await;

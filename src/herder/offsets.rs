@@ -149,7 +149,7 @@ impl Herder {
         self.lead()?;
         self.run(name, move |herder, name| async move {
             // Others may have resumed it.
-            if !herder.shared.configs.read_to_end(herder.shared.sync_timeout()).await {
+            if !herder.shared.read_configs().await {
                 let text = "Failed to read to end of config topic before modifying connector offsets";
                 return Err(Error::Internal(text.to_owned()));
             }

@@ -260,7 +260,7 @@ impl Herder {
     async fn known(&self, name: &str, unknown: impl Fn() -> String) -> Result<(), Error> {
         let is_there = || self.shared.configs.look(|configs| configs.contains(name));
         if !is_there() && self.shared.cluster.is_some() {
-            self.shared.configs.read_to_end(self.shared.sync_timeout()).await;
+            self.shared.read_configs().await;
         }
         if is_there() { Ok(()) } else { Err(Error::NotFound(unknown())) }
     }

@@ -135,7 +135,7 @@ impl Local {
     /// Stops tasks and forgets them; those that do not end in time are left to themselves. Blocks.
     pub(super) fn stop_tasks(&self, shared: &Shared, which: &[usize]) {
         let handles: Vec<_> = which.iter().filter_map(|number| self.inner().tasks.get_mut(number)?.handle.take()).collect();
-        end(&self.name, handles, shared.grace());
+        end(&self.name, handles, shared.worker.grace());
         self.inner().tasks.retain(|number, _| !which.contains(number));
     }
 

@@ -16,8 +16,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::tolerance::{Attempts, Tolerance};
 use super::{Control, TaskEvent, TaskSpec};
-use crate::config::WorkerKeys;
 use crate::config::provider::Provided;
+use crate::config::{WorkerKeys, millis};
 use crate::convert::{self, Converted, Converters};
 use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Topics, Wanted, consumer_properties};
@@ -710,7 +710,7 @@ fn cpu_time() -> u64 {
 fn milliseconds(worker: &Properties, key: &str) -> Duration {
     let declared = WorkerKeys::KEYS.iter().find(|declared| declared.name == key);
     let given = declared.and_then(|key| key.read::<i64>(worker, &mut Faults::default()));
-    Duration::from_millis(given.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0))
+    millis(given.unwrap_or(0))
 }
 
 #[cfg(test)]

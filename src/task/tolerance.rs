@@ -14,6 +14,7 @@ use landfall_api::{Faults, Offset, Properties, RawBatch, Refused, Stage, TaskErr
 
 use super::dead_letter::DeadLetters;
 use super::{TaskId, TaskSpec};
+use crate::config::millis;
 use crate::config::provider::Provided;
 use crate::herder::connector_config::ConnectorKeys;
 
@@ -95,10 +96,7 @@ impl Tolerance {
             provided,
             metrics: spec.metrics.clone(),
             all: tolerance == "all",
-            retry: Retry {
-                timeout: u64::try_from(timeout).ok().map(Duration::from_millis),
-                most_delay: Duration::from_millis(u64::try_from(most_delay).unwrap_or(0)),
-            },
+            retry: Retry { timeout: u64::try_from(timeout).ok().map(Duration::from_millis), most_delay: millis(most_delay) },
             log: value("errors.log.enable", of)?,
             log_records: value("errors.log.include.messages", of)?,
             letters,

@@ -8,7 +8,8 @@ use std::time::Duration;
 use landfall_api::{Width, config};
 
 use super::paths::AllowedPaths;
-use super::{Provider, ProviderClass, millis};
+use super::{Provider, ProviderClass};
+use crate::config::millis;
 
 config! {
     /// Its parameters.

@@ -226,10 +226,6 @@ fn build(name: &str, given: &Properties, faults: &mut Faults, warnings: &mut Vec
     built
 }
 
-fn millis(ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
-}
-
 /// Properties whose variables are resolved. They hold secrets.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "its properties hold secrets")]

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::classes::Classes;
 use super::peers::Peers;
 use super::{Cluster, Membership, Owners, signature};
-use crate::config::{DistributedKeys, WorkerConfig};
+use crate::config::{DistributedKeys, WorkerConfig, millis};
 use crate::herder::assign::{Assignor, Round};
 use crate::herder::handle::{Herder, Shared};
 use crate::herder::protocol::{Assignment, Metadata, Protocol, Work};
@@ -336,7 +336,7 @@ impl Member {
         let most = members.values().map(|member| member.offset).max().unwrap_or(-1);
         let configs = &self.herder.shared.configs;
         if configs.look(crate::state::ConfigState::offset) < most {
-            configs.read_to_end(self.herder.shared.sync_timeout()).await;
+            self.herder.shared.read_configs().await;
         }
         let configs = self.herder.shared.configs.now();
         let tasks =
@@ -438,8 +438,7 @@ impl Member {
     async fn has_read(&mut self, assignment: &Assignment) -> bool {
         let configs = &self.herder.shared.configs;
         let offset = || configs.look(crate::state::ConfigState::offset);
-        if (assignment.failed() || offset() < assignment.offset) && !configs.read_to_end(self.herder.shared.sync_timeout()).await
-        {
+        if (assignment.failed() || offset() < assignment.offset) && !self.herder.shared.read_configs().await {
             self.back_off().await;
             self.rejoin("the config topic could not be read to its end in time");
             return false;
@@ -456,8 +455,7 @@ impl Member {
     async fn back_off(&mut self) {
         self.unread += 1;
         if self.cluster().membership().protocol == Some(Protocol::Eager) {
-            let wait = Duration::from_millis(u64::try_from(self.keys.worker_unsync_backoff_ms).unwrap_or(0));
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(millis(self.keys.worker_unsync_backoff_ms.into())).await;
         } else if self.unread > READS {
             self.give_up_all().await;
             self.unread = 0;
@@ -501,13 +499,13 @@ impl Member {
         self.give_up_all().await;
         self.flush().await;
         // Brokers that do not answer must not keep a worker that is to end.
-        let _ = tokio::time::timeout(self.herder.shared.grace().max(LEAVE), self.group.leave("the worker ends")).await;
+        let _ = tokio::time::timeout(self.herder.shared.worker.grace().max(LEAVE), self.group.leave("the worker ends")).await;
     }
 
     /// Waits until statuses are written, for as long as tasks may take to end.
     async fn flush(&self) {
         let shared = &self.herder.shared;
-        if tokio::time::timeout(shared.grace(), shared.statuses.flush()).await.is_err() {
+        if tokio::time::timeout(shared.worker.grace(), shared.statuses.flush()).await.is_err() {
             tracing::warn!("statuses are not written yet");
         }
     }

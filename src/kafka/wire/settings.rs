@@ -8,7 +8,7 @@ use landfall_api::{Faults, Key, Kind, Properties, Value as _};
 
 use super::Address;
 use super::tls::Tls;
-use crate::config::check_bootstrap_server;
+use crate::config::{check_bootstrap_server, millis};
 use crate::kafka::security::sasl::Sasl;
 use crate::kafka::security::{Client, Security};
 
@@ -77,10 +77,6 @@ impl ClientSettings {
             sasl: security.sasl,
         })
     }
-}
-
-fn millis(number: i64) -> Duration {
-    Duration::from_millis(number.unsigned_abs())
 }
 
 fn number(

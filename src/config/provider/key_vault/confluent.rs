@@ -17,10 +17,10 @@ use serde_json::{Map, Value};
 use ureq::http::Uri;
 use ureq::http::uri::Authority;
 
-use super::super::{Provider, ProviderClass, millis};
+use super::super::{Provider, ProviderClass};
 use super::place::{Places, Vault};
 use super::{Named, Vaults, with_default};
-use crate::config::{application, joined, without_credential};
+use crate::config::{application, joined, millis, without_credential};
 
 const NO_POLLING: &str = "a worker of Connect does not subscribe to changes: give ttl.ms, or ?ttl=… in a variable";
 

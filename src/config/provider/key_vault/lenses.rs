@@ -22,10 +22,10 @@ use landfall_adls::rest::{Patience, Rest};
 use landfall_api::config::Password;
 use landfall_api::{Faults, Key, Properties, Width, config};
 
-use super::super::{Provider, ProviderClass, millis};
+use super::super::{Provider, ProviderClass};
 use super::place::{Places, Vault};
 use super::{Named, Secret, Vaults, with_default};
-use crate::config::{application, joined};
+use crate::config::{application, joined, millis};
 
 config! {
     /// Its parameters.
