@@ -71,7 +71,7 @@ fn one_request_serves_all_who_wait_and_tokens_are_renewed_without_a_stall() {
     fake.next([Trouble::Slow(Duration::from_millis(300))]);
     // Connectors that say the same have one credential.
     let (one, same) = (entra(&fake, &[]), entra(&fake, &[]));
-    let tokens: Vec<_> = std::thread::scope(|scope| {
+    let tokens: Vec<_> = thread::scope(|scope| {
         let ask = |entra: &Entra| entra.token_blocking(STORAGE).expect("a token").secret.reveal().to_owned();
         let asking: Vec<_> = [&one, &same, &one, &same].into_iter().map(|entra| scope.spawn(move || ask(entra))).collect();
         asking.into_iter().map(|asking| asking.join().expect("no panic")).collect()
@@ -86,7 +86,7 @@ fn one_request_serves_all_who_wait_and_tokens_are_renewed_without_a_stall() {
         assert!(before.elapsed() < secs(1), "a stall of {:?}", before.elapsed());
         (token.secret.reveal() != tokens[0]).then_some(token)
     });
-    assert!(renewed.expires > std::time::SystemTime::now());
+    assert!(renewed.expires > SystemTime::now());
     assert_eq!(fake.asked()[1].fields["scope"], STORAGE);
     // Another scope has a token of its own.
     one.token_blocking("https://vault.azure.net/.default").expect("a token");
@@ -161,7 +161,7 @@ fn a_certificate_signs_for_its_application() {
     let fake = FakeEntra::start();
     let (pem, pfx) = fake.authority().application("app", "pfx-password");
     let (other, _) = fake.authority().application("other", "x");
-    let certificate = |file: &std::path::Path, more: &[(&str, &str)]| {
+    let certificate = |file: &Path, more: &[(&str, &str)]| {
         let file = file.display().to_string();
         let own = [
             ("landfall.azure.credential", "client-certificate"),
@@ -179,7 +179,7 @@ fn a_certificate_signs_for_its_application() {
         certificate(&pfx, &[("landfall.azure.client.certificate.password", "planted-wrong")]).expect_err("refused").to_string();
     assert!(wrong.ends_with("app.pfx is neither PEM nor PKCS#12 with the password that is given"), "{wrong}");
     assert_eq!(certificate(&other, &[]).expect_err("another").code(), Some("AADSTS700027"));
-    let missing = certificate(std::path::Path::new("/nowhere.pem"), &[]).expect_err("missing").to_string();
+    let missing = certificate(Path::new("/nowhere.pem"), &[]).expect_err("missing").to_string();
     assert!(
         missing.ends_with("the certificate file /nowhere.pem cannot be read: No such file or directory (os error 2)"),
         "{missing}"

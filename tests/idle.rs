@@ -13,7 +13,8 @@ fn an_idle_worker_is_small_and_quiet() {
     let before = worker.process().cpu_seconds();
     sleep(secs(3));
     let used = worker.process().cpu_seconds() - before;
-    let memory = memory_mb(&worker.process().pid().to_string(), "VmRSS");
-    assert!(memory < 40.0, "{memory:.0} MB");
+    // Without the pages of the program itself, of which a build for tests has twice as many.
+    let memory = memory_mb(&worker.process().pid().to_string(), "RssAnon");
+    assert!(memory < 20.0, "{memory:.0} MB");
     assert!(used < 0.1, "{used} seconds of CPU time in three");
 }

@@ -306,8 +306,7 @@ fn slow_and_greedy_clients_keep_nobody_else_out() {
     assert!(raw(port, head.as_bytes()).starts_with("HTTP/1.1 431"));
     let path = format!("GET /{} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n", "x".repeat(9000));
     assert!(raw(port, path.as_bytes()).starts_with("HTTP/1.1 414"));
-    for (path, why) in
-        [("/connectors/a%2Fb", "Ambiguous URI path separator"), ("/connectors/%2e%2e/x", "Ambiguous URI path segment")]
+    for (path, why) in [("/connectors//x", "Ambiguous URI empty segment"), ("/connectors/%2e%2e/x", "Ambiguous URI path segment")]
     {
         let answer = raw(port, format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").as_bytes());
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains(why), "{answer}");

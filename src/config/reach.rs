@@ -8,7 +8,7 @@ mod hosts;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landfall_api::{Faults, Folders, Key, Properties, Reached, Reaches};
+use landfall_api::{Faults, Folders, Key, Properties, Reached, Reaches, real_path};
 
 use self::hosts::Hosts;
 use super::provider::PROVIDERS;
@@ -108,14 +108,16 @@ impl Reach {
             Reached::Written(path) => (path, self.folders.writable(Path::new(path)), "write to"),
         };
         found.map(drop).map_err(|real| {
+            let refused = format!("Invalid value {path} for configuration {key}: connectors of this worker may not {verb} it");
+            if let Err(why) = real_path(Path::new(path)) {
+                return format!("{refused}, as it cannot be told where it leads: {why}");
+            }
             let leads = if Path::new(path) == real { String::new() } else { format!(", which is {}", real.display()) };
+            if verb != "read" && self.folders.keep(&real) {
+                return format!("{refused}{leads}: it is a file of the worker's own");
+            }
             let folder = if verb == "read" { real.parent().unwrap_or(&real) } else { &real };
-            format!(
-                "Invalid value {path} for configuration {key}: connectors of this worker may not {verb} it{leads}. It may be allowed in \
-                 the worker's properties: {PATHS}={},{}",
-                self.paths,
-                folder.display()
-            )
+            format!("{refused}{leads}. It may be allowed in the worker's properties: {PATHS}={},{}", self.paths, folder.display())
         })
     }
 }

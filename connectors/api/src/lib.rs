@@ -22,7 +22,7 @@ pub use convert::{Converter, ConverterClass, Records, Role, Run, Unavailable};
 pub use error::{RecordError, Refused, Stage, TaskError};
 pub use memory::{Holder, Memory, Reserved, Share, Taken};
 pub use metrics::{Calls, Counter, FilesEnded, TaskMetrics};
-pub use reach::{Folders, Reached, Reaches};
+pub use reach::{Folders, Reached, Reaches, real_path};
 pub use sink::{
     AlteredOffsets, Committed, NewOffsets, Offset, Opened, Opening, Refuse, SinkConnector, SinkTask, TaskContext, Wake,
 };

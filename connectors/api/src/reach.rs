@@ -122,7 +122,13 @@ impl Folders {
     /// It may not; the path that it leads to.
     pub fn writable(&self, path: &Path) -> Result<PathBuf, PathBuf> {
         let real = self.within(&self.written, path)?;
-        if self.kept.iter().any(|kept| led(kept).is_ok_and(|kept| kept == real)) { Err(real) } else { Ok(real) }
+        if self.keep(&real) { Err(real) } else { Ok(real) }
+    }
+
+    /// Whether `real`, where a path leads, is one of the files that are never written.
+    #[must_use]
+    pub fn keep(&self, real: &Path) -> bool {
+        self.kept.iter().any(|kept| real_path(kept).is_ok_and(|kept| kept == real))
     }
 
     /// Whether an open file is one that may be written: what a path leads to may have changed since it was looked at.
@@ -138,8 +144,8 @@ impl Folders {
     }
 
     fn within(&self, folders: &[PathBuf], path: &Path) -> Result<PathBuf, PathBuf> {
-        let real = led(path).map_err(|_| path.to_path_buf())?;
-        let in_folder = |folder: &PathBuf| led(folder).is_ok_and(|folder| real.starts_with(&folder));
+        let real = real_path(path).map_err(|_| path.to_path_buf())?;
+        let in_folder = |folder: &PathBuf| real_path(folder).is_ok_and(|folder| real.starts_with(&folder));
         let of_system = OF_SYSTEM.iter().find(|system| real.starts_with(system));
         let listed = folders.iter().filter(|folder| of_system.is_none_or(|system| folder.starts_with(system)));
         let allowed = (self.all && of_system.is_none()) || listed.into_iter().any(in_folder);
@@ -151,7 +157,7 @@ impl Folders {
 ///
 /// # Errors
 /// It leads nowhere that could be said: a link is broken, a folder cannot be looked into, or a `..` is below what is not there.
-fn led(path: &Path) -> io::Result<PathBuf> {
+pub fn real_path(path: &Path) -> io::Result<PathBuf> {
     let unclear = |why: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, why.to_owned()));
     let path = std::path::absolute(path)?;
     let mut there = path.as_path();
