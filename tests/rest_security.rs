@@ -315,7 +315,7 @@ fn slow_and_greedy_clients_keep_nobody_else_out() {
 }
 
 /// Claims of a token that is good, with others in the place of some.
-fn claims(entra: &FakeEntra, more: Value) -> Value {
+fn claims(entra: &FakeEntra, more: &Value) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let mut claims = json!({
         "iss": format!("{}/{}/v2.0", entra.url(), FakeEntra::TENANT), "aud": "api://landfall", "iat": now, "nbf": now, "exp": now + 600,
@@ -363,7 +363,7 @@ access.control.allow.origin=*",
     wait_until("the worker to answer", secs(60), || {
         ask(&agent, "GET", &format!("{url}/health"), &[], None).ok().filter(|(status, ..)| *status == 200)
     });
-    let bearer = |more: Value| format!("Bearer {}", entra.issue(&claims(&entra, more)));
+    let bearer = |more: &Value| format!("Bearer {}", entra.issue(&claims(&entra, more)));
     let basic = |login: &str| format!("Basic {}", BASE64_STANDARD.encode(login));
     let send = |method: &str, path: &str, login: &str, body: Option<&Value>| {
         let headers = [("authorization", login), ("x-forwarded-for", "203.0.113.9"), ("x-request-id", "from-the-test")];
@@ -373,7 +373,7 @@ access.control.allow.origin=*",
         (status, body["message"].as_str().unwrap_or_default().to_owned(), headers)
     };
     // Who is nobody.
-    let good = entra.issue(&claims(&entra, json!({"roles": ["Connect.Admin"]})));
+    let good = entra.issue(&claims(&entra, &json!({"roles": ["Connect.Admin"]})));
     let parts: Vec<&str> = good.split('.').collect();
     let encoded = |json: Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let unsigned = format!("Bearer {}.{}.", encoded(json!({"alg": "none", "kid": "landfall-test"})), parts[1]);
@@ -382,16 +382,16 @@ access.control.allow.origin=*",
     let other_algorithm =
         format!("Bearer {}.{}.{}", encoded(json!({"alg": "PS256", "kid": "landfall-test"})), parts[1], parts[2]);
     let changed =
-        format!("Bearer {}.{}.{}", parts[0], encoded(claims(&entra, json!({"roles": ["Connect.Admin"], "sub": "1"}))), parts[2]);
+        format!("Bearer {}.{}.{}", parts[0], encoded(claims(&entra, &json!({"roles": ["Connect.Admin"], "sub": "1"}))), parts[2]);
     let roles = json!(["Connect.Admin"]);
     for (login, why) in [
         (String::new(), "User cannot access the resource."),
         ("Bearer x".into(), "it is no JWT"),
-        (bearer(json!({"exp": -20, "roles": roles})), "it has expired"),
-        (bearer(json!({"nbf": 60, "roles": roles})), "it is not valid yet"),
-        (bearer(json!({"aud": "api://other", "roles": roles})), "it is for another audience"),
-        (bearer(json!({"aud": null, "roles": roles})), "it lacks one of the claims"),
-        (bearer(json!({"iss": "https://sts.windows.net/other/", "roles": roles})), "it is of another issuer"),
+        (bearer(&json!({"exp": -20, "roles": roles})), "it has expired"),
+        (bearer(&json!({"nbf": 60, "roles": roles})), "it is not valid yet"),
+        (bearer(&json!({"aud": "api://other", "roles": roles})), "it is for another audience"),
+        (bearer(&json!({"aud": null, "roles": roles})), "it lacks one of the claims"),
+        (bearer(&json!({"iss": "https://sts.windows.net/other/", "roles": roles})), "it is of another issuer"),
         (unsigned, "it is no JWT"),
         (hmac, "it is signed by none of"),
         (unknown, "the issuer has no such key"),
@@ -407,8 +407,8 @@ access.control.allow.origin=*",
         assert_eq!(headers["vary"], "Origin");
     }
     // Who is somebody, but not enough.
-    let (reader, operator) = (bearer(json!({"roles": ["x", "Connect.Reader"]})), bearer(json!({"scp": "a Connect.Operator"})));
-    let (bob, carol, admin) = (basic("bob:builder"), basic("carol:singer"), bearer(json!({"groups": ["Connect.Admin"]})));
+    let (reader, operator) = (bearer(&json!({"roles": ["x", "Connect.Reader"]})), bearer(&json!({"scp": "a Connect.Operator"})));
+    let (bob, carol, admin) = (basic("bob:builder"), basic("carol:singer"), bearer(&json!({"groups": ["Connect.Admin"]})));
     let config = json!({"connector.class": "FileStreamSink", "topics": "t", "file": "f", "my.secret": "pssst-1", "my.password": "pssst-2"});
     let create = json!({"name": "c", "config": config, "initial_state": "STOPPED"});
     for (method, path, body, login, needed) in [

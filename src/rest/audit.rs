@@ -19,7 +19,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
 use super::body::Collected;
-use super::guard::{Asker, is_internal};
+use super::guard::{Asker, Role, is_internal};
 use super::listen::Connection;
 use super::{RestError, paths};
 use crate::config::{AccessKeys, Network};
@@ -198,7 +198,7 @@ async fn recorded(inner: Arc<Inner>, herder: Herder, mut action: Action, body: B
     line.insert("worker".into(), herder.worker_id().into());
     line.insert("request".into(), head.id.into());
     line.insert("principal".into(), asker.as_ref().map(|asker| asker.name.clone()).into());
-    line.insert("role".into(), asker.and_then(|asker| asker.role).map(|role| role.name()).into());
+    line.insert("role".into(), asker.and_then(|asker| asker.role).map(Role::name).into());
     line.insert("remote".into(), head.remote.into());
     if let Some(forwarded) = head.forwarded_for {
         line.insert("forwarded_for".into(), forwarded.into());
@@ -350,7 +350,7 @@ mod tests {
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
-        value.as_object().expect("an object").clone()
+        serde_json::from_value(value).expect("an object")
     }
 
     #[test]

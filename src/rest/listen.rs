@@ -142,8 +142,8 @@ impl Sockets {
     ) -> std::io::Result<()> {
         // Each has its own, so that whoever fills the one does not keep operators from the other.
         let all = [
-            (self.main, router(herder.clone(), &access), access.https.clone(), Connections::new(access.most)),
-            (self.admin, admin_router(herder, &access), access.admin_https.clone(), Connections::new(access.most)),
+            (self.main, router(&herder, &access), access.https.clone(), Connections::new(access.most)),
+            (self.admin, admin_router(&herder, &access), access.admin_https.clone(), Connections::new(access.most)),
         ];
         let mut accepting = Vec::new();
         for (sockets, router, https, connections) in all {

@@ -51,7 +51,7 @@ fn flag(query: &QueryPairs, name: &str) -> bool {
 }
 
 /// All resources, for those whom `access` lets in; those of `/admin` unless they have listeners of their own (`admin.listeners`).
-pub fn router(herder: Herder, access: &Access) -> Router {
+pub fn router(herder: &Herder, access: &Access) -> Router {
     let connector = "/connectors/{name}";
     let under = |path: &str| format!("{connector}/{path}");
     let resources = [
@@ -80,12 +80,12 @@ pub fn router(herder: Herder, access: &Access) -> Router {
     let guard = &access.guard;
     let mut routes = Router::new();
     for (path, methods) in resources.into_iter().chain(admin) {
-        routes = routes.route(&path, guarded(methods, guard, &herder));
+        routes = routes.route(&path, guarded(methods, guard, herder));
     }
     let routes = routes.route_layer(from_fn_with_state(herder.clone(), forward::forward)).route_layer(from_fn(negotiate));
-    let routes = routes.route("/metrics", guarded(get(root::metrics), guard, &herder));
+    let routes = routes.route("/metrics", guarded(get(root::metrics), guard, herder));
     let headers = Headers::of(herder.keys(), guard.takes_tokens());
-    let router = outer(routes, &herder, guard, &access.audit);
+    let router = outer(routes, herder, guard, &access.audit);
     let router = match headers {
         Some(headers) => router.layer(from_fn_with_state(headers, headers::add)),
         None => router,
@@ -94,11 +94,11 @@ pub fn router(herder: Herder, access: &Access) -> Router {
 }
 
 /// The resources of the admin listeners. As in Java they are open to everybody who reaches them, unless `landfall.rest.auth` is given.
-pub fn admin_router(herder: Herder, access: &Access) -> Router {
+pub fn admin_router(herder: &Herder, access: &Access) -> Router {
     let guard = access.guard.of_admin_listeners();
-    let add = |router: Router<Herder>, (path, methods): (String, _)| router.route(&path, guarded(methods, &guard, &herder));
+    let add = |router: Router<Herder>, (path, methods): (String, _)| router.route(&path, guarded(methods, &guard, herder));
     let resources = admin_resources().into_iter().fold(Router::new(), add).route_layer(from_fn(negotiate));
-    outer(resources, &herder, &guard, &access.audit).layer(from_fn(headers::add_safe))
+    outer(resources, herder, &guard, &access.audit).layer(from_fn(headers::add_safe))
 }
 
 /// Methods for those whom `guard` lets in: inside of negotiation and of the search for a method, as in Java, so that who asks for nothing

@@ -34,7 +34,7 @@ impl Reply {
 }
 
 async fn send(herder: &Herder, request: Request) -> Reply {
-    let response = router(herder.clone(), &Access::open()).oneshot(request).await.expect("infallible");
+    let response = router(herder, &Access::open()).oneshot(request).await.expect("infallible");
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.expect("a body");
     Reply { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).expect("UTF-8") }

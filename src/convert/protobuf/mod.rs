@@ -74,7 +74,7 @@ config! {
 }
 
 /// The keys of the class.
-const KEYS: [Key; RegistryConfig::KEYS.len() + Options::KEYS.len()] = joined(RegistryConfig::KEYS, Options::KEYS);
+static KEYS: [Key; RegistryConfig::KEYS.len() + Options::KEYS.len()] = joined(RegistryConfig::KEYS, Options::KEYS);
 
 /// The class.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The files and hosts that a connector's configuration names, by what its keys declare.
 
-use landfall_api::{Properties, Reached, Role};
+use landfall_api::{Properties, Reached, Role, SinkConnector};
 
 use crate::config::reach::key_of;
 use crate::convert;
@@ -11,7 +11,7 @@ use crate::transform;
 /// What the values of `properties`, which are resolved, make the worker reach for, each with its key.
 #[must_use]
 pub fn reached(plugins: &Plugins, properties: &Properties) -> Vec<(String, Reached)> {
-    let sink = plugins.sink_of(properties).map(|sink| sink.keys()).unwrap_or_default();
+    let sink = plugins.sink_of(properties).map(SinkConnector::keys).unwrap_or_default();
     let of = |role| (convert::key(role), properties.get(convert::key(role)).and_then(|class| plugins.converter(class.trim())));
     let converters = [Role::Key, Role::Value, Role::Header].map(of);
     let mut links = Vec::new();

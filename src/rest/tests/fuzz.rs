@@ -95,7 +95,10 @@ const BODIES: [&str; 20] = [
     "{\"\\ud800\":\"\"}",
 ];
 
-fn any_request() -> impl Strategy<Value = (String, String, Vec<(String, Vec<u8>)>, Vec<u8>)> {
+/// Method, path with query, headers and body.
+type Asked = (String, String, Vec<(String, Vec<u8>)>, Vec<u8>);
+
+fn any_request() -> impl Strategy<Value = Asked> {
     let method = prop_oneof![
         9 => prop::sample::select(vec!["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"]).prop_map(str::to_owned),
         1 => "[A-Z]{1,12}",
@@ -151,7 +154,7 @@ fn every_request_has_an_answer() {
         .map(|extra| {
             let herder = herder(extra);
             let access = Access::of(herder.config()).expect("the users");
-            (router(herder.clone(), &access), admin_router(herder, &access))
+            (router(&herder, &access), admin_router(&herder, &access))
         })
         .into()
     });

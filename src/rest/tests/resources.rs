@@ -96,9 +96,9 @@ async fn the_admin_api_is_where_it_is_wanted() {
     for (listeners, on_main) in [(None, 200), (Some(""), 404), (Some("http://:0"), 404)] {
         let extra: Vec<_> = listeners.map(|uris| ("admin.listeners", uris)).into_iter().collect();
         let herder = herder(&extra);
-        assert_eq!(ask(router(herder.clone(), &Access::open()), "/admin/loggers").await, on_main, "{listeners:?}");
-        assert_eq!(ask(admin_router(herder.clone(), &Access::open()), "/admin/loggers/root").await, 200);
-        assert_eq!(ask(admin_router(herder, &Access::open()), "/connectors").await, 404);
+        assert_eq!(ask(router(&herder, &Access::open()), "/admin/loggers").await, on_main, "{listeners:?}");
+        assert_eq!(ask(admin_router(&herder, &Access::open()), "/admin/loggers/root").await, 200);
+        assert_eq!(ask(admin_router(&herder, &Access::open()), "/connectors").await, 404);
     }
 }
 
@@ -113,7 +113,7 @@ async fn users_need_a_password_for_what_there_is() {
         let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
         let request = login.into_iter().fold(request, |request, login| request.header("authorization", login));
         let request = request.body(Body::empty()).expect("a request");
-        let response = router(herder.clone(), &access).oneshot(request).await.expect("infallible");
+        let response = router(&herder, &access).oneshot(request).await.expect("infallible");
         let status = response.status().as_u16();
         assert_eq!(status == 401, response.headers().contains_key(WWW_AUTHENTICATE), "{method} {path}");
         status
@@ -136,7 +136,7 @@ async fn users_need_a_password_for_what_there_is() {
     }
     let preflight = Request::builder().method("OPTIONS").uri("/connectors").header("access-control-request-method", "PUT");
     let preflight = preflight.body(Body::empty()).expect("a request");
-    let response = router(herder.clone(), &access).oneshot(preflight).await.expect("infallible");
+    let response = router(&herder, &access).oneshot(preflight).await.expect("infallible");
     assert_eq!(response.status(), StatusCode::OK);
 }
 
@@ -185,20 +185,20 @@ async fn a_worker_that_is_read_only_shows_and_validates() {
         ("POST", "/connectors/c/tasks", "[]".into()),
         ("PUT", "/admin/loggers/root", r#"{"level": "TRACE"}"#.into()),
     ] {
-        let (status, text) = ask(router(herder.clone(), &access), method, path, &body).await;
+        let (status, text) = ask(router(&herder, &access), method, path, &body).await;
         assert!(
             status == 403 && text.contains("read-only") && text.contains("\"error_code\":403"),
             "{method} {path}: {status} {text}"
         );
     }
-    let (status, _) = ask(admin_router(herder.clone(), &access), "PUT", "/admin/loggers/root", r#"{"level": "TRACE"}"#).await;
+    let (status, _) = ask(admin_router(&herder, &access), "PUT", "/admin/loggers/root", r#"{"level": "TRACE"}"#).await;
     assert_eq!(status, 403);
     for (method, path, body) in [
         ("GET", "/connectors", ""),
         ("PUT", "/connector-plugins/FakeSink/config/validate", config.as_str()),
         ("OPTIONS", "/connectors", ""),
     ] {
-        assert_eq!(ask(router(herder.clone(), &access), method, path, body).await.0, 200, "{method} {path}");
+        assert_eq!(ask(router(&herder, &access), method, path, body).await.0, 200, "{method} {path}");
     }
 }
 
@@ -233,11 +233,11 @@ async fn roles_hold_for_users_with_a_password_and_open_paths_for_everybody() {
         ("GET", "/health;x/../connectors", [404; 4]),
     ] {
         for (login, expected) in [None, alice, bob, carol].into_iter().zip(statuses) {
-            let status = ask(router(herder.clone(), &access), method, path, login).await;
+            let status = ask(router(&herder, &access), method, path, login).await;
             assert_eq!(status, expected, "{method} {path} by {login:?}");
         }
     }
     // What Landfall's own key guards, it guards everywhere.
-    assert_eq!(ask(admin_router(herder.clone(), &access), "GET", "/admin/loggers", None).await, 401);
-    assert_eq!(ask(admin_router(herder, &access), "GET", "/admin/loggers", bob).await, 200);
+    assert_eq!(ask(admin_router(&herder, &access), "GET", "/admin/loggers", None).await, 401);
+    assert_eq!(ask(admin_router(&herder, &access), "GET", "/admin/loggers", bob).await, 200);
 }
