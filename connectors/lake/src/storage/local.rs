@@ -258,9 +258,20 @@ fn unrenamed(folder: &Path, error: &io::Error) -> StorageError {
     failed("cannot rename a file in", folder, error)
 }
 
-/// Makes `folder`, below `root` or `root` itself, which links must not lead out of.
+/// Makes `folder`, below `root` or `root` itself, and syncs every folder that got a new one. Links must not lead out of `root`.
 fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
-    make_missing(root, folder)?;
+    if !folder.is_dir() {
+        if let Some(parent) = folder.parent().filter(|parent| parent.starts_with(root)) {
+            make_folders(root, parent)?;
+            match std::fs::create_dir(folder) {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+                other => other?,
+            }
+            sync_folder(parent)?;
+        } else {
+            std::fs::create_dir_all(folder)?;
+        }
+    }
     match (folder.canonicalize(), root.canonicalize()) {
         (Ok(folder), Ok(root)) if !folder.starts_with(&root) => {
             Err(io::Error::other(format!("it is {} by a link that leads out of the store", folder.display())))
@@ -268,22 +279,6 @@ fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
         // Should it be gone again, who uses it says so.
         _ => Ok(()),
     }
-}
-
-/// Makes `folder` below `root`, and syncs every folder that got a new one.
-fn make_missing(root: &Path, folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent().filter(|parent| parent.starts_with(root)) {
-        make_missing(root, parent)?;
-        match std::fs::create_dir(folder) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
-            other => other?,
-        }
-        return sync_folder(parent);
-    }
-    std::fs::create_dir_all(folder)
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
