@@ -77,6 +77,8 @@ fn files_that_waited_too_long_are_made_again() {
     files(&mut task, 1, 2);
     task.commit_due(Instant::now() + MOST_WAITING - Duration::from_secs(60));
     assert_eq!(task.rewinds(), BTreeMap::new());
+    let saved = |task: &LakeTask| task.partitions[&tp()].owner.is_some();
+    assert!(task.wait(Instant::now() + WAIT, saved).expect("no failure"), "what was saved meanwhile is not written");
     task.commit_due(Instant::now() + MOST_WAITING + Duration::from_secs(60));
     assert_eq!(task.rewinds(), BTreeMap::from([(tp(), 5)]), "the store drops what is staged after some days");
     assert_eq!(open(&mut task, &begin(5)).resume, 5);
