@@ -11,19 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use landfall_api::{Faults, Properties};
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedProtocolVersion,
-};
-use rustls_platform_verifier::Verifier;
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 
-use crate::tls::Stores;
+use crate::tls::{Stores, trust};
 
 /// What begins the keys of the listeners of the REST API, and of requests to other workers.
 pub(crate) const LISTENERS: &str = "listeners.https.";
@@ -261,10 +252,8 @@ impl Keys {
         } else {
             // As in Java the key store says whom to trust where there is no other.
             let trusted = stores.trusted.unwrap_or_else(|| identity.chain.first().cloned().into_iter().collect());
-            let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&trusted)), provider);
-            let clients = if auth == "requested" { clients.allow_unauthenticated() } else { clients };
-            let inner = clients.build().map_err(|e| fault(&e))?;
-            builder.with_client_cert_verifier(Arc::new(TrustedClients { inner, trusted }))
+            let clients = trust::clients(trusted, auth == "required", &provider).map_err(|e| fault(&e))?;
+            builder.with_client_cert_verifier(clients)
         };
         let mut config = builder.with_single_cert(identity.chain, identity.key).map_err(|e| fault(&e))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -289,15 +278,9 @@ impl Keys {
             faults
         };
         let own = || stores.identity.as_ref().and_then(|identity| identity.chain.first().cloned()).map(|first| vec![first]);
-        let (inner, trusted): (Arc<dyn ServerCertVerifier>, _) = match stores.trusted.clone().or_else(own) {
-            Some(trusted) => {
-                let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&trusted)), provider.clone()).build();
-                (built.map_err(|e| fault(&e))?, trusted)
-            }
-            None => (Arc::new(Verifier::new(provider.clone()).map_err(|e| fault(&e))?), Vec::new()),
-        };
+        let servers = trust::servers(stores.trusted.clone().or_else(own), !any_name, &provider).map_err(|e| fault(&e))?;
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&versions).map_err(|e| fault(&e))?;
-        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustedServers { inner, trusted, any_name }));
+        let builder = builder.dangerous().with_custom_certificate_verifier(servers);
         match stores.identity {
             Some(identity) => builder.with_client_auth_cert(identity.chain, identity.key).map_err(|e| fault(&e)),
             None => Ok(builder.with_no_client_auth()),
@@ -316,131 +299,6 @@ fn has_suite(provider: &CryptoProvider, name: &str) -> bool {
 /// Whether `name` is Java's name of a cipher suite: rustls has 13 in those of TLS 1.3.
 fn is_suite(suite: &rustls::SupportedCipherSuite, name: &str) -> bool {
     suite.suite().as_str().is_some_and(|known| known.replacen("TLS13_", "TLS_", 1) == name)
-}
-
-fn roots(trusted: &[CertificateDer<'static>]) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    // What is no certificate of an authority may still be trusted as it is.
-    roots.add_parsable_certificates(trusted.iter().cloned());
-    roots
-}
-
-/// Whether a chain is no good for reasons that do not matter where its certificate itself is in the store, as in Java.
-fn is_trusted_as_it_is(error: &rustls::Error, certificate: &CertificateDer<'_>, trusted: &[CertificateDer<'static>]) -> bool {
-    let of_chain =
-        matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::Other(_)));
-    of_chain && trusted.iter().any(|trusted| trusted.as_ref() == certificate.as_ref())
-}
-
-/// Trusts clients whose certificate the store has, or an authority that has signed it.
-#[derive(Debug)]
-struct TrustedClients {
-    inner: Arc<dyn ClientCertVerifier>,
-    trusted: Vec<CertificateDer<'static>>,
-}
-
-impl ClientCertVerifier for TrustedClients {
-    fn offer_client_auth(&self) -> bool {
-        self.inner.offer_client_auth()
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        self.inner.client_auth_mandatory()
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.inner.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        match self.inner.verify_client_cert(end_entity, intermediates, now) {
-            Err(error) if is_trusted_as_it_is(&error, end_entity, &self.trusted) => Ok(ClientCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-/// Trusts workers whose certificate the store has, or an authority that has signed it; by any name if names are not to be looked at.
-#[derive(Debug)]
-struct TrustedServers {
-    inner: Arc<dyn ServerCertVerifier>,
-    trusted: Vec<CertificateDer<'static>>,
-    any_name: bool,
-}
-
-impl ServerCertVerifier for TrustedServers {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is what is looked at last: all else is in order then.
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if self.any_name => Ok(ServerCertVerified::assertion()),
-            Err(error) if is_trusted_as_it_is(&error, end_entity, &self.trusted) => {
-                if !self.any_name {
-                    let parsed = rustls::server::ParsedCertificate::try_from(end_entity)?;
-                    rustls::client::verify_server_name(&parsed, server_name)?;
-                }
-                Ok(ServerCertVerified::assertion())
-            }
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
 }
 
 #[cfg(test)]

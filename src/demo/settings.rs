@@ -1,10 +1,10 @@
 //! What the demo's worker and connectors are configured with; all keys are here.
 
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use landfall_api::Properties;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::event::{ACCOUNTS, CUSTOMERS, TRANSACTIONS, Topic};
 use crate::herder::connector_config::Submitted;
@@ -87,15 +87,9 @@ pub(super) const fn producer(bootstrap: &str) -> [(&str, &str); 5] {
 
 /// The `file:` URL of an absolute path.
 fn file_url(path: &Path) -> String {
-    let mut url = "file://".to_owned();
-    for &byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~+=@".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            let _ = write!(url, "%{byte:02X}");
-        }
-    }
-    url
+    const KEPT: AsciiSet =
+        NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+').remove(b'=').remove(b'@');
+    format!("file://{}", percent_encode(path.as_os_str().as_bytes(), &KEPT))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! - [`pem`] reads and writes PEM,
 //! - [`jks`] reads Java's own format,
 //! - [`pkcs12`] reads what keytool makes unless told otherwise,
-//! - [`http`] is what the HTTP client takes of them.
+//! - [`http`] is what the HTTP client takes of them,
+//! - [`trust`] is what rustls takes of them to tell whom to trust.
 //!
 //! As Java's `KeyStore` does, a store of type JKS or PKCS12 is opened as what its first bytes say that it is. Nothing is written
 //! to a file, and no message holds a password or a key.
@@ -13,6 +14,7 @@ mod http;
 mod jks;
 mod pem;
 mod pkcs12;
+pub mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;

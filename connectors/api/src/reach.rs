@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::{Component, Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
+
 use crate::Properties;
 
 /// What the value of a key makes the worker reach for; what a connector may not is refused.
@@ -66,22 +68,7 @@ fn file_of_url(text: &str) -> Option<String> {
     }
     // What is a host before the path is refused by those who read it.
     let path = rest.strip_prefix("//").unwrap_or(rest);
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
-        }
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    Some(percent_decode_str(path).decode_utf8_lossy().into_owned())
 }
 
 /// The file systems in which files are no data but the system's own.

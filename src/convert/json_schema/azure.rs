@@ -9,11 +9,11 @@
 
 use std::borrow::Cow;
 
-use landfall_adls::entra;
 use landfall_api::{Converter, ConverterClass, Faults, Key, Properties, RecordError, Role};
 
 use super::super::registry::{
-    Decode, EventHubsConfig, Format, Framed, RegisteredSchema, SchemaId, content_type, illegal, joined, named_id, preamble,
+    Decode, EVENT_HUBS_KEYS, EventHubsConfig, Format, Framed, RegisteredSchema, SchemaId, content_type, illegal, named_id,
+    preamble,
 };
 use super::JsonSchema;
 
@@ -31,8 +31,7 @@ impl ConverterClass for EventHubsJsonConverterClass {
     }
 
     fn keys(&self) -> &'static [Key] {
-        const KEYS: &[Key] = &joined::<{ EventHubsConfig::KEYS.len() + entra::KEYS.len() }>(EventHubsConfig::KEYS, entra::KEYS);
-        KEYS
+        EVENT_HUBS_KEYS
     }
 
     fn build(&self, properties: &Properties, role: Role) -> Result<Box<dyn Converter>, Faults> {

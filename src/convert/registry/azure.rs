@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
+use landfall_adls::entra;
 use landfall_adls::rest::{Answer, Failure, Patience, Rest};
 use landfall_api::config::Password;
-use landfall_api::{Faults, Properties, RecordError, Unavailable, Width, config};
+use landfall_api::{Faults, Key, Properties, RecordError, Unavailable, Width, config};
 use ureq::http::Uri;
 
 use super::wire::serialization;
-use super::{NoSchema, RegisteredSchema, SchemaId, Schemas};
+use super::{NoSchema, RegisteredSchema, SchemaId, Schemas, joined};
 use crate::config::application;
 
 /// What tokens are for, in every cloud.
@@ -59,6 +60,10 @@ config! {
         client_secret: Option<Password> = "client.secret" { group: GROUP, width: Width::Medium };
     }
 }
+
+/// The keys of a converter with this registry.
+pub(in crate::convert) static EVENT_HUBS_KEYS: &[Key] =
+    &joined::<{ EventHubsConfig::KEYS.len() + entra::KEYS.len() }>(EventHubsConfig::KEYS, entra::KEYS);
 
 impl EventHubsConfig {
     /// The registry that `properties` say, with the converter's own keys `landfall.azure.*` among them. `what` is how Java's messages call

@@ -13,7 +13,7 @@ mod wire;
 
 pub(super) use crate::config::joined;
 pub(super) use apicurio::{Apicurio, ApicurioSettings};
-pub(super) use azure::{EventHubsConfig, content_type, id_of, illegal, named_id, preamble};
+pub(super) use azure::{EVENT_HUBS_KEYS, EventHubsConfig, content_type, id_of, illegal, named_id, preamble};
 pub(super) use client::Registry;
 pub(super) use config::RegistryConfig;
 pub(super) use framed::{Decode, Format, Framed};
