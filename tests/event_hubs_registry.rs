@@ -64,15 +64,8 @@ fn ids(store: &Store, topic: &str) -> Vec<i64> {
 
 /// A worker that signs in as the application of `entra`.
 fn worker(broker: &Broker, entra: &FakeEntra) -> Worker {
-    let (authority, ca) = (entra.url(), entra.ca_file());
-    let properties = [
-        ("landfall.azure.credential", "client-secret"),
-        ("landfall.azure.tenant.id", FakeEntra::TENANT),
-        ("landfall.azure.client.id", FakeEntra::CLIENT),
-        ("landfall.azure.client.secret", FakeEntra::SECRET),
-        ("landfall.azure.authority", &authority),
-        ("landfall.azure.ca.file", ca.to_str().expect("UTF-8")),
-    ];
+    let application = entra.properties();
+    let properties: Vec<_> = application.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     Worker::start(&broker.bootstrap(), &properties)
 }
 

@@ -32,18 +32,7 @@ const STORAGE: &str = "https://storage.azure.com/.default";
 
 /// The client secret of the stand-in's application, with `changes`.
 fn properties(fake: &FakeEntra, changes: &[(&str, &str)]) -> Properties {
-    let ca = fake.ca_file().display().to_string();
-    let url = fake.url();
-    let mut given: BTreeMap<_, _> = [
-        ("landfall.azure.credential", "client-secret"),
-        ("landfall.azure.tenant.id", FakeEntra::TENANT),
-        ("landfall.azure.client.id", FakeEntra::CLIENT),
-        ("landfall.azure.client.secret", FakeEntra::SECRET),
-        ("landfall.azure.authority", &url),
-        ("landfall.azure.ca.file", &ca),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-    .into();
+    let mut given = fake.properties();
     for (key, value) in changes {
         match *value {
             "-" => drop(given.remove(*key)),

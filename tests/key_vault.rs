@@ -29,21 +29,16 @@ type Given = Result<(Vec<String>, Option<Duration>), String>;
 
 /// What a provider of Confluent's class gives for `values`, with `more` parameters, and how long it took.
 fn resolved(entra: &FakeEntra, vault: &AzureService, more: &[(&str, &str)], values: &[&str]) -> (Given, Duration) {
-    let (authority, ca, url) = (entra.url(), entra.ca_file(), vault.url());
+    let url = vault.url();
     let base = [
-        ("landfall.azure.credential", "client-secret"),
-        ("landfall.azure.tenant.id", FakeEntra::TENANT),
-        ("landfall.azure.client.id", FakeEntra::CLIENT),
-        ("landfall.azure.client.secret", FakeEntra::SECRET),
-        ("landfall.azure.authority", &authority),
-        ("landfall.azure.ca.file", ca.to_str().expect("UTF-8")),
         ("config.providers", "kv"),
         ("config.providers.kv.class", CONFLUENT),
         ("config.providers.kv.param.vault.url", &url),
         ("config.providers.kv.param.use.json", "false"),
         ("config.providers.kv.param.retry.interval.seconds", "0"),
     ];
-    let mut given: Properties = base.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let mut given = entra.properties();
+    given.extend(base.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
     given.extend(more.iter().map(|(key, value)| (format!("config.providers.kv.param.{key}"), (*value).to_owned())));
     let (mut faults, mut warnings) = (Faults::default(), Vec::new());
     let providers = Providers::configure(&given, &mut faults, &mut warnings);
@@ -120,28 +115,21 @@ fn tasks_start_with_secrets_and_again_when_they_are_others() {
         &json!({"topic": topic, "file": file("third")}).to_string(),
         &json!({"attributes": {"exp": in_seconds(3600)}}),
     );
-    let (authority, ca, proxy, url) = (entra.url(), entra.ca_file(), vault.proxy(), vault.url());
+    let (application, proxy, url) = (entra.properties(), vault.proxy(), vault.url());
     let state = format!("{root}/state.json");
-    let worker = Worker::start(
-        &broker.bootstrap(),
-        &[
-            ("landfall.azure.credential", "client-secret"),
-            ("landfall.azure.tenant.id", FakeEntra::TENANT),
-            ("landfall.azure.client.id", FakeEntra::CLIENT),
-            ("landfall.azure.client.secret", FakeEntra::SECRET),
-            ("landfall.azure.authority", &authority),
-            ("landfall.azure.ca.file", ca.to_str().expect("UTF-8")),
-            ("landfall.azure.proxy", &proxy),
-            ("landfall.azure.no.proxy", "127.0.0.1"),
-            ("config.providers", "azurekv,keyvault"),
-            ("config.providers.azurekv.class", LENSES),
-            ("config.providers.azurekv.param.secret.default.ttl", "400"),
-            ("config.providers.keyvault.class", CONFLUENT),
-            ("config.providers.keyvault.param.vault.url", &url),
-            ("config.providers.keyvault.param.secret.prefix", "staging-"),
-            ("landfall.state.file", &state),
-        ],
-    );
+    let properties = [
+        ("landfall.azure.proxy", proxy.as_str()),
+        ("landfall.azure.no.proxy", "127.0.0.1"),
+        ("config.providers", "azurekv,keyvault"),
+        ("config.providers.azurekv.class", LENSES),
+        ("config.providers.azurekv.param.secret.default.ttl", "400"),
+        ("config.providers.keyvault.class", CONFLUENT),
+        ("config.providers.keyvault.param.vault.url", &url),
+        ("config.providers.keyvault.param.secret.prefix", "staging-"),
+        ("landfall.state.file", &state),
+    ];
+    let properties: Vec<_> = application.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(properties).collect();
+    let worker = Worker::start(&broker.bootstrap(), &properties);
     let variable = "${azurekv:my-vault:landing-file}";
     let mut config = json!({
         "connector.class": "FileStreamSink", "topics": "${keyvault:places:topic}", "file": variable,

@@ -213,6 +213,22 @@ impl FakeEntra {
         self.authority.ca_file()
     }
 
+    /// The keys by which its application signs in with a secret.
+    pub(crate) fn properties(&self) -> BTreeMap<String, String> {
+        let ca = self.ca_file().display().to_string();
+        [
+            ("credential", "client-secret"),
+            ("tenant.id", Self::TENANT),
+            ("client.id", Self::CLIENT),
+            ("client.secret", Self::SECRET),
+            ("authority", &self.url()),
+            ("ca.file", &ca),
+        ]
+        .into_iter()
+        .map(|(key, value)| (format!("landfall.azure.{key}"), value.to_owned()))
+        .collect()
+    }
+
     /// Who signs certificates.
     pub(crate) fn authority(&self) -> &Arc<Authority> {
         &self.authority
