@@ -17,30 +17,32 @@ use tempfile::TempDir;
 
 use crate::support::broker::{Broker, Listener, Record};
 use crate::support::certificates::Certificates;
+use crate::support::entra::FakeEntra;
 use crate::support::worker::Worker;
 use crate::support::{secs, wait_until};
 
 const PLAIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const SCRAM: &str = "org.apache.kafka.common.security.scram.ScramLoginModule";
 const BEARER: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
+const VALIDATOR: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler";
 const OAUTH: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler";
 const STORE: &str = "store-secret";
 /// How long a token lasts.
 const LIFETIME: i64 = 6;
 
 /// Keys of a client.
-type Keys = Vec<(&'static str, String)>;
+type Keys<'a> = Vec<(&'a str, String)>;
 
-fn keys(pairs: &[(&'static str, &str)]) -> Keys {
+fn keys<'a>(pairs: &[(&'a str, &str)]) -> Keys<'a> {
     pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
 }
 
-fn login(mechanism: &str, module: &str, options: &str) -> Keys {
+fn login(mechanism: &str, module: &str, options: &str) -> Keys<'static> {
     let jaas = format!("{module} required {options};");
     keys(&[("security.protocol", "SASL_SSL"), ("sasl.mechanism", mechanism), ("sasl.jaas.config", &jaas)])
 }
 
-fn trust(kind: &str, location: &str) -> Keys {
+fn trust(kind: &str, location: &str) -> Keys<'static> {
     let password = if kind == "PEM" { vec![] } else { keys(&[("ssl.truststore.password", STORE)]) };
     [keys(&[("ssl.truststore.type", kind), ("ssl.truststore.location", location)]), password].concat()
 }
@@ -93,7 +95,7 @@ fn distributed(properties: &Path) -> Command {
 }
 
 /// A worker of a cluster of its own, all of whose clients have these keys.
-fn worker(broker: &Broker, listener: &str, name: &str, security: &Keys) -> Worker {
+fn worker(broker: &Broker, listener: &str, name: &str, security: &Keys<'_>) -> Worker {
     let mut properties = vec![("group.id".to_owned(), name.to_owned())];
     for store in ["config", "offset", "status"] {
         properties.push((format!("{store}.storage.topic"), format!("{name}-{store}")));
@@ -163,6 +165,10 @@ fn every_client_of_a_worker_logs_in_and_encrypts() {
         |name, protocol, properties: &[&[(&'static str, String)]]| Listener { name, protocol, properties: properties.concat() };
     let mechanisms = |all: &str| keys(&[("sasl.enabled.mechanisms", all)]);
     let broker = certificates.of_broker("broker", "none");
+    let folder = TempDir::new().expect("a folder");
+    let entra = FakeEntra::start();
+    let signed_by = folder.path().join("keys.json");
+    fs::write(&signed_by, entra.keys().to_string()).expect("written");
     let listeners = [
         listener(
             "PLAIN",
@@ -194,13 +200,27 @@ fn every_client_of_a_worker_logs_in_and_encrypts() {
                 &broker,
             ],
         ),
+        listener(
+            "ENTRA",
+            "SASL_SSL",
+            &[
+                &mechanisms("OAUTHBEARER"),
+                &keys(&[
+                    ("oauthbearer.sasl.jaas.config", &format!("{BEARER} required unsecuredLoginStringClaim_sub=\"broker\";")),
+                    ("oauthbearer.sasl.server.callback.handler.class", VALIDATOR),
+                    ("sasl.oauthbearer.jwks.endpoint.url", &format!("file://{}", signed_by.display())),
+                    ("sasl.oauthbearer.expected.audience", "api://kafka"),
+                    ("sasl.oauthbearer.expected.issuer", &format!("https://sts.windows.net/{}/", FakeEntra::TENANT)),
+                ]),
+                &broker,
+            ],
+        ),
         listener("MUTUAL", "SSL", &[&certificates.of_broker("broker", "required")]),
         listener("OTHER", "SSL", &[&certificates.of_broker("other", "none")]),
     ];
     let users = ["SCRAM-SHA-256=[name=bob,password=bob-secret]", "SCRAM-SHA-512=[name=carol,password=carol-secret]"];
     let broker = Broker::secured(&listeners, &users);
     let (url, tokens) = authorization_server();
-    let folder = TempDir::new().expect("a folder");
 
     let oauth = keys(&[
         ("sasl.login.callback.handler.class", OAUTH),
@@ -215,9 +235,13 @@ fn every_client_of_a_worker_logs_in_and_encrypts() {
     let alice = login("PLAIN", PLAIN, "username=\"alice\" password=\"alice-secret\"");
     let bob = login("SCRAM-SHA-256", SCRAM, "username=\"bob\" password=\"bob-secret\"");
     let carol = login("SCRAM-SHA-512", SCRAM, "username=\"carol\" password=\"carol-secret\"");
-    let cases: [(&str, &str, Keys); 6] = [
+    let application = entra.properties();
+    let application = application.iter().map(|(key, value)| (key.as_str(), value.clone()));
+    let application = application.chain([("sasl.oauthbearer.scope", "api://kafka/.default".to_owned())]).collect();
+    let cases: [(&str, &str, Keys<'_>); 7] = [
         ("PLAIN", "plain", [alice, trust("JKS", trust_jks)].concat()),
         ("BEARER", "bearer", [login("OAUTHBEARER", BEARER, ""), oauth, trust("PKCS12", trust_p12)].concat()),
+        ("ENTRA", "entra", [login("OAUTHBEARER", BEARER, ""), application, trust("PKCS12", trust_p12)].concat()),
         ("SCRAM", "scram-256", [bob, trust("PKCS12", trust_p12)].concat()),
         ("SCRAM", "scram-512", [carol, trust("PEM", &certificates.path("authority.pem"))].concat()),
         ("MUTUAL", "mutual-jks", [shown("JKS", client_jks), trust("JKS", trust_jks)].concat()),
@@ -242,6 +266,8 @@ fn every_client_of_a_worker_logs_in_and_encrypts() {
             }
         });
     }
+    let asked = entra.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.fields["scope"] == "api://kafka/.default"), "{asked:?}");
 }
 
 /// Tokens are replaced before they end, once for all clients, and connections go on.
@@ -261,7 +287,7 @@ fn refusals(broker: &Broker, worker: &Worker, certificates: &Certificates, folde
     fs::write(&old, token(-100)).expect("written");
     let bearer = [("sasl.mechanism", "OAUTHBEARER"), ("sasl.login.callback.handler.class", OAUTH)];
     let file_url = format!("file://{}", old.display());
-    let cases: [(&str, &str, Keys, &[&str]); 4] = [
+    let cases: [(&str, &str, Keys<'_>, &[&str]); 4] = [
         (
             "wrong-password",
             "PLAIN",

@@ -165,8 +165,14 @@ impl Broker {
         let (folder, log) = (self.folder.path(), self.log());
         let started = || fs::read_to_string(&log).unwrap_or_default().matches("Kafka Server started").count();
         let before = started();
+        let properties = folder.join("server.properties");
         let mut server = java("jars", "320m", "kafka.Kafka");
-        let mut process = Process::spawn(server.arg(folder.join("server.properties")), &log, folder).expect("java");
+        // Where the keys of tokens are is to be said twice.
+        let text = fs::read_to_string(&properties).expect("server.properties");
+        if let Some((_, keys)) = text.lines().filter_map(|line| line.split_once("jwks.endpoint.url=")).next() {
+            server.env("JDK_JAVA_OPTIONS", format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys}"));
+        }
+        let mut process = Process::spawn(server.arg(properties), &log, folder).expect("java");
         wait_until("the broker to start", PATIENCE, || {
             let ended = process.ended();
             assert!(ended.is_none(), "the broker ended with {ended:?}: {}", fs::read_to_string(&log).unwrap_or_default());

@@ -239,6 +239,11 @@ impl FakeEntra {
         self.shared.issue(claims)
     }
 
+    /// The keys that its tokens are signed with, as a JSON Web Key Set.
+    pub(crate) fn keys(&self) -> Value {
+        self.shared.keys()
+    }
+
     /// Who has asked for tokens so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.shared.mind().asked.clone()
@@ -282,6 +287,15 @@ impl Shared {
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).expect("signed");
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// The keys that its tokens are signed with, as a JSON Web Key Set.
+    fn keys(&self) -> Value {
+        let (modulus, exponent) = numbers(self.key.public_key().as_ref());
+        let number = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        json!({"keys": [{
+            "kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID, "n": number(&modulus), "e": number(&exponent),
+        }]})
     }
 
     /// A token as Entra ID gives it to the application `client` for `audience`.
@@ -419,12 +433,7 @@ async fn configuration(State(shared): State<Arc<Shared>>, PathPart(tenant): Path
 }
 
 async fn keys(State(shared): State<Arc<Shared>>) -> Response {
-    let (modulus, exponent) = numbers(shared.key.public_key().as_ref());
-    let number = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    axum::Json(json!({"keys": [{
-        "kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID, "n": number(&modulus), "e": number(&exponent),
-    }]}))
-    .into_response()
+    axum::Json(shared.keys()).into_response()
 }
 
 /// The two numbers of an RSAPublicKey in DER.
