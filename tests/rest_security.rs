@@ -54,7 +54,8 @@ value.converter=org.apache.kafka.connect.storage.StringConverter
             }
         };
         command.arg(at("worker.properties"));
-        let process = Process::spawn(command.current_dir(folder.path()), &at("worker.log"), folder.path()).expect("the worker's program");
+        let process =
+            Process::spawn(command.current_dir(folder.path()), &at("worker.log"), folder.path()).expect("the worker's program");
         Self { process, folder }
     }
 
