@@ -142,7 +142,7 @@ impl Broker {
             .args(scram.iter().flat_map(|user| ["--add-scram", *user]))
             .output()
             .expect("java");
-        assert!(format.status.success(), "format: {}", String::from_utf8_lossy(&format.stdout));
+        assert!(format.status.success(), "format: {format:?}");
     }
 
     /// `host:port` of another listener.

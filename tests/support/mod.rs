@@ -25,9 +25,11 @@ pub(crate) mod soak;
 pub(crate) mod store;
 pub(crate) mod worker;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -68,9 +70,15 @@ pub(crate) fn cache(part: &str) -> PathBuf {
     path
 }
 
-/// A port of the loopback address that was free a moment ago.
+/// A port of the loopback address that was free a moment ago, never the same one twice.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return port;
+        }
+    }
 }
 
 /// Opens a partition that the group has no offset of.
