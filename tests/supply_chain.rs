@@ -85,6 +85,7 @@ fn only_what_is_allowed_is_in_the_binary() {
     let metadata: Value = serde_json::from_slice(&metadata()).expect("JSON");
     let (allowed, skipped) = (listed("allow"), listed("skip"));
     let (mut faults, mut versions) = (Vec::new(), BTreeMap::<String, BTreeSet<String>>::new());
+    let mut sources = BTreeSet::new();
     for package in shipped(&metadata) {
         let name = format!("{}@{}", text(&package["name"]), text(&package["version"]));
         versions.entry(text(&package["name"])).or_default().insert(name.clone());
@@ -96,6 +97,10 @@ fn only_what_is_allowed_is_in_the_binary() {
         if source.is_some_and(|source| !source.starts_with("registry+https://github.com/rust-lang/")) {
             faults.push(format!("{name} is from {source:?}"));
         }
+        sources.extend(source);
+    }
+    if sources.len() > 1 {
+        faults.push(format!("crates are from {sources:?}, which are several"));
     }
     for versions in versions.values() {
         let counted: Vec<_> = versions.iter().filter(|name| !skipped.contains(name)).collect();

@@ -7,8 +7,7 @@ use landfall_api::{Width, config};
 
 use super::paths::AllowedPaths;
 use super::{Provider, ProviderClass};
-use crate::config::PropertiesFile;
-use crate::config::millis;
+use crate::config::{PropertiesFile, millis};
 
 config! {
     /// Its parameters.
