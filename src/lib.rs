@@ -11,8 +11,8 @@
 //! - [`state`] is what a cluster of workers keeps in its internal topics,
 //! - [`herder`] keeps connectors and their tasks,
 //! - [`rest`] is how users talk to it,
-//! - [`log_levels`] says what it logs,
-//! - [`metrics`] is how dashboards do,
+//! - [`log_levels`] says what it logs, [`logging`] where to,
+//! - [`metrics`] is how dashboards do, [`otlp`] how collectors do,
 //! - [`worker`] is all of this together,
 //! - [`broker`] is a Kafka for those who have none,
 //! - [`demo`] is the first thing to try,
@@ -27,7 +27,9 @@ pub mod herder;
 mod https;
 pub mod kafka;
 pub mod log_levels;
+pub mod logging;
 pub mod metrics;
+pub mod otlp;
 pub mod plugins;
 pub mod rest;
 pub mod state;

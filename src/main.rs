@@ -4,15 +4,19 @@ use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use landfall::admin;
-use landfall::config::{DEMO_LOG, LOG_VARIABLE, Mode, WORKER_LOG, WorkerConfig, check_log_level, log_level};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use landfall::admin::{self, Outcome};
+use landfall::config::{
+    DEMO_LOG, Environment, LOG_VARIABLE, Mode, PropertiesFile, WORKER_LOG, WorkerConfig, check_log_level, log_level,
+};
 use landfall::demo;
 use landfall::herder::Herder;
 use landfall::herder::connector_config::{converter_faults, converter_warnings};
 use landfall::herder::connector_file::ConnectorFile;
 use landfall::kafka::consumer_faults;
-use landfall::log_levels;
+use landfall::logging::{self, Format};
+use landfall::otlp::Otlp;
 use landfall::plugins::Plugins;
 use landfall::rest::Sockets;
 use landfall::worker::Worker;
@@ -20,7 +24,6 @@ use landfall_api::Properties;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,23 +43,37 @@ struct Arguments {
 enum Command {
     /// Run a worker on its own, with connectors from files and from the REST API.
     Standalone {
-        /// The worker's properties, as for connect-standalone.
+        /// The worker's properties, as for connect-standalone. Variables such as `CONNECT_BOOTSTRAP_SERVERS` count before them, and do
+        /// without a file.
         #[arg(value_name = "WORKER.PROPERTIES")]
-        worker: PathBuf,
+        worker: Option<PathBuf>,
         /// Connectors to create at start: JSON or properties.
         #[arg(value_name = "CONNECTOR")]
         connectors: Vec<PathBuf>,
     },
     /// Run a worker of a cluster of workers, of this kind or Java's.
     Distributed {
-        /// The worker's properties, as for connect-distributed.
+        /// The worker's properties, as for connect-distributed. Variables such as `CONNECT_BOOTSTRAP_SERVERS` count before them, and do
+        /// without a file.
         #[arg(value_name = "WORKER.PROPERTIES")]
-        worker: PathBuf,
+        worker: Option<PathBuf>,
     },
     /// See it work without Kafka and Azure: land change events of a small bank in a directory, until Ctrl-C.
     Demo(demo::Options),
     #[command(flatten)]
     Admin(admin::Command),
+    /// Print what makes a shell complete commands: for bash, `source <(landfall completions bash)`.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write a manual page for each command.
+    Man {
+        /// The folder for them, which is made if it is not there.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 /// How the program ends when it cannot go on: an exit code and what the user is told.
@@ -81,26 +98,48 @@ fn main() -> ExitCode {
         }
         stderr()
     };
-    match check_log_level(&level).and_then(|()| EnvFilter::try_new(&level).map_err(|e| e.to_string())) {
-        Ok(filter) => {
-            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).with_filter_reloading();
-            let reload = subscriber.reload_handle();
-            log_levels::install(&level, move |directives| {
-                let filter = EnvFilter::try_new(directives).map_err(|e| e.to_string())?;
-                reload.reload(filter).map_err(|e| e.to_string())
-            });
-            subscriber.init();
-        }
-        Err(e) => return tell(End(2, format!("not a log level in --log-level or {LOG_VARIABLE}: {level}: {e}"))),
+    let worker = match &command {
+        Command::Standalone { worker, .. } => Some((Mode::Standalone, worker.as_deref())),
+        Command::Distributed { worker } => Some((Mode::Distributed, worker.as_deref())),
+        Command::Demo(_) | Command::Admin(_) | Command::Completions { .. } | Command::Man { .. } => None,
+    };
+    let environment = worker.map(|(mode, file)| Environment::read(mode, file.is_some())).unwrap_or_default();
+    // Only a worker has something to send.
+    let otlp = if worker.is_some() { Otlp::of_environment() } else { Ok(None) };
+    let (otlp, no_otlp) = otlp.map_or_else(|why| (None, Some(why)), |otlp| (otlp, None));
+    let format = match Format::of(worker.and_then(|(_, file)| given(&environment, file, logging::FORMAT_KEY)).as_deref()) {
+        Ok(format) => format,
+        Err(e) => return tell(End(2, e)),
+    };
+    if let Err(e) = check_log_level(&level).and_then(|()| logging::install(&level, format, log, otlp.as_ref())) {
+        return tell(End(2, format!("not a log level in --log-level or {LOG_VARIABLE}: {level}: {e}")));
+    }
+    if let Some(why) = no_otlp {
+        tracing::warn!("no telemetry is sent: {why}");
     }
     let result = match command {
-        Command::Standalone { worker, connectors } => start(Mode::Standalone, &worker, &connectors),
-        Command::Distributed { worker } => start(Mode::Distributed, &worker, &[]),
+        Command::Standalone { worker, connectors } => {
+            start(Mode::Standalone, worker.as_deref(), &environment, &connectors, otlp.as_ref())
+        }
+        Command::Distributed { worker } => start(Mode::Distributed, worker.as_deref(), &environment, &[], otlp.as_ref()),
         Command::Demo(options) => {
             block_on(|interrupted| async { demo::run(options, stdout(), interrupted).await.map_err(|e| End(1, e)) })
         }
         Command::Admin(command) => block_on(|interrupted| administer(command, interrupted)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "landfall", &mut script);
+            // Who does not read on has seen enough.
+            let _ = stdout().write_all(&script);
+            Ok(())
+        }
+        Command::Man { folder } => std::fs::create_dir_all(&folder)
+            .and_then(|()| clap_mangen::generate_to(Arguments::command(), &folder))
+            .map_err(|e| End(1, format!("{}: no pages can be written: {e}", folder.display()))),
     };
+    if let Some(otlp) = otlp {
+        otlp.end();
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => tell(end),
@@ -115,32 +154,56 @@ fn tell(End(code, message): End) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Ends with 3 if something is wrong that was looked for.
+/// Ends with 1 if something could not be done, with 3 if something is wrong that was looked for.
 async fn administer(command: admin::Command, interrupted: oneshot::Receiver<()>) -> Result<(), End> {
     let outcome = tokio::select! {
-        outcome = admin::run(command) => outcome.map_err(|e| End(1, e))?,
+        outcome = admin::run(command, progress) => outcome.map_err(|e| End(1, e))?,
         _ = interrupted => return Err(End(130, "interrupted".into())),
     };
     // Who does not read on has seen enough.
     let _ = stdout().write_all(outcome.text.as_bytes());
-    if outcome.wrong { Err(End(3, String::new())) } else { Ok(()) }
+    match outcome {
+        Outcome { failed: true, .. } => Err(End(1, String::new())),
+        Outcome { wrong: true, .. } => Err(End(3, String::new())),
+        Outcome { .. } => Ok(()),
+    }
 }
 
-fn start(mode: Mode, worker: &Path, connectors: &[PathBuf]) -> Result<(), End> {
+fn progress(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+/// What a worker's file and variables say of `key`, before they are looked at as a whole.
+fn given(environment: &Environment, file: Option<&Path>, key: &str) -> Option<String> {
+    let read = file.and_then(|file| PropertiesFile::read(file).ok()).map(|file| file.properties);
+    environment.over(&read.unwrap_or_default()).remove(key)
+}
+
+fn start(
+    mode: Mode,
+    worker: Option<&Path>,
+    environment: &Environment,
+    connectors: &[PathBuf],
+    otlp: Option<&Otlp>,
+) -> Result<(), End> {
     let plugins = Plugins::BUILT_IN;
     let others = |given: &Properties| {
         let mut faults = converter_faults(&plugins, given, &Properties::new());
         faults.0.extend(consumer_faults(given).0);
         faults
     };
-    let mut config = WorkerConfig::read(worker, mode, others).map_err(|e| End(1, e))?;
+    if worker.is_none() && environment.is_empty() {
+        let how = "name the file of its properties, or give them as variables such as CONNECT_BOOTSTRAP_SERVERS";
+        return Err(End(2, format!("the worker has no properties: {how}")));
+    }
+    let mut config = WorkerConfig::read_with(worker, environment, mode, others).map_err(|e| End(1, e))?;
     config.warnings.extend(converter_warnings(&plugins, &config.given));
     let connectors = connectors.iter().map(|path| ConnectorFile::read(path).map_err(|e| End(3, e)));
     let connectors = connectors.collect::<Result<Vec<_>, _>>()?;
     for warning in config.warnings.iter().chain(connectors.iter().flat_map(|c| &c.warnings)) {
         tracing::warn!("{warning}");
     }
-    block_on(|interrupted| run(mode, plugins, config, connectors, interrupted))
+    block_on(|interrupted| run(mode, plugins, config, connectors, otlp, interrupted))
 }
 
 /// Runs `work` with a future that ends with the first SIGTERM or SIGINT. A second one ends the program at once, as does the first
@@ -169,12 +232,16 @@ async fn run(
     plugins: Plugins,
     config: WorkerConfig,
     connectors: Vec<ConnectorFile>,
+    otlp: Option<&Otlp>,
     mut interrupted: oneshot::Receiver<()>,
 ) -> Result<(), End> {
     let sockets = Sockets::bind(&config.keys.listeners, config.keys.admin_listeners.as_deref()).await;
     let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in listeners or admin.listeners")))?;
+    let sockets = sockets.with_metrics(&config.keys.metrics_listeners).await;
+    let sockets = sockets.map_err(|e| End(1, format!("{e}; give another address in landfall.metrics.listeners")))?;
     let mut worker = Worker::start(plugins, config, sockets).await.map_err(|e| End(1, e))?;
     let herder = worker.herder().clone();
+    let sending = otlp.and_then(|otlp| otlp.follow(&herder));
     let result = tokio::select! {
         result = create(&herder, connectors) => match result {
             Ok(()) => {
@@ -194,7 +261,12 @@ async fn run(
         _ = &mut interrupted => Ok(()),
     };
     drop(interrupted);
+    // While there are tasks that say something.
+    let sent = sending.map(|sending| tokio::task::spawn_blocking(move || sending.end()));
     worker.stop().await;
+    if let Some(sent) = sent {
+        let _ = sent.await;
+    }
     result
 }
 

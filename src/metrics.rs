@@ -1,220 +1,155 @@
-//! What the worker counts, in the text format of Prometheus.
+//! What the worker measures: one [`table`] of names, units and meanings, read at the moment that somebody asks.
 //!
-//! Names are those that the usual JMX exporters make of Java's metrics, so that dashboards find them
-//! (`kafka_connect_<group>_<attribute>`); what Java does not count begins with `landfall_`.
+//! [`table`] has the metrics of Java's worker and ours, [`view`] what they are read from, [`text`] is the format of Prometheus. Java's have
+//! the names that dashboards know them by ([`Names`]); ours begin with `landfall_`. What a task counts ends with it.
 
-use std::fmt::{Display, Write as _};
+pub mod names;
+pub mod table;
+pub mod text;
+mod view;
 
-use landfall_api::{Calls, FilesEnded, TaskMetrics};
+use landfall_api::TaskMetrics;
+use landfall_api::metrics::Histogram;
 
-use crate::herder::{Herder, State, TaskCounts};
+pub use names::{Group, Names};
+use view::World;
 
-/// A number of a task: its name, its kind, what it says, how it is read.
-type TaskMetric = (&'static str, &'static str, &'static str, fn(&TaskMetrics) -> u64);
+use crate::herder::Herder;
 
-const TASK_METRICS: &[TaskMetric] = &[
-    ("kafka_connect_sink_task_metrics_sink_record_read_total", "counter", "Records fetched.", |m| m.records_read.get()),
-    ("kafka_connect_sink_task_metrics_sink_record_send_total", "counter", "Records handed to the sink.", |m| {
-        m.records_sent.get()
-    }),
-    ("kafka_connect_sink_task_metrics_partition_count", "gauge", "Partitions assigned.", |m| m.partitions.get()),
-    (
-        "kafka_connect_sink_task_metrics_offset_commit_completion_total",
-        "counter",
-        "Offset commits that the broker accepted.",
-        |m| m.commits.get(),
-    ),
-    ("kafka_connect_task_error_metrics_total_record_failures", "counter", "Operations on records that failed.", |m| {
-        m.record_failures.get()
-    }),
-    ("kafka_connect_task_error_metrics_total_record_errors", "counter", "Records that could not be processed.", |m| {
-        m.record_errors.get()
-    }),
-    ("kafka_connect_task_error_metrics_total_records_skipped", "counter", "Records skipped, as errors are tolerated.", |m| {
-        m.records_skipped.get()
-    }),
-    ("kafka_connect_task_error_metrics_total_retries", "counter", "Calls tried again after a failure.", |m| m.retries.get()),
-    ("kafka_connect_task_error_metrics_total_errors_logged", "counter", "Errors written to the log.", |m| m.errors_logged.get()),
-    (
-        "kafka_connect_task_error_metrics_deadletterqueue_produce_requests",
-        "counter",
-        "Records sent to the dead letter queue.",
-        |m| m.dead_letters.get(),
-    ),
-    (
-        "kafka_connect_task_error_metrics_deadletterqueue_produce_failures",
-        "counter",
-        "Records that the dead letter queue did not take.",
-        |m| m.dead_letter_failures.get(),
-    ),
-    (
-        "kafka_connect_task_error_metrics_last_error_timestamp",
-        "gauge",
-        "When an operation on a record failed last, in milliseconds since the epoch.",
-        |m| m.last_error.get(),
-    ),
-    ("landfall_task_read_bytes_total", "counter", "Bytes of keys and values fetched.", |m| m.bytes_read.get()),
-    ("landfall_task_offset_commit_failures_total", "counter", "Offset commits that failed.", |m| m.commit_failures.get()),
-    ("landfall_task_rebalances_total", "counter", "Rebalances of the consumer group seen.", |m| m.rebalances.get()),
-    ("landfall_task_landed_files_total", "counter", "Files made visible.", |m| m.files_landed.get()),
-    ("landfall_task_landed_rows_total", "counter", "Rows in files made visible.", |m| m.rows_landed.get()),
-    ("landfall_task_landed_bytes_total", "counter", "Bytes in files made visible.", |m| m.bytes_landed.get()),
-    ("landfall_task_commits_total", "counter", "Commits of files: pointers written with new ones.", |m| m.pointer_commits.get()),
-    ("landfall_task_fenced_total", "counter", "Times that a partition was found to have another owner.", |m| m.fenced.get()),
-    (
-        "landfall_task_publish_assumed_total",
-        "counter",
-        "Files taken for published because what was staged of them is gone.",
-        |m| m.publish_assumed.get(),
-    ),
-    (
-        "landfall_task_gap_offsets_total",
-        "counter",
-        "Offsets left out because their records were deleted before they landed.",
-        |m| m.gap_offsets.get(),
-    ),
-    ("landfall_task_open_files", "gauge", "Files that receive rows now.", |m| m.open_files.get()),
-    ("landfall_task_buffered_bytes", "gauge", "Bytes handed to the sink that are not yet staged.", |m| m.buffered_bytes.get()),
-];
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number that only rises while its series is there.
+    Counter,
+    /// A number that rises and falls.
+    Gauge,
+    /// Always 1: its labels say it.
+    Info,
+    /// Durations, in seconds.
+    Histogram,
+}
 
-/// The times of a task, in nanoseconds as it counts them and in seconds as Prometheus wants them.
-const TASK_TIMES: &[TaskMetric] = &[
-    ("landfall_task_convert_cpu_seconds_total", "counter", "CPU time spent in converters.", |m| m.convert_cpu.get()),
-    ("landfall_task_put_cpu_seconds_total", "counter", "CPU time spent in handing rows to files.", |m| m.put_cpu.get()),
-];
+impl Kind {
+    /// As Prometheus calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge | Self::Info => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
 
-/// Why a file ended, and how often one did.
-type Ended = (&'static str, fn(&FilesEnded) -> u64);
+/// A metric, as [`table::all`] has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Where Java has it; [`Group::Own`] for ours.
+    pub group: Group,
+    /// Java's name of it, or ours without what it begins with.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is counted in; empty for what has no unit.
+    pub unit: &'static str,
+    /// What tells its series apart.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+    read: Read,
+}
 
-const ENDED: &[Ended] = &[
-    ("flush_size", |ended| ended.flush_size.get()),
-    ("size", |ended| ended.size.get()),
-    ("open", |ended| ended.open.get()),
-    ("idle", |ended| ended.idle.get()),
-    ("interval", |ended| ended.interval.get()),
-    ("schedule", |ended| ended.schedule.get()),
-    ("partition", |ended| ended.partition.get()),
-    ("schema", |ended| ended.schema.get()),
-    ("max_open_files", |ended| ended.max_open_files.get()),
-    ("stop", |ended| ended.stop.get()),
-    ("memory", |ended| ended.memory.get()),
-    ("span", |ended| ended.span.get()),
-    ("commit", |ended| ended.commit.get()),
-];
+/// Takes a series: the values of the labels, and the number.
+type Emit<'a> = dyn FnMut(&[&str], f64) + 'a;
 
-/// All metrics of a worker.
+/// How the numbers are read. Those that are not known yet are left out.
+#[derive(Clone, Copy)]
+enum Read {
+    /// One of the worker.
+    Worker(fn(&World<'_>) -> Option<f64>),
+    /// One of each task.
+    Task(fn(&TaskMetrics) -> Option<f64>),
+    /// Any.
+    Each(fn(&World<'_>, &mut Emit<'_>)),
+    /// One histogram of each task.
+    Histogram(fn(&TaskMetrics) -> &Histogram),
+}
+
+impl std::fmt::Debug for Read {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Read")
+    }
+}
+
+/// A metric with its name and its series.
+#[derive(Clone, Debug)]
+pub struct Family {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub metric: &'static Metric,
+    /// Its series; at least one.
+    pub series: Vec<Series>,
+}
+
+/// A series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The values of the metric's labels, in their order.
+    pub labels: Vec<String>,
+    /// What it says.
+    pub value: Value,
+}
+
+/// What a series says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A number.
+    Number(f64),
+    /// How many durations have each of [`Histogram::BOUNDS`] as their shortest, how many exceed all, and the sum of all in seconds.
+    Histogram([u64; Histogram::BOUNDS.len() + 1], f64),
+}
+
+/// All metrics of a worker, now.
+#[must_use]
+pub fn collect(herder: &Herder) -> Vec<Family> {
+    let (world, names) = (World::of(herder), Names::of(herder.keys()));
+    table::all().filter_map(|metric| family(metric, names, &world)).collect()
+}
+
+/// The same, as Prometheus reads it.
 #[must_use]
 pub fn render(herder: &Herder) -> String {
-    let mut text = Text::default();
-    let (connectors, tasks) = (herder.local_names(), herder.counts());
+    text::render(&collect(herder))
+}
 
-    text.family("landfall_build_info", "gauge", "The worker's version.");
-    text.sample("landfall_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    let worker = "kafka_connect_connect_worker_metrics";
-    let starts = herder.starts();
-    for (name, kind, help, value) in [
-        ("connector_count", "gauge", "Connectors on this worker.", connectors.len() as u64),
-        ("task_count", "gauge", "Tasks on this worker.", tasks.len() as u64),
-        ("connector_startup_attempts_total", "counter", "Connectors that were to be started.", starts.connectors.get()),
-        ("connector_startup_failure_total", "counter", "Configurations that were refused.", starts.connector_failures.get()),
-        ("task_startup_attempts_total", "counter", "Tasks that were to be started.", starts.tasks.get()),
-    ] {
-        let name = format!("{worker}_{name}");
-        text.family(&name, kind, help);
-        text.sample(&name, &[], value);
-    }
-    let memory = herder.memory();
-    for (name, help, value) in [
-        ("landfall_worker_memory_bytes", "Bytes that fetch queues and open files hold.", memory.used()),
-        ("landfall_worker_memory_limit_bytes", "Bytes that they may hold (landfall.memory.bytes).", memory.limit()),
-    ] {
-        text.family(name, "gauge", help);
-        text.sample(name, &[], value);
-    }
-    let of = |connector: &str, state: Option<State>| {
-        let mine = tasks.iter().filter(|task| task.id.connector == connector);
-        mine.filter(|task| state.is_none_or(|state| task.state == state)).count() as u64
+fn family(metric: &'static Metric, names: Names, world: &World<'_>) -> Option<Family> {
+    let name = metric.name_in(names)?;
+    let mut series = Vec::new();
+    let mut add = |labels: &[&str], value: Value| {
+        debug_assert_eq!(labels.len(), metric.labels.len(), "{name}");
+        series.push(Series { labels: labels.iter().map(|&label| label.to_owned()).collect(), value });
     };
-    let states = State::OF_TASKS.map(|state| (state.to_string().to_lowercase(), Some(state)));
-    for (state, wanted) in [("total".to_owned(), None)].into_iter().chain(states) {
-        let name = format!("{worker}_connector_{state}_task_count");
-        text.family(&name, "gauge", &format!("Tasks of the connector: {state}."));
-        for connector in &connectors {
-            text.sample(&name, &[("connector", connector)], of(connector, wanted));
+    match metric.read {
+        Read::Worker(read) => {
+            if let Some(value) = read(world) {
+                add(&[], Value::Number(value));
+            }
         }
-    }
-
-    let status = "kafka_connect_connector_metrics_status_info";
-    text.family(status, "gauge", "What the connector is doing.");
-    for connector in connectors.iter().filter_map(|name| herder.status(name).ok()) {
-        let state = connector.connector.state.to_string().to_lowercase();
-        text.sample(status, &[("connector", &connector.name), ("status", &state)], 1);
-    }
-    let status = "kafka_connect_connector_task_metrics_status_info";
-    text.family(status, "gauge", "What the task is doing.");
-    for TaskCounts { id, state, .. } in &tasks {
-        let (task, state) = (id.task.to_string(), state.to_string().to_lowercase());
-        text.sample(status, &[("connector", &id.connector), ("task", &task), ("status", &state)], 1);
-    }
-    let mut of_tasks = |(name, kind, help, read): &TaskMetric, unit: f64| {
-        text.family(name, kind, help);
-        for TaskCounts { id, metrics, .. } in &tasks {
-            text.sample(name, &[("connector", &id.connector), ("task", &id.task.to_string())], read(metrics) as f64 / unit);
+        Read::Task(read) => {
+            for task in &world.tasks {
+                if let Some(value) = read(&task.counts.metrics) {
+                    add(&task.labels(), Value::Number(value));
+                }
+            }
         }
-    };
-    TASK_METRICS.iter().for_each(|metric| of_tasks(metric, 1.0));
-    TASK_TIMES.iter().for_each(|metric| of_tasks(metric, 1e9));
-    let ended = "landfall_task_ended_files_total";
-    text.family(ended, "counter", "Files that ended to be published, by why they did.");
-    for TaskCounts { id, metrics, .. } in &tasks {
-        for (reason, read) in ENDED {
-            let labels = [("connector", &*id.connector), ("task", &id.task.to_string()), ("reason", reason)];
-            text.sample(ended, &labels, read(&metrics.files_ended));
-        }
-    }
-    let called = "landfall_task_storage_calls_total";
-    text.family(called, "counter", "Requests sent to the store, by operation and by what came of them.");
-    for TaskCounts { id, metrics, .. } in &tasks {
-        for Calls { operation, sent, refused, failed } in metrics.calls() {
-            for (outcome, calls) in [("done", sent - refused - failed), ("refused", refused), ("failed", failed)] {
-                let task = id.task.to_string();
-                let labels = [("connector", &*id.connector), ("task", &task), ("operation", operation), ("outcome", outcome)];
-                text.sample(called, &labels, calls);
+        Read::Each(read) => read(world, &mut |labels, value| add(labels, Value::Number(value))),
+        Read::Histogram(read) => {
+            for task in &world.tasks {
+                let histogram = read(&task.counts.metrics);
+                add(&task.labels(), Value::Histogram(histogram.counts(), histogram.sum()));
             }
         }
     }
-    text.0
-}
-
-/// The text format, version 0.0.4.
-#[derive(Default)]
-struct Text(String);
-
-impl Text {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-    }
-
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
-        self.0.push_str(name);
-        for (i, (label, of)) in labels.iter().enumerate() {
-            let escaped = of.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _ = write!(self.0, "{}{label}=\"{escaped}\"", if i == 0 { '{' } else { ',' });
-        }
-        let end = if labels.is_empty() { "" } else { "}" };
-        let _ = writeln!(self.0, "{end} {value}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_escaped() {
-        let mut text = Text::default();
-        text.sample("n", &[("a", "x\"y\\z\n"), ("b", "é")], 7);
-        text.sample("m", &[], 8);
-        assert_eq!(text.0, "n{a=\"x\\\"y\\\\z\\n\",b=\"é\"} 7\nm 8\n");
-    }
+    (!series.is_empty()).then_some(Family { name, metric, series })
 }

@@ -97,6 +97,78 @@ fn the_commands_of_the_readme_work() {
 }
 
 #[test]
+fn the_commands_of_the_quick_start_work() {
+    let broker = Broker::shared();
+    broker.create_topic("shop.orders.quick", 1);
+    broker.produce("shop.orders.quick", 0, Orders::schemaless(8).take(2_500).map(Record::value));
+    let session = Session::start();
+    // The topic of the page is the readme's, whose test has it for itself.
+    let script = commands("docs/quick-start.md").join("\n").replace("shop.orders", "shop.orders.quick");
+    let done = session.run(&script, broker);
+    let (out, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{out}\n{errors}");
+    for shown in [
+        "2500 │   2499",
+        "connectors of this worker may not write to it. It may be allowed in the worker's properties: landfall.allowed.paths=worker,",
+        "JsonConverter with schemas.enable requires",
+        r#""kafka_offset":2500"#,
+    ] {
+        assert!(out.contains(shown), "{shown} is not in:\n{out}\n{errors}");
+    }
+}
+
+/// Links between the documents lead to what is there, and every page of the book is in its summary.
+#[test]
+fn links_lead_somewhere_and_every_page_is_in_the_book() {
+    let mut pages =
+        vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned(), "CHANGELOG.md".to_owned()];
+    for folder in ["docs", "docs/reference", "examples"] {
+        let entries = fs::read_dir(Path::new(ROOT).join(folder)).expect(folder);
+        let names = entries.map(|entry| format!("{folder}/{}", entry.expect("an entry").file_name().display()));
+        pages.extend(names.filter(|name| name.ends_with(".md")));
+    }
+    let read = |page: &str| fs::read_to_string(Path::new(ROOT).join(page)).expect(page);
+    let mut wrong = Vec::new();
+    for page in &pages {
+        let folder = Path::new(page).parent().expect("a folder");
+        for link in links(&read(page)) {
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { page.into() } else { folder.join(file) };
+            if !Path::new(ROOT).join(&target).exists() {
+                wrong.push(format!("{page}: {link}"));
+            } else if !anchor.is_empty() && !headings(&read(&target.display().to_string())).contains(&anchor.to_owned()) {
+                wrong.push(format!("{page}: {link} has no such heading"));
+            }
+        }
+    }
+    let summary = links(&read("docs/SUMMARY.md"));
+    let in_book = |page: &str| page == "SUMMARY.md" || summary.iter().any(|link| link == page);
+    wrong.extend(
+        pages
+            .iter()
+            .filter_map(|page| page.strip_prefix("docs/"))
+            .filter(|page| !in_book(page))
+            .map(|page| format!("{page} is not in the book")),
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where the links of a page lead that stay in the repository.
+fn links(page: &str) -> Vec<String> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    targets.map(|(target, _)| target.to_owned()).filter(|target| !target.contains("://") && !target.contains(' ')).collect()
+}
+
+/// The anchors of a page's headings, as GitHub and mdBook make them.
+fn headings(page: &str) -> Vec<String> {
+    let anchor = |heading: &str| {
+        let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+    };
+    page.lines().filter(|line| line.starts_with('#')).map(|line| anchor(line.trim_start_matches('#'))).collect()
+}
+
+#[test]
 fn the_commands_of_the_contributing_guide_are_there() {
     let commands = commands("CONTRIBUTING.md");
     assert!(!commands.is_empty());

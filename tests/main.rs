@@ -3,6 +3,7 @@
 mod avro;
 mod bad_input;
 mod classes;
+mod cli;
 #[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
 mod cluster;
 mod config_providers;
@@ -13,7 +14,9 @@ mod crash_points;
 mod debezium;
 mod demo;
 mod documents;
+mod environment;
 mod errors;
+mod errors_page;
 mod event_hubs;
 mod event_hubs_registry;
 mod faults;
@@ -23,6 +26,7 @@ mod formats;
 mod fuzz_corpus;
 mod group;
 mod harness;
+mod helm;
 mod identity;
 mod idle;
 mod internal_topics;
@@ -33,9 +37,11 @@ mod landing;
 mod loggers;
 mod membership;
 mod memory;
+mod metrics;
 mod migrate;
 mod offsets_api;
 mod offsets_reset;
+mod openapi;
 mod operators;
 mod options;
 mod outage;
@@ -53,6 +59,7 @@ mod supply_chain;
 mod support;
 mod topics;
 mod types;
+mod ui;
 mod validation;
 mod zombies;
 
@@ -63,7 +70,7 @@ fn a_file_of_400_mb_is_written_within_300_mb_of_memory() {
 
 #[test]
 fn a_thousand_open_files_stay_inside_the_memory_for_them() {
-    memory::many_files(100, 200_000, 64, 250.0);
+    memory::many_files(100, 200_000, 64, memory::LIMIT_MB);
 }
 
 #[test]

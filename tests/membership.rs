@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -56,7 +57,7 @@ impl Member {
         .into();
         given.extend(properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
         let settings = GroupSettings::read(&given, &format!("{name}:8083")).unwrap_or_else(|faults| panic!("{faults}"));
-        let (group, events) = Group::start(settings);
+        let (group, events) = Group::start(settings, Arc::default());
         Self { name, says: name, protocols: &["sessioned", "compatible"], group: Some(group), events }
     }
 

@@ -14,7 +14,8 @@ use crate::support::{secs, wait_until};
 
 /// Characters of the text in each record.
 const TEXT: usize = 10_000;
-const LIMIT_MB: f64 = 300.0;
+/// What a worker may have while it lands, its program included.
+pub(crate) const LIMIT_MB: f64 = 300.0;
 
 /// Lands one file of about `megabytes` of text that does not compress, and looks at the memory of the worker.
 pub(crate) fn one_file_of(megabytes: usize) {

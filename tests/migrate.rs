@@ -15,26 +15,14 @@ use tempfile::TempDir;
 use crate::support::broker::{Broker, Record};
 use crate::support::process::Process;
 use crate::support::store::with;
-use crate::support::worker::Worker;
+use crate::support::worker::{STRING, Worker, file_sink};
 use crate::support::{Stop, java_worker, secs, wait_until};
-
-const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 
 /// The Java worker that these tests share, one at a time: a standalone one deadlocks when it pauses or resumes a connector while it
 /// stops or deletes another. It is not the one of all tests for the same reason.
 fn java() -> MutexGuard<'static, Worker> {
     static JAVA: OnceLock<Mutex<Worker>> = OnceLock::new();
     JAVA.get_or_init(|| Mutex::new(java_worker::start(&[]))).lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn connector(topic: &str, file: &Path) -> Value {
-    json!({
-        "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
-        "topics": topic,
-        "file": file,
-        "key.converter": STRING,
-        "value.converter": STRING,
-    })
 }
 
 /// What `landfall migrate` prints when it ends with `code`.
@@ -56,7 +44,7 @@ fn moved_under_load(name: &str, java: &Worker, from: &str, to: &Worker, during: 
     let (broker, folder) = (Broker::shared(), TempDir::new().expect("a folder"));
     let file = folder.path().join("out");
     broker.create_topic(name, 2);
-    let mut config = connector(name, &file);
+    let mut config = file_sink(name, &file);
     with(&mut config, &json!({"foo.bar": "x", "tasks.max.enforce": "false"}));
     java.create(name, &config);
     let done = AtomicBool::new(false);
@@ -143,7 +131,7 @@ fn what_cannot_run_here_goes_on_there() {
     let folder = java.log().parent().expect("a folder").join("only-there");
     fs::create_dir_all(&folder).expect("made");
     for (name, from) in [("migrate-back", java.url("")), ("migrate-back-old", older(java))] {
-        java.create(name, &connector("migrate-back", &Path::new("only-there").join(name)));
+        java.create(name, &file_sink("migrate-back", &Path::new("only-there").join(name)));
         let text = migrate(&from, &worker.url(""), 3, &[name, "--execute"]);
         let why = format!("{name}: not moved: it fails at {}: ", worker.url(""));
         let back = format!("It is deleted at {}, it is RUNNING at {from} again", worker.url(""));
@@ -161,7 +149,7 @@ fn what_cannot_run_here_goes_on_there() {
 fn what_cannot_be_moved_is_told_before_anything_is_done() {
     let (broker, java, folder) = (Broker::shared(), &*java(), TempDir::new().expect("a folder"));
     let worker = Worker::start(&broker.bootstrap(), &[("key.converter", "org.apache.kafka.connect.json.JsonConverter")]);
-    let mut config = connector("migrate-never", &folder.path().join("out"));
+    let mut config = file_sink("migrate-never", &folder.path().join("out"));
     with(
         &mut config,
         &json!({"foo": "${nobody:x:y}", "errors.tolerance": "all", "transforms": "a", "transforms.a.type": "org.apache.kafka.connect.transforms.DropHeaders", "transforms.a.headers": "h"}),
@@ -190,7 +178,7 @@ fn who_is_interrupted_leaves_nothing_half_moved() {
     let (broker, java, folder) = (Broker::shared(), &*java(), TempDir::new().expect("a folder"));
     let worker = Worker::start(&broker.bootstrap(), &[]);
     broker.create_topic("migrate-interrupted", 1);
-    java.create("migrate-interrupted", &connector("migrate-interrupted", &folder.path().join("out")));
+    java.create("migrate-interrupted", &file_sink("migrate-interrupted", &folder.path().join("out")));
     let here = worker.url("");
     // It never seems to run here.
     let to = front(&here, |url, path| {

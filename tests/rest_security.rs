@@ -172,9 +172,10 @@ fn https_listeners_answer_clients_with_a_certificate_and_take_up_new_ones() {
     let (own, alice, eve) = (ours.server("own", NAMES), ours.server("alice", "DNS:alice"), theirs.server("eve", "DNS:eve"));
     let store = pem_store(stores.path(), "own", &own);
     let (jks, trust) = java_stores(stores.path(), "JKS", &own, &ours.ca_file());
-    let (https, admin) = (free_port(), free_port());
+    let (https, admin, metrics) = (free_port(), free_port(), free_port());
     let properties = format!(
         "listeners=https://127.0.0.1:{https}
+landfall.metrics.listeners=https://127.0.0.1:{metrics}
 listeners.https.ssl.keystore.type=PEM
 listeners.https.ssl.keystore.location={}
 listeners.https.ssl.truststore.type=PEM
@@ -216,6 +217,11 @@ access.control.allow.methods=GET,PUT",
         ask(&client(Some(&theirs.ca_file()), Some(&alice)), "GET", &main, &[], None).is_err(),
         "the worker shows another certificate"
     );
+    // Metrics have the certificate of the API, and its ways.
+    let metrics = format!("https://127.0.0.1:{metrics}/metrics");
+    let text = known.get(&metrics).call().expect("metrics").body_mut().read_to_string().expect("text");
+    assert!(text.contains("landfall_build_info{"), "{text}");
+    assert!(client(Some(&ca), None).get(&metrics).call().is_err(), "nobody is let in");
     // The admin listener has a store of Java's, speaks TLS 1.2 and does not insist.
     for identity in [None, Some(&alice)] {
         let (status, loggers, _) =

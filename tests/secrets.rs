@@ -15,7 +15,7 @@ use crate::support::cluster::{Cluster, Kind};
 use crate::support::process::Process;
 use crate::support::secrets::{self, secret};
 use crate::support::worker::Worker;
-use crate::support::{secs, wait_until};
+use crate::support::{secs, sources, wait_until};
 
 /// A test that cannot fail proves nothing.
 #[test]
@@ -191,26 +191,9 @@ fn what_the_members_of_a_cluster_tell_each_other_shows_no_secret() {
 #[test]
 fn nothing_prints_properties() {
     let mut faults = Vec::new();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("connectors")];
-    let mut seen = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-            if entry.is_dir() {
-                folders.push(entry);
-                continue;
-            }
-            let name = entry.strip_prefix(root).expect("below").display().to_string();
-            if !name.ends_with(".rs") || name.contains("/tests") {
-                continue;
-            }
-            let text = fs::read_to_string(&entry).expect("a source");
-            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            seen += 1;
-            faults.extend(printing(text).into_iter().map(|what| format!("{name}: {what}")));
-        }
+    for (name, text) in sources() {
+        faults.extend(printing(&text).into_iter().map(|what| format!("{name}: {what}")));
     }
-    assert!(seen > 200, "{seen} sources");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     // It can fail.
     assert_eq!(printing("#[derive(Clone, Debug)]\npub struct A {\n    given: Properties,\n}\n").len(), 1);

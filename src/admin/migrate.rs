@@ -6,25 +6,21 @@
 
 mod moving;
 mod plan;
-mod worker;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use self::moving::Move;
 use self::plan::{Plan, same_cluster};
-use self::worker::{Root, Worker};
+use super::worker::{Access, Root, Worker};
 use super::{Outcome, count};
 
 /// What to move, and from where to where.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Options {
     /// A worker of the cluster that the connectors run in.
     #[arg(long, value_name = "URL")]
@@ -41,18 +37,11 @@ pub struct Options {
     /// Delete what was moved from where it ran, instead of leaving it STOPPED there.
     #[arg(long, requires = "execute")]
     delete: bool,
-    /// User and password of both APIs, or a file that has them. Those of a URL count before it.
-    #[arg(long, value_name = "USER:PASSWORD|@FILE")]
-    user: Option<String>,
     /// Seconds to wait for a connector to stop or to run.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("connectors", &self.connectors).field("execute", &self.execute).finish_non_exhaustive()
-    }
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Tells what would be moved, or moves it. Something is wrong if a connector cannot be moved.
@@ -87,9 +76,8 @@ impl Drop for UndoneWhenDropped {
 }
 
 fn migrate(options: &Options, interrupted: &AtomicBool) -> Result<Outcome, String> {
-    let user = options.user.as_deref().map(user).transpose()?;
-    let from = Worker::new("--from", &options.from, user.as_deref())?;
-    let to = Worker::new("--to", &options.to, user.as_deref())?;
+    let from = Worker::new("--from", &options.from, &options.access)?;
+    let to = Worker::new("--to", &options.to, &options.access)?;
     let (old, new) = (from.root()?, to.root()?);
     one_kafka(&from, &old, &to, &new)?;
     let mut there = from.connectors()?;
@@ -123,7 +111,7 @@ fn migrate(options: &Options, interrupted: &AtomicBool) -> Result<Outcome, Strin
     if !options.execute {
         let moved = count(plans.len(), "connector");
         text += &format!("\n{moved} can be moved. Nothing was changed: give --execute to move {}\n", them(plans.len()));
-        return Ok(Outcome { text, wrong });
+        return Ok(Outcome { wrong, ..Outcome::said(text) });
     }
     text.push('\n');
     let patience = Duration::from_secs(options.timeout);
@@ -142,21 +130,11 @@ fn migrate(options: &Options, interrupted: &AtomicBool) -> Result<Outcome, Strin
             }
         }
     }
-    Ok(Outcome { text, wrong })
+    Ok(Outcome { wrong, ..Outcome::said(text) })
 }
 
 const fn them(number: usize) -> &'static str {
     if number == 1 { "it" } else { "them" }
-}
-
-/// The credentials that the argument says, or the first line of the file that it names.
-fn user(argument: &str) -> Result<String, String> {
-    let text = match argument.strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(path).map_err(|e| format!("--user: {path} cannot be read: {e}"))?,
-        None => argument.to_owned(),
-    };
-    let line = text.lines().next().unwrap_or_default();
-    if line.contains(':') { Ok(line.to_owned()) } else { Err("--user: there is no ':' between user and password".into()) }
 }
 
 /// A consumer group, and its offsets, are of one Kafka cluster.
@@ -172,9 +150,6 @@ fn one_kafka(from: &Worker, old: &Root, to: &Worker, new: &Root) -> Result<(), S
         }
     }
 }
-
-/// The connectors of a cluster as it lists them: name, and what `expand=info` and `expand=status` say.
-type Connectors = BTreeMap<String, Value>;
 
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,19 @@
 //! Subcommands for operators: how far the partitions of a connector have landed, whether its files agree, and who goes on with them.
 //!
-//! Each reads the connector's configuration, which names the store, and asks that; the worker need not run, and may. Where brokers are
+//! Most read the connector's configuration, which names the store, and asks that; the worker need not run, and may. Where brokers are
 //! named, Kafka is asked as well.
 //!
 //! - [`pointers`] shows what is kept of each partition,
 //! - [`adopt`] gives partitions to another connector, group or cluster, or sets where they go on,
 //! - [`gc`] removes what is kept of connectors that are no more,
+//! - [`connectors`] does what the REST API of a cluster does, and keeps connectors as files say,
 //! - [`migrate`] moves connectors from one Connect cluster to another,
 //! - [`verify`] reads landed files again and compares,
 //! - [`storage_check`] asks whether a store does what exactly-once rests on.
 
 pub mod adopt;
 mod brokers;
+pub mod connectors;
 mod files;
 pub mod gc;
 pub mod migrate;
@@ -20,6 +22,7 @@ mod root;
 pub mod storage_check;
 mod table;
 pub mod verify;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -29,6 +32,8 @@ use serde_json::Value;
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at connectors and change them, by the REST API of a Connect worker, Java's or this one.
+    Connectors(connectors::Options),
     /// Show how far the partitions of a connector have landed.
     #[command(subcommand)]
     Pointers(pointers::Command),
@@ -74,22 +79,33 @@ pub struct Outcome {
     pub text: String,
     /// Whether something is wrong that it was to look for.
     pub wrong: bool,
+    /// Whether something of it could not be done.
+    pub failed: bool,
 }
 
 impl Outcome {
     /// `text`, or `json` if that is wanted; nothing is wrong.
     fn of(json: bool, text: String, value: &Value) -> Self {
         let text = if json { format!("{value:#}\n") } else { text };
-        Self { text, wrong: false }
+        Self::said(text)
+    }
+
+    /// `text`; nothing is wrong.
+    const fn said(text: String) -> Self {
+        Self { text, wrong: false, failed: false }
     }
 }
 
-/// Does what `command` says.
+/// Takes a line of text about what goes on meanwhile.
+pub type Tell = fn(&str);
+
+/// Does what `command` says, and tells how it goes where that takes a while.
 ///
 /// # Errors
 /// Why it could not be done.
-pub async fn run(command: Command) -> Result<Outcome, String> {
+pub async fn run(command: Command, tell: Tell) -> Result<Outcome, String> {
     match command {
+        Command::Connectors(options) => connectors::run(options, tell).await,
         Command::Pointers(command) => pointers::run(command).await,
         Command::Adopt(options) => adopt::run(options).await,
         Command::Gc(options) => gc::run(options).await,

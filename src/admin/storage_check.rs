@@ -27,7 +27,7 @@ pub(super) async fn run(Command::Check(options): Command) -> Result<Outcome, Str
     }
     let holds = found.values().all(Examination::holds);
     if options.json {
-        return Ok(Outcome { text: format!("{:#}\n", json!({ "holds": holds, "stores": found })), wrong: !holds });
+        return Ok(Outcome { wrong: !holds, ..Outcome::said(format!("{:#}\n", json!({ "holds": holds, "stores": found }))) });
     }
     let mut text = String::new();
     for (url, examination) in &found {
@@ -38,7 +38,7 @@ pub(super) async fn run(Command::Check(options): Command) -> Result<Outcome, Str
     } else {
         "Something that exactly-once needs does not hold.\n"
     };
-    Ok(Outcome { text, wrong: !holds })
+    Ok(Outcome { wrong: !holds, ..Outcome::said(text) })
 }
 
 /// What was found out, for people.

@@ -2,6 +2,7 @@
 
 mod access;
 mod distributed;
+mod environment;
 mod nearest;
 mod properties;
 pub mod provider;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use access::{AccessKeys, Network};
 pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warnings};
+pub use environment::Environment;
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
 pub use worker::{Mode, ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys, shows_secret, sounds_secret};

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_api::config::Class;
+use landfall_api::metrics::Window;
 use landfall_api::{Effect, Faults, Key, Properties, Width, config};
 
 use super::properties::PropertiesFile;
 use super::provider::{Provided, Providers, Resolved};
 use super::reach::{self, Reach};
-use super::{AccessKeys, DistributedKeys, Listener, Scheme, hint_missing, millis, topic_warnings, unknown_key};
+use super::{AccessKeys, DistributedKeys, Environment, Listener, Scheme, hint_missing, millis, topic_warnings, unknown_key};
 use crate::herder::state_store::StateStore;
 use crate::kafka::client::is_internal;
 use crate::kafka::event_hubs;
@@ -55,10 +56,21 @@ config! {
             valid: OneOfIgnoreCase(&["only_scan", "hybrid_warn", "hybrid_fail", "service_load"]), group: "Plugins", width: Width::Medium, display: "Plugin Discovery",
             effect: Nothing("plugins are built in")
         };
-        /// Milliseconds over which Java samples the metrics of clients.
-        metrics_sample_window_ms: i64 = "metrics.sample.window.ms" { default: Some("30000"), importance: Low, group: "Metrics", width: Width::Medium, display: "Metrics Sample Window (ms)", valid: AtLeast(0), effect: Nothing("metrics are at /metrics, as they are at that moment") };
-        /// The samples that Java makes the metrics of clients of.
-        metrics_num_samples: i32 = "metrics.num.samples" { default: Some("2"), importance: Low, group: "Metrics", width: Width::Short, display: "Metrics Samples", valid: AtLeast(1), effect: Nothing("metrics are at /metrics, as they are at that moment") };
+        /// Milliseconds of one sample: averages, maxima and rates of metrics are of the last `metrics.num.samples` of them.
+        metrics_sample_window_ms: i64 = "metrics.sample.window.ms" { default: Some("30000"), importance: Low, group: "Metrics", width: Width::Medium, display: "Metrics Sample Window (ms)", valid: AtLeast(0) };
+        /// How many samples averages, maxima and rates of metrics are made of.
+        metrics_num_samples: i32 = "metrics.num.samples" { default: Some("2"), importance: Low, group: "Metrics", width: Width::Short, display: "Metrics Samples", valid: AtLeast(1) };
+        /// URIs on which `/metrics` is served and nothing else, such as `http://0.0.0.0:9404`, separated by commas; https has the certificate
+        /// of the REST API's listeners. They are open to everybody who reaches them, unless `landfall.rest.auth` is given. Empty: `/metrics`
+        /// is on the listeners of the REST API, and otherwise not.
+        metrics_listeners: Vec<String> = "landfall.metrics.listeners" { default: Some(""), importance: Medium, group: "Metrics", width: Width::Long, display: "Metrics Listeners", valid: By(legal_admin_listeners) };
+        /// What Java's metrics are called: connect is what most JMX exporters and Strimzi's Metrics Reporter make of them
+        /// (`kafka_connect_sink_task_metrics_sink_record_send_total`), strimzi what Strimzi's rules for the JMX exporter do
+        /// (`kafka_connect_sink_task_sink_record_send_total`).
+        metrics_names: String = "landfall.metrics.names" { default: Some("connect"), importance: Low, group: "Metrics", width: Width::Short, display: "Metrics Names", valid: OneOf(&["connect", "strimzi"]) };
+        /// How the log is written to the standard error: text, or json with a line for each event that has connector, task and partition as
+        /// fields. Without it the environment variable `LANDFALL_LOG_FORMAT` says so.
+        log_format: Option<String> = "landfall.log.format" { importance: Low, group: "Metrics", width: Width::Short, display: "Log Format", valid: OneOf(&["text", "json"]) };
         /// The level from which Java records metrics: INFO or DEBUG.
         metrics_recording_level: String = "metrics.recording.level" {
             default: Some("INFO"), importance: Low, group: "Metrics", width: Width::Short, display: "Metrics Recording Level", valid: OneOf(&["INFO", "DEBUG"]),
@@ -118,6 +130,8 @@ config! {
         /// URIs on which the admin API listens, separated by commas. Empty: there is none. Default: it is on the listeners of the REST API.
         /// On listeners of its own it is open to everybody who reaches them, as in Java.
         admin_listeners: Option<Vec<String>> = "admin.listeners" { importance: Low, group: "REST", width: Width::Long, display: "Admin Listeners", valid: By(legal_admin_listeners) };
+        /// Whether the web page is there, under `/ui` on the listeners of the REST API.
+        ui: bool = "landfall.ui" { default: Some("true"), group: "REST", width: Width::Short, display: "Web Page" };
         /// The file of the users whom `BasicAuthSecurityRestExtension` lets in, a line each: `name=password`. It is read once. Default: the
         /// file that the JAAS configuration names, which `-Djava.security.auth.login.config=` in the environment variable `KAFKA_OPTS` names.
         basic_auth_file: Option<String> = "landfall.basic.auth.file" { importance: Medium, group: "REST", width: Width::Long, display: "Users", valid: NonEmpty, reaches: Files };
@@ -277,8 +291,24 @@ impl WorkerConfig {
     /// # Errors
     /// A text for the user: each fault on a line of its own, with file, line and key.
     pub fn read(path: &Path, mode: Mode, plugins: impl Fn(&Properties) -> Faults) -> Result<Self, String> {
-        let file = PropertiesFile::read(path).map_err(|e| e.to_string())?;
-        let given = Given::new(&file.properties);
+        Self::read_with(Some(path), &Environment::default(), mode, plugins)
+    }
+
+    /// Reads a worker's properties file, if there is one, and what `environment` says over it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), with the variable that is wrong or missing.
+    pub fn read_with(
+        path: Option<&Path>,
+        environment: &Environment,
+        mode: Mode,
+        plugins: impl Fn(&Properties) -> Faults,
+    ) -> Result<Self, String> {
+        let file = path.map(PropertiesFile::read).transpose().map_err(|e| e.to_string())?;
+        let given = match &file {
+            Some(file) => Given::new(&environment.over(&file.properties)),
+            None => Given::new(&environment.properties),
+        };
         let parsed = given.parse(mode);
         let mut faults = parsed.as_ref().err().cloned().unwrap_or_default();
         // A key that is missing or malformed is no further said to be unknown to the plugins.
@@ -286,9 +316,13 @@ impl WorkerConfig {
         given.resolved.provided.hide_in(&mut more);
         more.0.retain(|fault| faults.0.iter().all(|other| other.key != fault.key));
         faults.0.extend(more.0);
-        let mut config = faults.or(parsed.ok()).map_err(|faults| file.locate(&faults))?;
-        config.warnings.splice(0..0, file.warnings);
-        config.reach = config.reach.keeping(path);
+        let mut config = faults.or(parsed.ok()).map_err(|faults| environment.locate(&faults, file.as_ref()))?;
+        let counts_before = file.as_ref().map(|file| environment.counts_before(file)).unwrap_or_default();
+        let of_file = file.map(|file| file.warnings).unwrap_or_default();
+        config.warnings.splice(0..0, [of_file, counts_before, environment.warnings.clone()].concat());
+        if let Some(path) = path {
+            config.reach = config.reach.keeping(path);
+        }
         Ok(config)
     }
 
@@ -321,6 +355,13 @@ impl WorkerConfig {
     #[must_use]
     pub fn grace(&self) -> Duration {
         millis(self.keys.task_shutdown_graceful_timeout_ms)
+    }
+
+    /// What averages and rates of metrics are made of.
+    #[must_use]
+    pub fn sampling(&self) -> Window {
+        let samples = usize::try_from(self.keys.metrics_num_samples).unwrap_or(1);
+        Window { length: millis(self.keys.metrics_sample_window_ms), samples }
     }
 
     /// Bytes that all tasks together may hold.
@@ -557,6 +598,21 @@ mod tests {
         assert_eq!(config.keys.task_shutdown_graceful_timeout_ms, 5_000);
         assert_eq!(config.keys.header_converter.0, "org.apache.kafka.connect.storage.SimpleHeaderConverter");
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn metrics_are_sampled_as_in_java_and_shown_on_the_api() {
+        let config = read(MINIMAL).expect("valid");
+        assert_eq!((config.sampling(), config.keys.metrics_listeners.len()), (Window::default(), 0));
+        let more =
+            "metrics.sample.window.ms=1000\nmetrics.num.samples=5\nlandfall.metrics.listeners=http://:9404, https://h:9405\n";
+        let config = read(&format!("{MINIMAL}{more}")).expect("valid");
+        assert_eq!(config.sampling(), Window { length: Duration::from_secs(1), samples: 5 });
+        assert_eq!(config.keys.metrics_listeners, ["http://:9404", "https://h:9405"]);
+        for wrong in ["landfall.metrics.listeners=:9404", "landfall.metrics.names=jmx", "landfall.log.format=xml"] {
+            let key = wrong.split('=').next().expect("a key");
+            assert!(read(&format!("{MINIMAL}{wrong}\n")).is_err_and(|e| e.contains(key)), "{wrong}");
+        }
     }
 
     #[test]

@@ -163,6 +163,7 @@ fn introduction(bootstrap: &str, port: u16, landing: &Path) -> String {
         "A bank's change events, produced to a broker in this process, land as Parquet.\n\
          \n\
          \x20 files   {}\n\
+         \x20 page    {api}/ui/\n\
          \x20 REST    {api}\n\
          \x20 Kafka   {bootstrap}\n\
          \n\

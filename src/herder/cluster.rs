@@ -5,6 +5,7 @@
 mod classes;
 mod member;
 pub mod peers;
+mod rebalances;
 pub mod signature;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +18,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use member::{Joining, Places};
 use peers::Peers;
+pub use rebalances::Rebalances;
 
 use super::protocol::{Assignment, Protocol};
 use super::{Error, STALE};
+use crate::kafka::group::GroupMetrics;
 use crate::state::SessionKey;
 
 /// The wait before task configurations are sent to the leader again, at first and at most.
@@ -38,6 +41,10 @@ pub(super) struct Cluster {
     ended: watch::Receiver<bool>,
     sent: mpsc::UnboundedSender<(String, Vec<Properties>)>,
     asks: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    /// How rebalances go.
+    pub(super) rebalances: Rebalances,
+    /// What the member of the group counts.
+    pub(super) group: Arc<GroupMetrics>,
 }
 
 /// The last rebalance.
@@ -107,7 +114,37 @@ impl Membership {
     }
 }
 
+/// What a worker of a cluster counts of it.
+#[derive(Debug)]
+pub struct ClusterCounts<'a> {
+    /// How rebalances go.
+    pub rebalances: &'a Rebalances,
+    /// What the member of the group counts.
+    pub group: &'a GroupMetrics,
+    /// The protocol that the group has agreed on; None while this worker is no member.
+    pub protocol: Option<&'static str>,
+    /// The URL of the leader, if one is known.
+    pub leader: Option<String>,
+    /// The generation of the last rebalance.
+    pub generation: i32,
+    /// The connectors and the tasks that are assigned to this worker.
+    pub assigned: (usize, usize),
+}
+
 impl Cluster {
+    /// What it counts.
+    pub(super) fn counts(&self) -> ClusterCounts<'_> {
+        let membership = self.membership();
+        ClusterCounts {
+            rebalances: &self.rebalances,
+            group: &self.group,
+            protocol: membership.protocol.map(Protocol::name),
+            leader: membership.leader_url(),
+            generation: membership.generation,
+            assigned: (membership.connectors.len(), membership.tasks.values().map(BTreeSet::len).sum()),
+        }
+    }
+
     /// The last rebalance; one without an assignment before the first, and while the membership is lost.
     pub(super) fn membership(&self) -> Arc<Membership> {
         self.membership.read().unwrap_or_else(PoisonError::into_inner).clone()

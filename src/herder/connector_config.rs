@@ -46,6 +46,9 @@ pub fn trimmed(text: &str) -> &str {
 /// The key by which a connector says its consumer group.
 pub const CONSUMER_GROUP: &str = "consumer.override.group.id";
 
+/// The key by which a connector says who applies it from files.
+pub const APPLIED_BY: &str = "landfall.applied.by";
+
 /// What a secret is shown as; submitted again, it means the value that is stored.
 pub const HIDDEN: &str = "[hidden]";
 
@@ -152,6 +155,9 @@ config! {
         dead_letter_headers: bool = "errors.deadletterqueue.context.headers.enable" {
             default: Some("false"), group: "Error Handling", display: "Enable Error Context Headers"
         };
+        /// Whose files say what the connector should be: `landfall connectors apply` writes the name of its `--owner` here, and its
+        /// `--prune` deletes no connector of another. Nothing else looks at it.
+        applied_by: Option<String> = "landfall.applied.by" { importance: Low, group: "Common", display: "Applied by" };
     }
 }
 

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use futures::future::join_all;
-use landfall_api::metrics::Counter;
+use landfall_api::metrics::{Counter, Sampled, Window};
 use landfall_api::{Memory, Properties, SinkConnector};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, watch};
 
-use super::cluster::Cluster;
 use super::cluster::peers::Peers;
 use super::cluster::signature::{self, Refused, verify};
+use super::cluster::{Cluster, ClusterCounts};
 use super::connector_config::{Checked, Secrets, Submitted, check};
 use super::plan::Wanted;
 use super::running::Local;
@@ -53,8 +53,22 @@ pub struct Starts {
     pub connectors: Counter,
     /// Connectors that could not be.
     pub connector_failures: Counter,
+    /// 1 for each connector that was started, 0 for each that could not be.
+    pub connector_success: Sampled,
     /// Tasks that were to be started.
     pub tasks: Counter,
+    /// Tasks that began to consume, or to wait paused.
+    pub task_successes: Counter,
+    /// Tasks that failed before they did.
+    pub task_failures: Counter,
+    /// 1 for each task of the one kind, 0 for each of the other.
+    pub task_success: Sampled,
+}
+
+impl Starts {
+    fn new(window: Window) -> Self {
+        Self { connector_success: Sampled::new(window), task_success: Sampled::new(window), ..Self::default() }
+    }
 }
 
 /// What all connectors share.
@@ -91,7 +105,7 @@ impl Shared {
         (configs, statuses): (Configs, StatusBoard),
         cluster: Option<Cluster>,
     ) -> Arc<Self> {
-        let memory = Memory::new(worker.memory());
+        let (memory, sampling) = (Memory::new(worker.memory()), worker.sampling());
         let provision = Arc::new(Provision::of(&worker));
         let started = watch::Sender::new(cluster.is_none() && configs.unknown().is_none());
         Arc::new(Self {
@@ -102,7 +116,7 @@ impl Shared {
             worker_id,
             runtime: Handle::current(),
             starter,
-            starts: Starts::default(),
+            starts: Starts::new(sampling),
             memory,
             topics: Written::default(),
             loggers: Loggers::default(),
@@ -382,6 +396,12 @@ impl Herder {
     #[must_use]
     pub fn starts(&self) -> &Starts {
         &self.shared.starts
+    }
+
+    /// What this worker counts of its cluster; None alone.
+    #[must_use]
+    pub fn cluster_counts(&self) -> Option<ClusterCounts<'_>> {
+        self.shared.cluster.as_ref().map(Cluster::counts)
     }
 
     /// The memory that all tasks share.

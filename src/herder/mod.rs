@@ -29,7 +29,7 @@ use std::time::Duration;
 use landfall_api::{Fault, Faults, Properties, TaskMetrics};
 use serde::{Deserialize, Serialize};
 
-pub use cluster::{Joining, Places, peers, signature};
+pub use cluster::{ClusterCounts, Joining, Places, Rebalances, peers, signature};
 pub use handle::{Herder, Starts};
 pub use operations::Restart;
 
@@ -153,6 +153,9 @@ pub struct Status {
     pub tasks: Vec<(usize, StatusRecord)>,
 }
 
+/// The keys by which a task's configuration names classes.
+pub const CLASSES: [&str; 4] = ["connector.class", "key.converter", "value.converter", "header.converter"];
+
 /// A task as metrics see it.
 #[derive(Clone, Debug)]
 pub struct TaskCounts {
@@ -162,6 +165,10 @@ pub struct TaskCounts {
     pub state: State,
     /// What it counted since it was started.
     pub metrics: Arc<TaskMetrics>,
+    /// What its configuration says of [`CLASSES`].
+    pub classes: [Option<String>; CLASSES.len()],
+    /// That of its class; none if this worker has none such.
+    pub version: Option<String>,
 }
 
 /// A running task, as the herder handles it.

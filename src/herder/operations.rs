@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use landfall_api::Properties;
 
-use super::connector_config::{Checked, Secrets, Submitted};
+use super::connector_config::{Checked, HIDDEN, Secrets, Submitted, trimmed};
 use super::handle::{Herder, given, submitted};
 use super::{Error, Info, State, Status, TargetState};
 use crate::state::RestartRequest;
@@ -281,6 +281,32 @@ impl Herder {
         let stored = stored.ok_or_else(|| Error::NotFound(format!("Connector {name} not found")))?;
         Secrets::of(&self.shared.plugins, &stored).restore(&stored, config);
         Ok(())
+    }
+
+    /// Looks at a configuration as a form has it that shows a connector: secrets that were read as hidden count as what is stored of the
+    /// connector that it names, and are hidden again in what comes of it, whatever it makes of their keys.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_shown(&self, mut config: Submitted) -> Result<Checked, Error> {
+        let is_hidden = |value: &Option<String>| value.as_deref() == Some(HIDDEN);
+        let hidden: Vec<_> = config.iter().filter(|(_, value)| is_hidden(value)).map(|(key, _)| key.clone()).collect();
+        if let Some(Some(name)) = config.get("name") {
+            let name = trimmed(name).to_owned();
+            // One that is not there has nothing to keep, and the check says so.
+            let _ = self.restore_secrets(&name, &mut config);
+        }
+        let mut checked = self.check(&config)?;
+        for key in hidden {
+            let Some(Some(secret)) = config.get(&key).filter(|value| !is_hidden(value)) else { continue };
+            for properties in [&mut checked.properties, &mut checked.resolved.properties] {
+                properties.insert(key.clone(), HIDDEN.to_owned());
+            }
+            if !secret.is_empty() {
+                checked.faults.0.iter_mut().for_each(|fault| fault.message = fault.message.replace(secret.as_str(), HIDDEN));
+            }
+        }
+        Ok(checked)
     }
 
     fn checked(&self, config: &Submitted) -> Result<Checked, Error> {

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use landfall_api::metrics::Activity;
 use landfall_api::{Properties, TaskMetrics};
 
 use super::connector_config::Submitted;
 use super::handle::{Shared, given};
 use super::plan::{Plan, Runs, Wanted};
 use super::topics;
-use super::{Running, State, TargetState, TaskCounts};
+use super::{CLASSES, Running, State, TargetState, TaskCounts};
 use crate::state::StatusRecord;
 use crate::state::status::records;
 use crate::task::{TaskEvent, TaskId, TaskSpec};
@@ -97,6 +98,7 @@ impl Local {
         let properties = given(config);
         let class = shared.provision.connector(&properties).and_then(|_| shared.sink_of(&properties));
         let failed = class.as_ref().err().cloned();
+        shared.starts.connector_success.record(if failed.is_some() { 0.0 } else { 1.0 });
         if let Some(why) = &failed {
             shared.starts.connector_failures.add(1);
             tracing::error!(connector = %self.name, "cannot start: {why}");
@@ -173,7 +175,7 @@ impl Local {
                 state: State::Unassigned,
                 paused,
                 handle: None,
-                metrics: Arc::default(),
+                metrics: Arc::new(TaskMetrics::new(shared.worker.sampling())),
             };
             inner.tasks.insert(task, slot);
             start
@@ -223,13 +225,24 @@ impl Local {
             if slot.state == State::Failed {
                 return;
             }
+            let started = slot.state == State::Unassigned;
             slot.state = state;
+            slot.metrics.activities.set(match state {
+                State::Running => Activity::Running,
+                State::Paused => Activity::Paused,
+                _ => Activity::Other,
+            });
+            if started && state != State::Unassigned {
+                shared.starts.task_success.record(if state == State::Failed { 0.0 } else { 1.0 });
+                let ended = if state == State::Failed { &shared.starts.task_failures } else { &shared.starts.task_successes };
+                ended.add(1);
+            }
             slot.version.clone()
         };
         match &trace {
-            Some(trace) => tracing::error!(task = %id, "task failed: {trace}"),
-            None if state == State::Unassigned => tracing::info!(task = %id, "task ended"),
-            None => tracing::info!(task = %id, "task is {state}"),
+            Some(trace) => tracing::error!(connector = id.connector, task = id.task, "task failed: {trace}"),
+            None if state == State::Unassigned => tracing::info!(connector = id.connector, task = id.task, "task ended"),
+            None => tracing::info!(connector = id.connector, task = id.task, "task is {state}"),
         }
         self.say(shared, Some(id.task), state, trace, version);
     }
@@ -262,6 +275,8 @@ impl Local {
             id: TaskId { connector: self.name.clone(), task: *task },
             state: slot.state,
             metrics: slot.metrics.clone(),
+            classes: CLASSES.map(|key| slot.properties.get(key).cloned()),
+            version: slot.version.clone(),
         };
         inner.tasks.iter().map(count).collect()
     }

@@ -5,12 +5,16 @@
 //! interval. Nobody else is given it before that, so a coordinator that moves or restarts does not stop all tasks of a cluster.
 
 mod member;
+mod metrics;
 mod settings;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub use metrics::{GroupMetrics, Timed};
 pub use settings::GroupSettings;
 
 use member::Member;
@@ -73,15 +77,15 @@ pub struct Group {
 }
 
 impl Group {
-    /// Joins the group, on the current tokio runtime. What comes of it comes as events.
+    /// Joins the group, on the current tokio runtime, and counts what it asks of the coordinator. What comes of it comes as events.
     #[must_use]
-    pub fn start(settings: GroupSettings) -> (Self, mpsc::Receiver<GroupEvent>) {
+    pub fn start(settings: GroupSettings, counts: Arc<GroupMetrics>) -> (Self, mpsc::Receiver<GroupEvent>) {
         let (events, receiver) = mpsc::channel(EVENTS);
         let (rejoin, wanted) = watch::channel(String::new());
         let (leave, left) = oneshot::channel();
         let limit = settings.client.request_timeout;
         let task = tokio::spawn(async move {
-            let mut member = Member::new(settings, events, wanted);
+            let mut member = Member::new(settings, counts, events, wanted);
             let reason = tokio::select! {
                 biased;
                 reason = left => reason.ok(),

@@ -3,7 +3,7 @@
 //! | role | may |
 //! |---|---|
 //! | reader | `GET`, `HEAD` and `OPTIONS` of everything |
-//! | operator | also validate a configuration; pause, resume, stop and restart a connector, restart a task, reset its list of topics |
+//! | operator | also validate a configuration; see the first rows of a landed file; pause, resume, stop and restart a connector, restart a task, reset its list of topics |
 //! | admin | everything: create, change and delete connectors, alter and reset offsets, set levels of loggers |
 //!
 //! Requests of workers to each other are signed instead, and let through. As in Java, what is no resource is said to be none to anybody.
@@ -118,6 +118,11 @@ impl Guard {
         if self.0.everywhere { self.clone() } else { Self(Arc::new(Inner { read_only: self.0.read_only, ..Inner::default() })) }
     }
 
+    /// The guard of the page's own files: a browser can ask its user for a password before it has them, and for a token only after.
+    pub(super) fn of_page(&self) -> Self {
+        if self.0.bearer.is_some() { Self::open() } else { self.clone() }
+    }
+
     /// Whether pages of other origins have to send `Authorization`, which browsers ask for.
     pub(super) fn takes_tokens(&self) -> bool {
         self.0.bearer.is_some()
@@ -202,7 +207,7 @@ pub(super) async fn check(State((guard, herder)): State<(Guard, Herder)>, mut re
             Err(refused) => return refused,
         }
     };
-    let changes = needed > Role::Reader && !is_validation(path);
+    let changes = needed > Role::Reader && !is_validation(path) && !is_preview(path);
     let mut response = match asker.role {
         Some(role) if role >= needed => {
             if guard.0.read_only && changes && !is_internal {
@@ -226,15 +231,15 @@ pub(super) async fn check(State((guard, herder)): State<(Guard, Herder)>, mut re
 
 /// What a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Needed {
+pub(super) enum Needed {
     Role(Role),
     /// Workers make it of each other and sign it.
     Signature,
 }
 
-fn needed(method: &Method, path: &str) -> Needed {
+pub(super) fn needed(method: &Method, path: &str) -> Needed {
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
-        return Needed::Role(Role::Reader);
+        return Needed::Role(if is_preview(path) { Role::Operator } else { Role::Reader });
     }
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts.as_slice() {
@@ -254,6 +259,12 @@ fn is_validation(path: &str) -> bool {
     matches!(parts.as_slice(), ["connector-plugins", _, "config", "validate"])
 }
 
+/// Whether rows that have landed are asked for.
+fn is_preview(path: &str) -> bool {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    matches!(parts.as_slice(), ["ui", "api", "connectors", _, "files", ..] if parts.len() > 5)
+}
+
 /// Whether a request is one that workers make of each other.
 pub(super) fn is_internal(method: &Method, path: &str) -> bool {
     needed(method, path) == Needed::Signature
@@ -270,6 +281,9 @@ mod tests {
             (Method::GET, "/connectors/c/config", role(Role::Reader)),
             (Method::HEAD, "/metrics", role(Role::Reader)),
             (Method::GET, "/connectors/c/tasks", role(Role::Reader)),
+            (Method::GET, "/ui/api/connectors/c/files", role(Role::Reader)),
+            (Method::GET, "/ui/api/connectors/c/files/0/7", role(Role::Operator)),
+            (Method::HEAD, "/ui/api/connectors/c/files/0/7/", role(Role::Operator)),
             (Method::PUT, "/connector-plugins/C/config/validate", role(Role::Operator)),
             (Method::PUT, "/connectors/c/pause", role(Role::Operator)),
             (Method::POST, "/connectors/c/restart", role(Role::Operator)),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
+use super::RestError;
 use crate::config::WorkerKeys;
 use crate::kafka::pattern::Pattern;
 
@@ -45,6 +46,22 @@ pub(super) async fn add(State(Headers(headers)): State<Headers>, request: Reques
         rule.apply(response.headers_mut());
     }
     response
+}
+
+/// Refuses what a page of another origin has a browser change, with the password that the browser knows, unless `headers` let pages of
+/// that origin use the API. Java asks nothing about that where a request has no body. Clients that are no browsers do not say where a
+/// request comes from.
+pub(super) async fn refuse_other_pages(State(headers): State<Option<Headers>>, request: Request, next: Next) -> Response {
+    let given = request.headers();
+    let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    let of_another = given.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
+    let origins = headers.as_ref().and_then(|headers| headers.0.origins.as_ref());
+    let is_let = || origins.zip(given.get(header::ORIGIN)).is_some_and(|(origins, origin)| origins.allows(origin));
+    if changes && of_another && !is_let() {
+        let message = "pages of other origins may not change anything here, unless access.control.allow.origin names theirs";
+        return RestError::new(StatusCode::FORBIDDEN, message).into_response();
+    }
+    next.run(request).await
 }
 
 /// Adds a header that no client of Java's API minds: browsers are not to take an answer for something else than it says.

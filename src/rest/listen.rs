@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use super::audit::Audit;
 use super::connection::{Connections, Entered, Patient, Place};
 use super::guard::Guard;
-use super::{admin_router, router};
+use super::{admin_router, metrics_router, router};
 use crate::config::{Listener, Scheme, WorkerConfig};
 use crate::herder::Herder;
 use crate::https::{self, Server};
@@ -45,6 +45,8 @@ pub struct Sockets {
     main: Vec<Socket>,
     /// Those of the admin API alone.
     admin: Vec<Socket>,
+    /// Those of the metrics alone.
+    metrics: Vec<Socket>,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl Access {
             false => Ok(None),
         };
         let (keys, access) = (&config.keys, &config.access);
-        let https = read(&keys.listeners, https::LISTENERS)?;
+        let https = read(&[&keys.listeners[..], &keys.metrics_listeners].concat(), https::LISTENERS)?;
         let admin_https = read(keys.admin_listeners.as_deref().unwrap_or_default(), https::ADMIN_LISTENERS)?;
         if https.is_some() || admin_https.is_some() {
             https::warnings(&config.given).iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -115,7 +117,15 @@ impl Sockets {
     /// An address cannot be bound; the text names it.
     pub async fn bind(listeners: &[String], admin: Option<&[String]>) -> Result<Self, String> {
         let main = bind(listeners, "REST server listening").await?;
-        Ok(Self { main, admin: bind(admin.unwrap_or_default(), "REST admin endpoints").await? })
+        Ok(Self { main, admin: bind(admin.unwrap_or_default(), "REST admin endpoints").await?, metrics: Vec::new() })
+    }
+
+    /// Binds `listeners` as well, for metrics alone.
+    ///
+    /// # Errors
+    /// An address cannot be bound; the text names it.
+    pub async fn with_metrics(self, listeners: &[String]) -> Result<Self, String> {
+        Ok(Self { metrics: bind(listeners, "metrics").await?, ..self })
     }
 
     /// The ports of the main listeners, in the order in which they were given.
@@ -144,6 +154,7 @@ impl Sockets {
         let all = [
             (self.main, router(&herder, &access), access.https.clone(), Connections::new(access.most)),
             (self.admin, admin_router(&herder, &access), access.admin_https.clone(), Connections::new(access.most)),
+            (self.metrics, metrics_router(&herder, &access), access.https.clone(), Connections::new(access.most)),
         ];
         let mut accepting = Vec::new();
         for (sockets, router, https, connections) in all {

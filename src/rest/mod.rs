@@ -19,11 +19,14 @@ mod listen;
 mod loggers;
 pub mod model;
 mod offsets;
+#[cfg(test)]
+mod openapi;
 mod paths;
 mod plugins;
 mod root;
 mod tasks;
 mod topics;
+mod ui;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -50,11 +53,11 @@ fn flag(query: &QueryPairs, name: &str) -> bool {
     query.iter().find(|(key, _)| key == name).is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
 }
 
-/// All resources, for those whom `access` lets in; those of `/admin` unless they have listeners of their own (`admin.listeners`).
-pub fn router(herder: &Herder, access: &Access) -> Router {
+/// The resources of Connect's API, but for those of `/admin`. `openapi/connect.yaml` describes each of them: see `openapi.rs`.
+fn resources() -> [(String, MethodRouter<Herder>); 20] {
     let connector = "/connectors/{name}";
     let under = |path: &str| format!("{connector}/{path}");
-    let resources = [
+    [
         ("/".to_owned(), get(root::server_info)),
         ("/health".to_owned(), get(root::health)),
         ("/connectors".to_owned(), get(connectors::list).post(connectors::create)),
@@ -75,17 +78,28 @@ pub fn router(herder: &Herder, access: &Access) -> Router {
         ("/connector-plugins".to_owned(), get(plugins::list)),
         ("/connector-plugins/{class}/config".to_owned(), get(plugins::keys)),
         ("/connector-plugins/{class}/config/validate".to_owned(), put(plugins::validate)),
-    ];
+    ]
+}
+
+/// All resources, for those whom `access` lets in; those of `/admin` unless they have listeners of their own (`admin.listeners`).
+pub fn router(herder: &Herder, access: &Access) -> Router {
     let admin = herder.keys().admin_listeners.is_none().then(admin_resources).into_iter().flatten();
     let guard = &access.guard;
     let mut routes = Router::new();
-    for (path, methods) in resources.into_iter().chain(admin) {
+    for (path, methods) in resources().into_iter().chain(admin).chain(ui::api::resources(herder)) {
         routes = routes.route(&path, guarded(methods, guard, herder));
     }
     let routes = routes.route_layer(from_fn_with_state(herder.clone(), forward::forward)).route_layer(from_fn(negotiate));
-    let routes = routes.route("/metrics", guarded(get(root::metrics), guard, herder));
+    let mut routes = match herder.keys().metrics_listeners.is_empty() {
+        true => routes.route("/metrics", guarded(get(root::metrics), guard, herder)),
+        false => routes,
+    };
+    for (path, methods) in ui::routes(herder, guard) {
+        routes = routes.route(path, methods);
+    }
     let headers = Headers::of(herder.keys(), guard.takes_tokens());
     let router = outer(routes, herder, guard, &access.audit);
+    let router = router.layer(from_fn_with_state(headers.clone(), headers::refuse_other_pages));
     let router = match headers {
         Some(headers) => router.layer(from_fn_with_state(headers, headers::add)),
         None => router,
@@ -98,7 +112,15 @@ pub fn admin_router(herder: &Herder, access: &Access) -> Router {
     let guard = access.guard.of_admin_listeners();
     let add = |router: Router<Herder>, (path, methods): (String, _)| router.route(&path, guarded(methods, &guard, herder));
     let resources = admin_resources().into_iter().fold(Router::new(), add).route_layer(from_fn(negotiate));
-    outer(resources, herder, &guard, &access.audit).layer(from_fn(headers::add_safe))
+    let router = outer(resources, herder, &guard, &access.audit);
+    router.layer(from_fn_with_state(None, headers::refuse_other_pages)).layer(from_fn(headers::add_safe))
+}
+
+/// The one resource of the metrics listeners, as open as the admin listeners are.
+pub fn metrics_router(herder: &Herder, access: &Access) -> Router {
+    let guard = access.guard.of_admin_listeners();
+    let routes = Router::new().route("/metrics", guarded(get(root::metrics), &guard, herder));
+    outer(routes, herder, &guard, &access.audit).layer(from_fn(headers::add_safe))
 }
 
 /// Methods for those whom `guard` lets in: inside of negotiation and of the search for a method, as in Java, so that who asks for nothing

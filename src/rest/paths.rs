@@ -15,11 +15,20 @@ use super::RestError;
 /// The longest path with its query, in bytes: that of Java's request line.
 const LONGEST: usize = 8192;
 
+/// An extension of a request whose path has a slash at its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlashAtEnd;
+
 /// Refuses paths that are not to be trusted, and takes the others as Java does: a slash at the end and matrix parameters make no difference.
 pub(super) async fn look(mut request: Request, next: Next) -> Response {
     match taken(request.uri()) {
         Ok(None) => {}
-        Ok(Some(uri)) => *request.uri_mut() = uri,
+        Ok(Some(uri)) => {
+            if request.uri().path().ends_with('/') {
+                request.extensions_mut().insert(SlashAtEnd);
+            }
+            *request.uri_mut() = uri;
+        }
         Err(error) => return error.into_response(),
     }
     next.run(request).await

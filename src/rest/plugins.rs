@@ -71,7 +71,7 @@ pub(super) async fn validate(State(herder): State<Herder>, Path(class): Path<Str
         let message = format!("Included connector type {included} does not match request type {class}");
         return Err(RestError::new(StatusCode::BAD_REQUEST, message));
     }
-    let checked = herder.check(&config).map_err(|error| match error {
+    let checked = herder.check_shown(config).map_err(|error| match error {
         // Here Java wraps what it throws as a bad request elsewhere.
         Error::BadRequest(message) => RestError::new(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -109,6 +109,8 @@ impl TaskHandle {
         let watched = spec.provision.watch(&spec.id, &spec.properties);
         let seen = watched.clone();
         let thread = thread::Builder::new().name(name).spawn(move || {
+            // All that the thread logs, and what it has others do, is of this task.
+            let _span = tracing::error_span!("task", connector = spec.id.connector, task = spec.id.task).entered();
             let (id, report) = (spec.id.clone(), spec.report.clone());
             let ended = match spec.provision.resolve(&id, &spec.properties, seen.as_deref()) {
                 Ok((properties, provided)) => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Faults, Offset, Opening, Properties, RawBatch, RecordError, Refused, Reserved, SinkTask, Stage, TaskContext,
+    Committed, Faults, Lag, Offset, Opening, Properties, RawBatch, RecordError, Refused, Reserved, SinkTask, Stage, TaskContext,
     TaskError, TaskMetrics, TopicId, TopicPartition, Unavailable, Wake,
 };
 
@@ -36,6 +36,8 @@ const REOPEN: Duration = Duration::from_secs(5);
 const OPENING: Duration = Duration::from_millis(1);
 /// How long the client's threads may take to end, which wake up once a second, where there is no broker.
 const ENDING: Duration = Duration::from_secs(1);
+/// How often it is looked how far behind the task is.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
 /// The percentage of the time to let go after which letters are not waited for any more, that after which publishing ends, and that
@@ -91,6 +93,8 @@ struct Runner {
     /// What may be committed and the group has not accepted yet.
     uncommitted: BTreeMap<TopicPartition, Offset>,
     last_commit: Instant,
+    /// When it is looked again how far behind the task is.
+    next_look: Instant,
     last_error: Option<String>,
     /// Whether all partitions are paused, for whichever reason.
     held: bool,
@@ -130,6 +134,8 @@ struct Partition {
     attempts: Option<Attempts>,
     /// The offset before which all that was refused has its letter, once it is open.
     told: i64,
+    /// The time of the record that was put last, in milliseconds since the epoch.
+    time: Option<i64>,
 }
 
 /// Whether records of a partition may be put.
@@ -191,6 +197,7 @@ impl Runner {
             offered: BTreeMap::new(),
             uncommitted: BTreeMap::new(),
             last_commit: Instant::now(),
+            next_look: Instant::now(),
             last_error: None,
             held: false,
             unanswering: None,
@@ -225,6 +232,7 @@ impl Runner {
             self.reopen()?;
             self.rewind()?;
             self.commit(control)?;
+            self.measure();
             ready = self.sink.ready(PATIENCE)?;
             if let Some(letters) = &mut self.tolerance.letters {
                 ready &= letters.ready(PATIENCE)?;
@@ -253,6 +261,7 @@ impl Runner {
     fn fetched(&mut self, fetched: Fetched) -> Result<(), TaskError> {
         let raw = &fetched.batch;
         self.metrics.records_read.add(raw.len() as u64);
+        self.metrics.read.record(raw.len() as f64);
         self.metrics.bytes_read.add(raw.bytes() as u64);
         let origin = raw.origin.clone();
         let Some(partition) = self.partitions.get_mut(&origin) else { return Ok(()) };
@@ -404,6 +413,7 @@ impl Runner {
         let Some(Converted { mut batches, mut refused }) = self.converted(&raw, next..*end)? else { return Ok(Some(fetched)) };
         if let Some(partition) = self.partitions.get_mut(&raw.origin) {
             (partition.next, partition.told) = (Some(*end), *end);
+            partition.time = raw.timestamp.iter().next_back().flatten().or(partition.time);
         }
         let all = self.tolerance.all;
         if let (false, Some(first)) = (all, refused.first().map(|first| first.offset)) {
@@ -413,13 +423,17 @@ impl Runner {
         }
         let converted = cpu_time();
         self.tolerance.report(&raw, &refused)?;
-        self.metrics.records_sent.add(batches.iter().map(|b| b.len() as u64).sum());
+        let sent: u64 = batches.iter().map(|b| b.len() as u64).sum();
+        self.metrics.records_sent.add(sent);
+        self.metrics.sent.record(sent as f64);
         let mut of_sink = Vec::new();
+        let putting = Instant::now();
         let put = self.sink.put(batches, &mut |offset, error| {
             let refused = of_sink_task(offset, error);
             of_sink.push(refused.clone());
             if all { Ok(()) } else { Err(refused.not_tolerated(&raw.origin)) }
         });
+        self.metrics.put_time.record(ms(putting.elapsed()));
         self.metrics.convert_cpu.add(converted.saturating_sub(begun));
         self.metrics.put_cpu.add(cpu_time().saturating_sub(converted));
         of_sink.sort_by_key(|refused| refused.offset);
@@ -601,7 +615,11 @@ impl Runner {
         if self.uncommitted.is_empty() {
             return;
         }
-        match self.consumer.commit_unless(&self.stamped(), timeout, given_up) {
+        let begun = Instant::now();
+        let committed = self.consumer.commit_unless(&self.stamped(), timeout, given_up);
+        self.metrics.commit_time.record(ms(begun.elapsed()));
+        self.metrics.commit_success.record(if committed.is_ok() { 1.0 } else { 0.0 });
+        match committed {
             Ok(()) => {
                 self.metrics.commits.add(1);
                 let accepted = std::mem::take(&mut self.uncommitted);
@@ -626,6 +644,26 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// Takes note of how far behind the task is, now and then.
+    fn measure(&mut self) {
+        let now = Instant::now();
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK;
+        let lag = |(origin, partition): (&TopicPartition, &Partition)| {
+            let (end, at) = (self.consumer.log_end(origin)?, partition.next.or_else(|| partition.began())?);
+            let behind = |offset: i64| u64::try_from(end.saturating_sub(offset)).unwrap_or(0);
+            let committed = partition.committed.as_ref().map(|committed| committed.offset);
+            let active = committed.map_or(0, |committed| u64::try_from(at.saturating_sub(committed)).unwrap_or(0));
+            let (records, uncommitted) = (behind(at), committed.map(behind));
+            Some(Lag { origin: origin.clone(), records, uncommitted, active, last: partition.time })
+        };
+        let lags: Vec<_> = self.partitions.iter().filter_map(lag).collect();
+        self.metrics.active.record(lags.iter().map(|lag| lag.active).sum::<u64>() as f64);
+        self.metrics.set_lags(lags);
     }
 
     /// Forgets what was to be committed of `partitions`.
@@ -682,6 +720,9 @@ impl Runner {
             self.partitions.remove(tp);
         }
         self.forget(partitions);
+        let mut lags = self.metrics.lags();
+        lags.retain(|lag| !partitions.contains(&lag.origin));
+        self.metrics.set_lags(lags);
         self.metrics.partitions.set(self.partitions.len() as u64);
     }
 }
@@ -689,6 +730,11 @@ impl Runner {
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn kafka(error: KafkaError) -> TaskError {
     TaskError::Fatal(format!("{error}{}", error.advice()))
+}
+
+/// Milliseconds, as Java's metrics have them.
+fn ms(took: Duration) -> f64 {
+    took.as_secs_f64() * 1e3
 }
 
 fn part(of: Duration, percent: u32) -> Duration {

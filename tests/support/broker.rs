@@ -111,8 +111,8 @@ impl Broker {
         for (other, broker) in brokers.iter().enumerate().skip(1) {
             let of_other = made.lines().map(|line| match line.split_once('=') {
                 Some(("node.id", _)) => format!("node.id={}\n", other + 1),
-                // 22 letters of base64
-                Some(("directory.id", id)) => format!("directory.id={}{other}{}\n", &id[..5], &id[6..]),
+                // 22 letters of base64: those that are replaced are not by chance those of the first one
+                Some(("directory.id", id)) => format!("directory.id=Broker{other}{}\n", &id[7..]),
                 _ => format!("{line}\n"),
             });
             fs::create_dir(broker.folder.path().join("data")).expect("a folder");

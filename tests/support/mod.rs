@@ -11,6 +11,7 @@ pub(crate) mod entra;
 pub(crate) mod event_hubs;
 pub(crate) mod java_worker;
 pub(crate) mod key_vault;
+pub(crate) mod kubernetes;
 pub(crate) mod once;
 pub(crate) mod postgres;
 pub(crate) mod process;
@@ -26,8 +27,9 @@ pub(crate) mod store;
 pub(crate) mod worker;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
@@ -68,6 +70,27 @@ pub(crate) fn cache(part: &str) -> PathBuf {
     let path = root.join(part);
     assert!(path.exists(), "{} is missing: run `make setup`", path.display());
     path
+}
+
+/// The sources of what is shipped, without their tests: names below the repository, and texts.
+pub(crate) fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("connectors")];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            let name = entry.strip_prefix(root).expect("below").display().to_string();
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if name.ends_with(".rs") && !name.contains("/tests") {
+                let text = fs::read_to_string(&entry).expect("a source");
+                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+                sources.push((name, text));
+            }
+        }
+    }
+    assert!(sources.len() > 200, "{} sources", sources.len());
+    sources
 }
 
 /// A port of the loopback address that was free a moment ago, never the same one twice.

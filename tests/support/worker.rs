@@ -17,6 +17,20 @@ use super::{free_port, secs, wait_until};
 
 const PATIENCE: Duration = secs(60);
 
+/// The class of the converter that the file sinks of tests have.
+pub(crate) const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
+
+/// A connector, of Java's or ours, that writes a topic's records to a file, a line each.
+pub(crate) fn file_sink(topic: &str, file: &Path) -> Value {
+    json!({
+        "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
+        "topics": topic,
+        "file": file,
+        "key.converter": STRING,
+        "value.converter": STRING,
+    })
+}
+
 /// A worker with its own folder and REST port, both kept over a kill and a new start; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Worker {

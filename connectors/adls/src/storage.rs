@@ -26,8 +26,8 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use landfall_lake::storage::examine::Examination;
 use landfall_lake::storage::{
-    Area, Calls, HIDDEN, Metadata, Object, Published, Sealed, Staged, Storage, StorageError, Version, Written, checked_path,
-    hidden_path, visible_path,
+    Answers, Area, Calls, HIDDEN, Metadata, Object, Published, Sealed, Staged, Storage, StorageError, Version, Written,
+    checked_path, hidden_path, visible_path,
 };
 use tokio::sync::OnceCell;
 
@@ -243,6 +243,10 @@ impl Storage for AzureStorage {
 
     fn calls(&self) -> Vec<Calls> {
         self.counts.read()
+    }
+
+    fn answers(&self) -> Vec<Answers> {
+        self.counts.answers()
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -1,7 +1,18 @@
 //! Counters that a task and its plugins add to; the worker's `/metrics` shows them.
 
+mod activity;
+mod histogram;
+mod sampled;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+pub use activity::{Activities, Activity};
+pub use histogram::Histogram;
+pub use sampled::{Reading, Sampled, Window};
+
+use crate::{Landed, TopicPartition};
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -50,6 +61,22 @@ pub struct TaskMetrics {
     pub commits: Counter,
     /// Offset commits that failed.
     pub commit_failures: Counter,
+    /// Records of each fetch (`sink-record-read-rate`).
+    pub read: Sampled,
+    /// Records of each batch handed to the sink (`sink-record-send-rate`, `batch-size-avg`, `batch-size-max`).
+    pub sent: Sampled,
+    /// Milliseconds that the sink took for a batch (`put-batch-avg-time-ms`, `put-batch-max-time-ms`).
+    pub put_time: Sampled,
+    /// Milliseconds that offset commits took (`offset-commit-avg-time-ms`, `offset-commit-max-time-ms`).
+    pub commit_time: Sampled,
+    /// 1 for each offset commit that the broker accepted, 0 for others (`offset-commit-completion-rate`,
+    /// `offset-commit-success-percentage`).
+    pub commit_success: Sampled,
+    /// Offsets that were put and are not committed, each time that it was looked (`sink-record-active-count-avg`, `-max`).
+    pub active: Sampled,
+    /// What the task does with its time (`running-ratio`, `pause-ratio`).
+    pub activities: Activities,
+    lags: Mutex<Vec<Lag>>,
     /// Rebalances seen.
     pub rebalances: Counter,
     /// Operations on records that failed, those that are tried again too (`total-record-failures`).
@@ -74,6 +101,8 @@ pub struct TaskMetrics {
     pub rows_landed: Counter,
     /// Bytes in them.
     pub bytes_landed: Counter,
+    /// The last ones of them.
+    pub landed: Landed,
     /// Files that ended and are or will be published, by why they did.
     pub files_ended: FilesEnded,
     /// Files that were taken for published because what was staged of them is gone (downstream had moved them away).
@@ -82,6 +111,10 @@ pub struct TaskMetrics {
     pub gap_offsets: Counter,
     /// Commits: pointers that were written with new files.
     pub pointer_commits: Counter,
+    /// Seconds from the moment that a commit was asked for until its files were visible.
+    pub commit_seconds: Histogram,
+    /// When files were made visible last, in milliseconds since the epoch; 0 before the first.
+    pub last_landed: Gauge,
     /// Times that a partition was found to have another owner.
     pub fenced: Counter,
     /// Files that receive rows now.
@@ -89,6 +122,7 @@ pub struct TaskMetrics {
     /// Bytes handed to the sink that are not yet staged.
     pub buffered_bytes: Gauge,
     calls: Mutex<Vec<Calls>>,
+    answers: Mutex<Vec<Answers>>,
     /// CPU time of the task's thread in converters, in nanoseconds.
     pub convert_cpu: Counter,
     /// CPU time of the task's thread in the sink's `put`, in nanoseconds.
@@ -126,6 +160,34 @@ pub struct FilesEnded {
     pub commit: Counter,
 }
 
+/// How far a task is behind the end of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// The partition.
+    pub origin: TopicPartition,
+    /// Offsets between what was put and the end of the log.
+    pub records: u64,
+    /// Offsets between what the group has committed and the end of the log; None before the group has committed any.
+    pub uncommitted: Option<u64>,
+    /// Offsets that were put and are not committed.
+    pub active: u64,
+    /// The time of the record that was put last, in milliseconds since the epoch, if it has one.
+    pub last: Option<i64>,
+}
+
+impl Lag {
+    /// How old the record is that was put last, in seconds, while there are others behind it; 0 at the end of the log. None before a
+    /// record with a time was put.
+    #[must_use]
+    pub fn seconds(&self, now: SystemTime) -> Option<f64> {
+        if self.records == 0 {
+            return Some(0.0);
+        }
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+        Some(now.saturating_sub(self.last?).max(0) as f64 / 1e3)
+    }
+}
+
 /// How often one operation of a store was asked for since the worker has it, each try counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Calls {
@@ -139,7 +201,53 @@ pub struct Calls {
     pub failed: u64,
 }
 
+/// How often a store was asked for an operation and answered with a status, each try counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// The store's name for the operation, such as `Put Block`.
+    pub operation: &'static str,
+    /// The status of HTTP; 0 for none within time, and 1 for one that is not told apart.
+    pub status: u16,
+    /// The answers.
+    pub answers: u64,
+}
+
 impl TaskMetrics {
+    /// What averages and rates are made of.
+    #[must_use]
+    pub fn new(window: Window) -> Self {
+        let sampled = || Sampled::new(window);
+        Self {
+            read: sampled(),
+            sent: sampled(),
+            put_time: sampled(),
+            commit_time: sampled(),
+            commit_success: sampled(),
+            active: sampled(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes how far the task is behind on each of its partitions.
+    pub fn set_lags(&self, lags: Vec<Lag>) {
+        *self.lags.lock().unwrap_or_else(PoisonError::into_inner) = lags;
+    }
+
+    /// How far the task is behind on each of its partitions, as it was seen last.
+    pub fn lags(&self) -> Vec<Lag> {
+        self.lags.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes how the stores have answered so far.
+    pub fn set_answers(&self, answers: Vec<Answers>) {
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+    }
+
+    /// How the stores have answered so far.
+    pub fn answers(&self) -> Vec<Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Takes what was asked of the stores so far.
     pub fn set_calls(&self, calls: Vec<Calls>) {
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner) = calls;

@@ -11,6 +11,7 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use landfall_api::{Holder, Memory, Share, Taken, TaskError, TaskMetrics, TopicId, TopicPartition, Wake};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use crate::commit::crash_point;
 use crate::commit::pointer::Pending;
@@ -293,14 +294,14 @@ impl OpenFile {
         share.keep(FILE);
         let (schema, last) = (id.schema.clone(), id.first);
         let file = Self { work, shared: shared.clone(), share: share.clone(), schema, rows: 0, last, times };
-        let running = runtime.spawn(async move {
+        let landing = async move {
             let outcome = land(&id, &shared, &report, queue, share).await;
             drop(counted);
             if let Some(outcome) = outcome {
                 report.send(outcome);
             }
-        });
-        (file, Running(running.abort_handle()))
+        };
+        (file, Running(runtime.spawn(landing.in_current_span()).abort_handle()))
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {

@@ -32,10 +32,19 @@ pub mod facts {
 /// The store's.
 pub async fn learned(storage: &dyn Storage, path: &str) -> Result<Option<FieldRef>, StorageError> {
     let Some(object) = storage.head(path).await? else { return Ok(None) };
-    if path.ends_with(".avro") {
-        return Ok(avro_schema(storage, &object).await?.map(|schema| columns::value_field(&schema)));
+    match value_of(storage, &object).await {
+        // Downstream may have moved it away since.
+        Err(_) if storage.head(path).await?.is_none() => Ok(None),
+        value => value,
     }
-    let Ok(footer) = footer_of(storage, &object).await? else { return Ok(None) };
+}
+
+/// The value field that a file says it was made from.
+async fn value_of(storage: &dyn Storage, file: &Object) -> Result<Option<FieldRef>, StorageError> {
+    if file.path.ends_with(".avro") {
+        return Ok(avro_schema(storage, file).await?.map(|schema| columns::value_field(&schema)));
+    }
+    let Ok(footer) = footer_of(storage, file).await? else { return Ok(None) };
     let file = footer.file_metadata();
     let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata());
     Ok(schema.ok().map(|schema| columns::value_field(&Arc::new(schema))))

@@ -18,6 +18,7 @@ pub mod landed;
 pub mod name;
 pub mod nulls;
 pub mod partition;
+mod preview;
 pub mod roll;
 pub mod storage;
 pub mod system;

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use landfall_api::{Batch, Offset, Opened, Opening, Refuse, SinkTask, TaskContext, TaskError, TopicId, TopicPartition};
 use tokio::sync::{OnceCell, Semaphore};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::columns::Columns;
 use crate::commit::drive::Place;
@@ -26,6 +28,7 @@ use crate::file::{Backlog, Done, Outcome, Reports, Shared};
 use crate::name::Names;
 use crate::nulls::NullValues;
 use crate::partition::Partitioner;
+use crate::preview::Files;
 use crate::roll::{Reason, Rotation, Timers};
 use crate::storage::Storage;
 use opening::Asked;
@@ -132,6 +135,8 @@ impl LakeTask {
             open: AtomicUsize::new(0),
         });
         let (backoff, log) = (layout.retry_backoff, layout.commit_log);
+        let files = Files { storage: Arc::downgrade(&storage), runtime: context.runtime.clone() };
+        context.metrics.landed.set_previews(Arc::new(files));
         let place = Place { storage, state, backoff, log, metrics: context.metrics.clone() };
         Self {
             reports: Reports { sender, wake: context.wake.clone() },
@@ -311,10 +316,24 @@ impl LakeTask {
         let Some(mut owner) = partition.owner.take() else { return };
         let (place, folder, reports) = (self.place.clone(), partition.area.partition.clone(), self.reports.clone());
         let (origin, instance) = (origin.clone(), partition.instance);
-        let driven = self.context.runtime.spawn(async move {
+        let span = match partition.committing() {
+            (0, _) => Span::current(),
+            // The traces' own: whatever is logged has its fields as well.
+            (files, rows) => tracing::error_span!(
+                target: landfall_api::TRACE, "commit",
+                connector = self.context.connector, task = self.context.task,
+                topic = &*origin.topic, partition = origin.partition, files, rows, error = Empty
+            ),
+        };
+        let within = span.clone();
+        let driving = async move {
             let done = place.drive(&mut owner, &folder).await;
+            if let Err(error) = &done {
+                within.record("error", tracing::field::display(error));
+            }
             reports.send(Event::Owner { origin, instance, owner: Box::new(owner), done });
-        });
+        };
+        let driven = self.context.runtime.spawn(driving.instrument(span));
         partition.driven = Some(partition::Driven(driven.abort_handle()));
     }
 
@@ -409,6 +428,7 @@ impl SinkTask for LakeTask {
         ready &= self.wait(deadline, has_room)?;
         self.context.metrics.buffered_bytes.set(shared.backlog.bytes() as u64);
         self.context.metrics.set_calls(self.place.calls());
+        self.context.metrics.set_answers(self.place.answers());
         Ok(ready)
     }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::plan::{Plan, first};
-use super::worker::{Ask, Failure, Status, Worker, path_of};
+use super::plan::Plan;
+use crate::admin::worker::{Ask, Failure, Status, Worker, initial_state, path_of};
 use crate::herder::TargetState;
 
 /// The wait between two looks at a state.
@@ -64,10 +64,7 @@ impl<'a> Move<'a> {
         self.touched = true;
         if old {
             self.tell(self.from, "stop")?;
-            self.wait(self.from, "to be STOPPED without tasks", |status| {
-                let ended = |status: &Status| status.tasks.iter().all(|task| task == "UNASSIGNED");
-                status.is_some_and(|status| status.connector == "STOPPED" && ended(status))
-            })?;
+            self.wait(self.from, "to be STOPPED without tasks", |status| status.is_some_and(Status::is_stopped))?;
         } else if target == TargetState::Started {
             self.tell(self.from, "pause")?;
             self.wait(self.from, "to be PAUSED", |status| {
@@ -79,7 +76,7 @@ impl<'a> Move<'a> {
         if now.as_object() != Some(&self.plan.config) {
             return Err("its configuration has been changed meanwhile".into());
         }
-        let initial = if old { first(target) } else { "STOPPED" };
+        let initial = if old { initial_state(target) } else { "STOPPED" };
         self.created = true;
         let body = json!({"name": name, "config": self.plan.config, "initial_state": initial});
         if let Err(failure) = self.to.ask(Ask::Post(&body), "/connectors") {
@@ -115,7 +112,7 @@ impl<'a> Move<'a> {
 
     /// Waits until it does here what it did there.
     fn settled(&self) -> Result<Status, String> {
-        let wanted = first(self.plan.target);
+        let wanted = initial_state(self.plan.target);
         let (begun, mut seen, mut last) = (Instant::now(), 0, None);
         while begun.elapsed() < self.patience {
             self.uninterrupted()?;
@@ -164,7 +161,7 @@ impl<'a> Move<'a> {
         }
         let what = again(*target);
         from.ask(Ask::Put(&Value::Null), &format!("{}/{what}", path_of(name))).map_err(|failure| failed(what, failure))?;
-        let state = first(*target);
+        let state = initial_state(*target);
         let back = self.wait_undisturbed(from, |status| status.is_some_and(|status| status.connector == state));
         done.push(match back {
             Ok(()) => format!("it is {state} at {from} again"),

@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use landfall_api::Properties;
 use serde_json::{Map, Value, json};
 
-use super::Connectors;
-use super::worker::{Ask, Failure, Root, Status, Worker, encoded, path_of};
+use crate::admin::worker::{Ask, Connectors, Failure, Root, Status, Worker, encoded, initial_state, path_of};
 use crate::config::WorkerConfig;
 use crate::config::provider::variables_of;
 use crate::herder::TargetState;
@@ -234,11 +233,11 @@ impl Plan {
             (false, _) => "it stays where it is".to_owned(),
             (true, true) => {
                 let end = if delete { "delete it there" } else { "leave it STOPPED there" };
-                format!("stop it at {from}, create it {}, {end}", first(self.target))
+                format!("stop it at {from}, create it {}, {end}", initial_state(self.target))
             }
             (true, false) => format!(
                 "pause it at {from}, which is too old to stop it, create it STOPPED, delete it there, then let it be {}",
-                first(self.target)
+                initial_state(self.target)
             ),
         };
         let problems = self.problems.iter().map(|problem| ("problem", problem.clone()));
@@ -250,15 +249,6 @@ impl Plan {
             }
         }
         text
-    }
-}
-
-/// A state as `initial_state` names it.
-pub(super) const fn first(target: TargetState) -> &'static str {
-    match target {
-        TargetState::Started => "RUNNING",
-        TargetState::Paused => "PAUSED",
-        TargetState::Stopped => "STOPPED",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Follows the group and the config topic, and makes this worker run what they say (`DistributedHerder.tick` of Kafka 4.3.1).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,14 +14,14 @@ use tokio::time::{Instant, sleep_until};
 
 use super::classes::Classes;
 use super::peers::Peers;
-use super::{Cluster, Membership, Owners, signature};
+use super::{Cluster, Membership, Owners, Rebalances, signature};
 use crate::config::{DistributedKeys, WorkerConfig, millis};
 use crate::herder::assign::{Assignor, Round};
 use crate::herder::handle::{Herder, Shared};
 use crate::herder::protocol::{Assignment, Metadata, Protocol, Work};
 use crate::herder::store::{Configs, StatusBoard, StatusWriter};
 use crate::herder::{Error, Starter};
-use crate::kafka::group::{Group, GroupEvent, GroupSettings};
+use crate::kafka::group::{Group, GroupEvent, GroupMetrics, GroupSettings};
 use crate::kafka::log::{Log, LogError, LogSettings};
 use crate::plugins::Plugins;
 use crate::state::config::records;
@@ -83,6 +84,8 @@ impl Herder {
             ended,
             sent,
             asks,
+            rebalances: Rebalances::new(worker.sampling()),
+            group: Arc::new(GroupMetrics::new(worker.sampling())),
         };
         let stores = (Configs::in_topic(), statuses);
         let shared = Shared::new(plugins, worker, worker_id, starter, stores, Some(cluster));
@@ -140,7 +143,8 @@ impl Joining {
             // What was asked for before this worker came up is done with.
             while changes.try_recv().is_ok() {}
             herder.set_started();
-            let (group, events) = Group::start(places.group);
+            let counts = shared.cluster.as_ref().map(|cluster| cluster.group.clone()).unwrap_or_default();
+            let (group, events) = Group::start(places.group, counts);
             Ok((group, events, changes))
         };
         let result = tokio::select! {
@@ -211,6 +215,7 @@ impl Member {
     async fn take(&mut self, event: GroupEvent) {
         match event {
             GroupEvent::Join { reply } => {
+                self.cluster().rebalances.begin();
                 if self.cluster().membership().protocol == Some(Protocol::Eager) {
                     self.give_up_all().await;
                 }
@@ -414,6 +419,7 @@ impl Member {
             return;
         }
         self.herder.set_ready();
+        self.cluster().rebalances.end();
         let membership = self.cluster().membership();
         let names: BTreeSet<String> = membership.names().cloned().chain(self.here()).collect();
         names.into_iter().for_each(|name| self.settle(name));

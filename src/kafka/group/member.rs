@@ -1,6 +1,7 @@
 //! The life of a member: finds the coordinator, joins, leads or follows, and sends heartbeats until it has to join again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use super::{GroupEvent, GroupSettings};
+use super::{GroupEvent, GroupMetrics, GroupSettings};
 use crate::kafka::wire::{Address, Backoff, Brokers, Connection, WireError, short_name};
 
 const PROTOCOL_TYPE: &str = "connect";
@@ -56,6 +57,7 @@ enum Beat {
 pub(super) struct Member {
     settings: GroupSettings,
     brokers: Brokers,
+    counts: Arc<GroupMetrics>,
     events: mpsc::Sender<GroupEvent>,
     /// Why the owner wants to join again; changed when it wants to once more.
     wanted: watch::Receiver<String>,
@@ -83,7 +85,12 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(settings: GroupSettings, events: mpsc::Sender<GroupEvent>, wanted: watch::Receiver<String>) -> Self {
+    pub(super) fn new(
+        settings: GroupSettings,
+        counts: Arc<GroupMetrics>,
+        events: mpsc::Sender<GroupEvent>,
+        wanted: watch::Receiver<String>,
+    ) -> Self {
         let client = &settings.client;
         let (retry, reconnect) =
             (Backoff::new(client.retry.0, client.retry.1), Backoff::new(client.reconnect.0, client.reconnect.1));
@@ -93,6 +100,7 @@ impl Member {
             retry,
             reconnect,
             settings,
+            counts,
             events,
             wanted,
             coordinator: None,
@@ -110,10 +118,20 @@ impl Member {
 
     /// Stays in the group until the owner takes no more events.
     pub(super) async fn run(&mut self) {
+        let mut begun = None;
         loop {
+            let since = *begun.get_or_insert_with(Instant::now);
             let turn = match self.join().await {
-                Ok(true) => self.stay().await,
-                Ok(false) => Ok(()),
+                Ok(true) => {
+                    begun = None;
+                    self.counts.rebalances.record(since.elapsed());
+                    self.counts.rebalance_time.add(u64::try_from(since.elapsed().as_millis()).unwrap_or(0));
+                    self.stay().await
+                }
+                Ok(false) => {
+                    self.counts.failed.record(since.elapsed());
+                    Ok(())
+                }
                 Err(gone) => Err(gone),
             };
             if turn.is_err() {
@@ -380,6 +398,7 @@ impl Member {
                     continue;
                 }
             };
+            self.counts.heartbeats.record(sent.elapsed());
             self.answered();
             self.session_begins(sent);
             return Ok(beat);
@@ -451,9 +470,13 @@ impl Member {
         self.generation = NONE;
         loop {
             let request = request.clone().with_member_id(StrBytes::from_string(self.member_id.clone()));
+            let asked = Instant::now();
             let error = match self.call(&request, self.rebalance_limit()).await {
                 Ok(answer) => match answered::<JoinGroupRequest>(answer.error_code) {
-                    Ok(()) if is_of_type(answer.protocol_type.as_ref()) => return Ok(Some(answer)),
+                    Ok(()) if is_of_type(answer.protocol_type.as_ref()) => {
+                        self.counts.joins.record(asked.elapsed());
+                        return Ok(Some(answer));
+                    }
                     Ok(()) => self::answer::<JoinGroupRequest>(ResponseError::InconsistentGroupProtocol),
                     // KIP-394
                     Err(error) if code(&error) == Some(ResponseError::MemberIdRequired) => {
@@ -489,12 +512,16 @@ impl Member {
             .with_protocol_type(Some(StrBytes::from_static_str(PROTOCOL_TYPE)))
             .with_protocol_name(Some(protocol.clone()))
             .with_assignments(assignments.into_iter().map(assignment).collect());
+        let asked = Instant::now();
         let error = match self.call(&request, self.rebalance_limit()).await {
             Ok(answer) => {
                 let fits =
                     is_of_type(answer.protocol_type.as_ref()) && answer.protocol_name.as_ref().is_none_or(|p| *p == protocol);
                 match answered::<SyncGroupRequest>(answer.error_code) {
-                    Ok(()) if fits => return Ok(Some(answer)),
+                    Ok(()) if fits => {
+                        self.counts.syncs.record(asked.elapsed());
+                        return Ok(Some(answer));
+                    }
                     Ok(()) => self::answer::<SyncGroupRequest>(ResponseError::InconsistentGroupProtocol),
                     Err(error) => error,
                 }

@@ -231,7 +231,7 @@ impl Owner {
             ("retry.backoff.ms", "5"),
         ];
         let given: Properties = base.iter().chain(properties).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let (group, events) = Group::start(GroupSettings::read(&given, "localhost:8083").expect("settings"));
+        let (group, events) = Group::start(GroupSettings::read(&given, "localhost:8083").expect("settings"), Arc::default());
         Self { group: Some(group), events }
     }
 

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{Context, Method, Request, StatusCode};
-use landfall_lake::storage::Calls;
+use landfall_api::TRACE;
+use landfall_lake::storage::{Answers, Calls};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 const OPERATIONS: [&str; 11] = [
     "Put Block",
@@ -21,6 +24,8 @@ const OPERATIONS: [&str; 11] = [
     "Data Lake",
     "Other",
 ];
+/// The statuses that are told apart; the last is that of all others, the one before that of no answer.
+const STATUSES: [u16; 19] = [200, 201, 202, 206, 304, 400, 401, 403, 404, 408, 409, 412, 416, 429, 500, 502, 503, 0, 1];
 const OTHER: usize = OPERATIONS.len() - 1;
 
 #[derive(Debug, Default)]
@@ -28,6 +33,7 @@ struct Count {
     sent: AtomicU64,
     refused: AtomicU64,
     failed: AtomicU64,
+    statuses: [AtomicU64; STATUSES.len()],
 }
 
 /// A pipeline's policy that counts; clones count together.
@@ -43,14 +49,45 @@ impl Counts {
         };
         OPERATIONS.iter().zip(&*self.0).map(read).filter(|calls| calls.sent > 0).collect()
     }
+
+    /// The statuses that were answered.
+    pub(super) fn answers(&self) -> Vec<Answers> {
+        let of_operation = |(operation, count): (&&'static str, &Count)| {
+            let answers = STATUSES.iter().zip(&count.statuses).map(|(status, n)| (*status, n.load(Ordering::Relaxed)));
+            let operation = *operation;
+            answers.map(|(status, answers)| Answers { operation, status, answers }).collect::<Vec<_>>()
+        };
+        OPERATIONS.iter().zip(&*self.0).flat_map(of_operation).filter(|answers| answers.answers > 0).collect()
+    }
+}
+
+/// The span of a call within a commit; none outside of one: blocks are put all the time.
+fn span(operation: &str, request: &Request) -> Span {
+    match Span::current().metadata() {
+        Some(around) if around.target() == TRACE => tracing::error_span!(
+            target: TRACE, "storage call", otel.name = operation, otel.kind = "client",
+            http.request.method = request.method().as_ref(), server.address = request.url().host_str().unwrap_or_default(),
+            url.path = request.url().path(), http.response.status_code = Empty, error = Empty
+        ),
+        _ => Span::none(),
+    }
 }
 
 #[async_trait]
 impl Policy for Counts {
     async fn send(&self, context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let count = &self.0[operation(request)];
+        let operation = operation(request);
+        let (count, span) = (&self.0[operation], span(OPERATIONS[operation], request));
         count.sent.fetch_add(1, Ordering::Relaxed);
-        let answer = next[0].send(context, request, &next[1..]).await;
+        let answer = next[0].send(context, request, &next[1..]).instrument(span.clone()).await;
+        let status = answer.as_ref().map_or(0, |answer| u16::from(answer.status()));
+        let place = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        count.statuses[place].fetch_add(1, Ordering::Relaxed);
+        if status == 0 {
+            span.record("error", "no answer");
+        } else {
+            span.record("http.response.status_code", status);
+        }
         let counted = match answer.as_ref().map(azure_core::http::AsyncRawResponse::status) {
             Err(_) => Some(&count.failed),
             Ok(StatusCode::RequestTimeout | StatusCode::TooManyRequests) => Some(&count.failed),

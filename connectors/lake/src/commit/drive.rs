@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
-use landfall_api::{Calls, TaskError, TaskMetrics};
+use landfall_api::{Answers, Calls, TaskError, TaskMetrics};
 use serde::Serialize;
 
 use super::crash_point;
@@ -72,6 +72,16 @@ impl Place {
             calls.extend(self.state.calls());
         }
         calls
+    }
+
+    /// How both stores have answered.
+    #[must_use]
+    pub fn answers(&self) -> Vec<Answers> {
+        let mut answers = self.storage.answers();
+        if !Arc::ptr_eq(&self.storage, &self.state) {
+            answers.extend(self.state.answers());
+        }
+        answers
     }
 
     /// Makes the calls that `owner` asks for until it is idle or at its end; `partition` is the folder that its pointer is called by.

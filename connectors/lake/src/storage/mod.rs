@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-pub use landfall_api::Calls;
+pub use landfall_api::{Answers, Calls};
 use serde::{Deserialize, Serialize};
 
 /// Where what readers must not see lives, below a store's root.
@@ -116,6 +116,11 @@ pub trait Storage: Send + Sync + Debug {
 
     /// What was asked of the store, by operation; nothing for a store whose calls cost nothing.
     fn calls(&self) -> Vec<Calls> {
+        Vec::new()
+    }
+
+    /// How the store has answered, by operation and status; nothing for a store that is not asked by HTTP.
+    fn answers(&self) -> Vec<Answers> {
         Vec::new()
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arrow_schema::FieldRef;
 use futures::stream::{self, StreamExt};
 use landfall_api::{Offset, Opened, Opening, TaskError, TopicPartition};
+use tracing::Instrument as _;
 
 use super::partition::{Driven, Partition, Roll};
 use super::{Event, LakeTask, OPENINGS, now_ms};
@@ -143,7 +144,7 @@ impl LakeTask {
         let (checked, permits) = (self.checked.clone(), self.openings.clone());
         let has_schema = self.layout.columns.format.has_schema();
         let (reports, of) = (self.reports.clone(), origin.clone());
-        let asking = self.context.runtime.spawn(async move {
+        let asking = async move {
             let _permit = permits.acquire().await;
             let checked = checked.get_or_try_init(|| async { place.storage.check().await.map_err(retriable) }).await;
             let opened = match checked {
@@ -151,8 +152,8 @@ impl LakeTask {
                 Err(error) => Err(error),
             };
             reports.send(Event::Opened { origin: of, instance, opened });
-        });
-        Driven(asking.abort_handle())
+        };
+        Driven(self.context.runtime.spawn(asking.in_current_span()).abort_handle())
     }
 
     fn taken(&mut self, origin: &TopicPartition, instance: u64, found: Found, opening: &Opening) -> Opened {

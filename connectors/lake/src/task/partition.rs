@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arrow_schema::FieldRef;
 use landfall_api::{Memory, Offset, Reserved, TaskMetrics};
 
-use super::SAVE;
+use super::{SAVE, now_ms};
 use crate::columns::Shape;
 use crate::commit::crash_point;
 use crate::commit::owner::Owner;
@@ -32,6 +32,8 @@ pub(super) struct Partition {
     pub(super) driven: Option<Driven>,
     /// The files that it is asked to commit.
     committing: Vec<u64>,
+    /// Since when.
+    asked_at: Instant,
     pub(super) tracker: Tracker,
     /// What the tracker takes of the memory.
     pub(super) tracked: Reserved,
@@ -143,6 +145,7 @@ impl Partition {
             owner: Some(owner),
             driven: None,
             committing: Vec::new(),
+            asked_at: now,
             tracker: Tracker::new(landed),
             tracked: memory.reserve(0),
             crowded: 0,
@@ -228,8 +231,14 @@ impl Partition {
         }
         let pending = ready.iter().filter_map(|file| Some(self.sealed.get(file)?.pending.clone())).collect();
         owner.commit(pending, self.tracker.covers(&ready, told));
-        self.committing = ready;
+        (self.committing, self.asked_at) = (ready, Instant::now());
         true
+    }
+
+    /// How many files the owner is asked to commit, and how many rows are in them.
+    pub(super) fn committing(&self) -> (usize, u64) {
+        let rows = self.committing.iter().filter_map(|file| Some(self.sealed.get(file)?.pending.rows)).sum();
+        (self.committing.len(), rows)
     }
 
     /// Has the owner write down what it has not: that files are published, and how far records are done with that are in no file.
@@ -252,13 +261,17 @@ impl Partition {
         let files = std::mem::take(&mut self.committing);
         if !files.is_empty() {
             metrics.pointer_commits.add(1);
+            metrics.commit_seconds.observe(self.asked_at.elapsed());
+            metrics.last_landed.set(u64::try_from(now_ms()).unwrap_or(0));
             self.tracker.landed(&files);
             self.committed_at = now;
         }
         for sealed in files.iter().filter_map(|file| self.sealed.remove(file)) {
+            let (file, rows) = (&sealed.pending.file, sealed.pending.rows);
+            metrics.landed.add(&file.path, rows, file.size, now_ms());
             metrics.files_landed.add(1);
-            metrics.rows_landed.add(sealed.pending.rows);
-            metrics.bytes_landed.add(sealed.pending.file.size);
+            metrics.rows_landed.add(rows);
+            metrics.bytes_landed.add(file.size);
         }
         self.save_at = now + SAVE;
         (self.owner, self.driven, self.moved) = (Some(owner), None, true);

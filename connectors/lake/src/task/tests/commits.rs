@@ -268,3 +268,43 @@ fn a_file_that_was_moved_away_is_not_made_again() {
     put(&mut task, [range(5..10)]);
     assert_eq!((offset(&mut task), bench.lists()), (Some(10), vec![vec![5, 6, 7, 8, 9]]));
 }
+
+#[test]
+fn files_that_have_landed_are_remembered_and_can_be_looked_at() {
+    let bench = Bench::new();
+    let mut task = bench.flushing(60);
+    open(&mut task, &begin(0));
+    put(&mut task, [range(0..60)]);
+    assert_eq!(offset(&mut task), Some(60));
+    let metrics = task.shared.metrics.clone();
+    let landed = metrics.landed.last().expect("a file");
+    assert_eq!((landed.number, landed.path.clone(), landed.rows), (0, format!("topics/{}", file(0)), 60));
+    assert_eq!(landed.bytes, bench.at(&landed.path).metadata().expect("a file").len());
+    assert!(landed.at_ms <= now_ms() && landed.at_ms > now_ms() - 60_000);
+
+    let previews = metrics.landed.previews().expect("somebody who reads");
+    let shown = previews.preview(&landed.path).expect("a file");
+    assert_eq!(
+        (shown.columns[0].name.as_str(), shown.columns[0].kind.as_str(), shown.columns[0].nullable),
+        ("id", "Int64", false)
+    );
+    assert_eq!((shown.rows.len(), shown.rows[49][0].as_deref()), (50, Some("49")));
+    assert_eq!(shown.note.as_deref(), Some("the first 50 of 60 rows"));
+    std::fs::write(bench.at("topics/lines.json"), "{}\n".repeat(10_000)).expect("written");
+    let shown = previews.preview("topics/lines.json").expect("a file");
+    assert_eq!(
+        (shown.text.as_ref().map(String::len), shown.note.as_deref()),
+        (Some(16384), Some("the first 16384 of 30000 bytes"))
+    );
+    std::fs::write(bench.at("topics/none.parquet"), "PAR1").expect("written");
+    for (path, why) in [
+        ("topics/none.parquet", "Parquet"),
+        ("topics/lines.json.gz", "no longer there"),
+        ("topics/../../x.json", "leaves its folder"),
+    ] {
+        let error = previews.preview(path).expect_err(path);
+        assert!(error.contains(why), "{path}: {error}");
+    }
+    drop(task);
+    assert!(previews.preview(&landed.path).expect_err("no task").contains("the task has ended"));
+}

@@ -113,6 +113,23 @@ fn a_restart_goes_on_after_what_has_landed_whatever_the_group_has() {
 }
 
 #[test]
+fn the_last_file_may_be_moved_away_while_it_is_looked_at() {
+    let bench = Bench::new();
+    let mut task = bench.flushing(10);
+    open(&mut task, &begin(0));
+    put(&mut task, [range(0..10)]);
+    rest(&mut task);
+    drop(task);
+    let last = bench.at("topics").join(file(0));
+    let storage = Asking::new(&bench, move |call| match call.starts_with("read ") {
+        true => std::fs::remove_file(&last).map_err(|e| StorageError::Fatal(format!("{call}: {e}"))),
+        false => Ok(()),
+    });
+    let opened = open(&mut bench.task_on(storage, |_| {}), &begin(0));
+    assert_eq!((opened.resume, opened.learned, bench.files().len()), (10, None, 0));
+}
+
+#[test]
 fn a_pointer_of_another_connector_or_cluster_is_left_alone() {
     let bench = Bench::new();
     let at = |cluster: &str| Opening { cluster: Some(cluster.into()), ..begin(0) };

@@ -88,6 +88,7 @@ impl Storage for Asking {
         self.storage.head(path).await
     }
     async fn read(&self, path: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
+        (self.ask)(&format!("read {path}"))?;
         self.storage.read(path, range).await
     }
     async fn list(&self, prefix: &str) -> Result<Vec<Object>, StorageError> {
