@@ -6,6 +6,7 @@
 #                   Azurite, a schema registry, Python readers of Parquet, schemathesis, a browser and what
 #                   drives it, Prometheus, Helm and what checks manifests of Kubernetes
 #   setup.sh long    these, and Spark, Delta Lake and a Java compiler, for `make test-long`
+#   setup.sh java    as without an argument, and the Java sink of `make bench JAVA=yes`, with a compiler for its converter
 #
 # The jars, Azurite and the Python environment go to $LANDFALL_TEST_CACHE (default ~/.cache/landfall).
 set -euo pipefail
@@ -69,6 +70,18 @@ registry() {
   rm "$cache/apicurio"/*.tar.gz
 }
 
+# A plugin folder with the sink that benches compare with, and what is compiled for it.
+iceberg() {
+  rm -rf "${cache:?}/iceberg"
+  jars iceberg/iceberg benches/end_to_end/java/pom.xml
+  local classes=$cache/iceberg/classes
+  javac -cp "$cache/java-worker/*:$cache/iceberg/iceberg/*" -d "$classes" benches/end_to_end/java/bench/*.java
+  mkdir -p "$classes/META-INF/services"
+  echo bench.OneSchemaConverter >"$classes/META-INF/services/org.apache.kafka.connect.storage.Converter"
+  (cd "$classes" && jar -c -f ../iceberg/bench.jar .)
+  rm -r "$classes"
+}
+
 python() {
   rm -rf "${cache:?}/$1"
   python3 -m venv "$cache/$1"
@@ -112,7 +125,7 @@ if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
   if [ "${1:-}" != build ]; then
     tool java openjdk-17-jre-headless
     tool mvn maven
-    [ "${1:-}" != long ] || tool javac default-jdk-headless
+    [[ "${1:-}" != long && "${1:-}" != java ]] || tool javac default-jdk-headless
     tool node nodejs
     tool npm npm
     tool curl curl
@@ -147,6 +160,7 @@ once venv "$(cat tests/data/requirements.txt)" python venv requirements.txt
 once schemathesis "$(cat tests/data/requirements-schemathesis.txt)" python schemathesis requirements-schemathesis.txt
 once kubernetes "$(cat tests/data/requirements-kubernetes.txt scripts/kubernetes.py) $kubeconform $kube_score $pyyaml" kubernetes
 once ui "$(cat tests/data/requirements-ui.txt)" python ui requirements-ui.txt
+[ "${1:-}" != java ] || once iceberg "$(cat benches/end_to_end/java/pom.xml benches/end_to_end/java/bench/*.java)" iceberg
 [ "${1:-}" = long ] || exit 0
 once spark "$(cat tests/data/requirements-spark.txt)" python spark requirements-spark.txt
 once spark-jars "$(cat tests/support/spark/pom.xml)" jars spark-jars tests/support/spark/pom.xml

@@ -18,23 +18,26 @@ use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
-use crate::decode::{Decoder, schema};
+use crate::decode::{Decoder, Wire};
 use crate::fetch::Fetch;
+use crate::shape::Shape;
 
 /// Lands the first `records` records of a topic in `<folder>/limit.parquet`.
-pub(crate) fn land(bootstrap: &str, topic: &str, partitions: i32, records: usize, folder: &Path) {
+pub(crate) fn land(bootstrap: &str, topic: &str, partitions: i32, records: usize, (shape, wire): (Shape, Wire), folder: &Path) {
+    let mut decoder = Decoder::new(shape, wire);
     let (full, batches) = mpsc::sync_channel::<RecordBatch>(4);
     let file = BufWriter::with_capacity(1 << 20, File::create(folder.join("limit.parquet")).expect("a file to write"));
+    let schema = decoder.schema();
     let encoder = thread::spawn(move || {
         let mut batches = batches.into_iter().peekable();
         let properties = batches.peek().map(properties);
-        let mut writer = ArrowWriter::try_new(file, schema(), properties).expect("a writer");
+        let mut writer = ArrowWriter::try_new(file, schema, properties).expect("a writer");
         for batch in batches {
             writer.write(&batch).expect("write");
         }
         writer.close().expect("close");
     });
-    let (mut fetch, mut decoder, mut seen) = (Fetch::new(bootstrap, topic, partitions), Decoder::new(), 0);
+    let (mut fetch, mut seen) = (Fetch::new(bootstrap, topic, partitions), 0);
     while seen < records {
         seen += fetch.next(|record| {
             if let Some(batch) = decoder.push(record) {

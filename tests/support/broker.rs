@@ -248,9 +248,17 @@ impl Broker {
 
     /// Appends each record to the partition beside it and returns when the broker has them all.
     pub(crate) fn produce_all(&self, topic: &str, records: impl IntoIterator<Item = (i32, Record)>) {
+        self.produce_with(topic, &[], records);
+    }
+
+    /// The same, with more `settings` of the producer.
+    pub(crate) fn produce_with(&self, topic: &str, settings: &[(&str, &str)], records: impl IntoIterator<Item = (i32, Record)>) {
         let mut config = self.client();
         config.set("compression.type", "lz4").set("linger.ms", "5").set("queue.buffering.max.kbytes", "65536");
         config.set("enable.idempotence", "true").set("message.max.bytes", "16000000");
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
         let producer: BaseProducer<Deliveries> = config.create_with_context(Deliveries::default()).expect("a producer");
         for (n, (partition, record)) in records.into_iter().enumerate() {
             let mut next = BaseRecord::<[u8], [u8]>::to(topic).partition(partition);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use landfall_api::{Holder, Memory, Share, Taken, TaskError, TaskMetrics, TopicId, TopicPartition, Wake};
 use tokio::sync::mpsc;
@@ -26,6 +27,9 @@ use crate::task::Event;
 const FILE: usize = 12 << 10;
 /// What a file that has ended counts for until it is visible, besides its bytes: the least that it holds, rounded up.
 const ENDED: usize = 64 << 10;
+/// Rows of a file wait until there are so many, or so many bytes of them: a turn of an encoder costs as much as some hundred rows.
+const GATHERED_ROWS: usize = 1024;
+const GATHERED_BYTES: usize = 128 << 10;
 /// Below this a row group would cost more than it saves.
 const SMALLEST_ROW_GROUP: usize = 256 << 10;
 
@@ -138,11 +142,28 @@ impl Drop for Held {
     }
 }
 
-/// Rows that count in the backlog until they are encoded or dropped.
+/// Rows that are not encoded yet.
 struct Waiting {
     rows: RecordBatch,
-    held: Held,
+    /// Their bytes.
+    bytes: usize,
+    /// They count in the backlog as long as an encoder is to take them at once.
+    held: Option<Held>,
     _taken: Taken,
+}
+
+impl Waiting {
+    /// The rows wait for more of their file, by themselves if they would keep far more than that.
+    fn gather(&mut self) {
+        if self.held.take().is_some() {
+            let kept: usize = self.rows.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
+            if kept > 2 * self.bytes + self.rows.num_columns() * BATCH_COLUMN {
+                // one batch alone would not be copied
+                let copy = concat_batches(&self.rows.schema(), [&self.rows, &self.rows.slice(0, 0)]);
+                self.rows = copy.unwrap_or_else(|_| self.rows.clone());
+            }
+        }
+    }
 }
 
 enum Work {
@@ -327,7 +348,7 @@ impl OpenFile {
         let held = Held::new(&self.shared, |s| &s.backlog, bytes);
         let taken = self.share.take(bytes + rows.num_columns() * BATCH_COLUMN);
         self.share.touch(now);
-        let _ = self.work.send(Work::Rows(Waiting { rows, held, _taken: taken }));
+        let _ = self.work.send(Work::Rows(Waiting { rows, bytes, held: Some(held), _taken: taken }));
     }
 
     /// No more rows: it is sealed.
@@ -363,7 +384,7 @@ async fn land(
     let mut staging = Staging { id, shared, share: &share, staged: None };
     let mut encoded = share.take(0);
     let mut full = shared.full;
-    let mut waiting = Vec::new();
+    let (mut waiting, mut batches) = (Vec::new(), VecDeque::new());
     let (last, rows, held) = loop {
         if queue.recv_many(&mut waiting, 16).await == 0 {
             if let Some(mut staged) = staging.staged {
@@ -372,13 +393,16 @@ async fn land(
             return None;
         }
         let (mut end, mut hand_over) = (None, false);
-        let mut batches = VecDeque::with_capacity(waiting.len());
         for work in waiting.drain(..) {
             match work {
                 Work::Rows(rows) => batches.push_back(rows),
                 Work::HandOver => hand_over = true,
                 Work::End { last, rows, held } => end = Some((last, rows, held)),
             }
+        }
+        if end.is_none() && !hand_over && full.is_none() && !are_enough(&batches) {
+            batches.iter_mut().for_each(Waiting::gather);
+            continue;
         }
         while !batches.is_empty() || hand_over {
             let blocks;
@@ -431,6 +455,23 @@ fn not_encoded(id: &Identity, error: Option<EncodeError>) -> Outcome {
     Outcome::Failed(TaskError::Fatal(format!("{}: {why}", (id.path)(""))))
 }
 
+/// Whether the rows are worth a turn of an encoder.
+fn are_enough(batches: &VecDeque<Waiting>) -> bool {
+    let sum = |of: fn(&Waiting) -> usize| batches.iter().map(of).sum::<usize>();
+    sum(|waiting| waiting.rows.num_rows()) >= GATHERED_ROWS || sum(|waiting| waiting.bytes) >= GATHERED_BYTES
+}
+
+/// How many of the first batches make one: as many as are enough, of one schema.
+fn first_few(batches: &VecDeque<Waiting>) -> usize {
+    let (mut rows, mut bytes) = (0, 0);
+    let more = |waiting: &&Waiting| {
+        let goes_on = rows < GATHERED_ROWS && bytes < GATHERED_BYTES && waiting.rows.schema() == batches[0].rows.schema();
+        (rows, bytes) = (rows + waiting.rows.num_rows(), bytes + waiting.bytes);
+        goes_on
+    };
+    batches.iter().take_while(more).count()
+}
+
 fn is_full(encoder: &dyn Encoder, full: Option<u64>) -> bool {
     full.is_some_and(|full| encoder.size() >= full)
 }
@@ -447,8 +488,17 @@ fn encode(
     full: Option<u64>,
     all: bool,
 ) -> Result<Encoded, EncodeError> {
-    while let Some(waiting) = batches.pop_front() {
-        encoder.write(&waiting.rows, waiting.held.bytes, row_group)?;
+    while !batches.is_empty() {
+        let few: Vec<_> = batches.drain(..first_few(&batches)).collect();
+        let bytes = few.iter().map(|waiting| waiting.bytes).sum();
+        match &few[..] {
+            [only] => encoder.write(&only.rows, bytes, row_group)?,
+            few => encoder.write(
+                &concat_batches(&few[0].rows.schema(), few.iter().map(|waiting| &waiting.rows))?,
+                bytes,
+                row_group,
+            )?,
+        }
         if encoder.has_block() || is_full(&*encoder, full) {
             break;
         }

@@ -23,8 +23,8 @@ pub use self::columns::headers_type;
 
 pub use super::raw::Waker;
 
-/// The bytes after which a poll takes no more records.
-const POLL_BYTES: usize = 8 << 20;
+/// The bytes after which a poll takes no more records: about what a core keeps near itself until they are converted.
+const POLL_BYTES: usize = 4 << 20;
 
 /// Where a partition is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::{io, mem};
 
 use ::bytes::Bytes as Block;
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 use landfall_api::{RecordError, TopicId, TopicPartition};
 
 pub use compress::Compression;
@@ -265,6 +265,12 @@ impl io::Write for Blocks {
 pub struct EncodeError {
     format: &'static str,
     why: String,
+}
+
+impl From<ArrowError> for EncodeError {
+    fn from(error: ArrowError) -> Self {
+        Self { format: "columns", why: error.to_string() }
+    }
 }
 
 #[cfg(test)]
