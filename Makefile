@@ -9,7 +9,7 @@ TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/
 ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference openapi transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-commit bench-convert release image sbom deny security book
+.PHONY: setup test test-long model soak lint run reference openapi transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-backlog bench-commit bench-convert release image sbom deny security book
 
 # Everything that building and testing need.
 setup:
@@ -67,9 +67,15 @@ rest-golden: setup
 	mvn -q -B -f tests/support/rest_cases/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CARGO_TARGET_DIR)/rest-golden
 	UPDATE=1 REST_JARS=$(CARGO_TARGET_DIR)/rest-golden cargo test --test it rest_cases::
 
-# Landfall beside the least work that does the same job. RECORDS and RUNS make it smaller or longer.
+# Landfall beside the least work that does the same job: usual records, and with WORST=yes those that make the most work; with JAVA=yes
+# beside Java's worker too. RECORDS and RUNS make it smaller or longer.
 bench: setup
-	cargo bench --bench end_to_end -- compare --records $(or $(RECORDS),2000000) --runs $(or $(RUNS),3)
+	$(if $(JAVA),scripts/setup.sh java)
+	cargo bench --bench end_to_end -- compare --records $(or $(RECORDS),2000000) --runs $(or $(RUNS),5) $(if $(WORST),--worst) $(if $(JAVA),--java)
+
+# How a backlog of many partitions is caught up with, by one task and by more.
+bench-backlog: setup
+	cargo bench --bench end_to_end -- backlog --records $(or $(RECORDS),10000000)
 
 # What the commit protocol costs, in a directory.
 bench-commit:

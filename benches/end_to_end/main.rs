@@ -3,6 +3,7 @@
 //! What counts is the ratio of CPU seconds per million records: a machine that does other work besides makes both numbers worse.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+mod backlog;
 mod cases;
 mod compare;
 mod cost;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 
+use backlog::Backlog;
 use compare::Comparison;
 use support::process;
 
@@ -40,6 +42,8 @@ struct Arguments {
 enum Action {
     /// Measures the limit and the worker in turn and prints tables.
     Compare(Comparison),
+    /// Measures how a backlog of many partitions is caught up with.
+    Backlog(Backlog),
     /// The limit alone, as the process that is measured: prints what it took.
     Limit(Limit),
 }
@@ -57,6 +61,7 @@ struct Limit {
 fn main() {
     match Arguments::parse().action {
         Action::Compare(comparison) => comparison.run(),
+        Action::Backlog(backlog) => backlog.run(),
         Action::Limit(Limit { bootstrap, topic, records, shape, wire, folder }) => {
             let partitions = i32::try_from(cases::PARTITIONS).expect("a few");
             limit::land(&bootstrap, &topic, partitions, records, (shape, wire), &folder);

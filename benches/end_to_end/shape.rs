@@ -68,13 +68,11 @@ impl Shape {
                 fields.extend([field("op", Kind::Text, true), field("state", Kind::Text, true), field("at", Kind::Long, true)]);
             }
             Self::Megabyte => fields.extend(texts(1)),
-            Self::Wide => {
-                fields.extend(
-                    texts(COLUMNS_OF_WIDE - 1)
-                        .enumerate()
-                        .map(|(n, text)| if n % 2 == 0 { Field { kind: Kind::Long, ..text } } else { text }),
-                )
-            }
+            Self::Wide => fields.extend(
+                texts(COLUMNS_OF_WIDE - 1)
+                    .enumerate()
+                    .map(|(n, text)| if n % 2 == 0 { Field { kind: Kind::Long, ..text } } else { text }),
+            ),
             Self::Distinct => fields.extend(texts(8)),
             Self::Nulls => fields.extend(texts(20)),
             Self::Flapping => fields.extend(["a", "b", "c", "d", "e", "f"].map(|name| field(name, Kind::Text, true))),
