@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use arrow_array::BinaryArray;
-use landfall_api::{Batch, Converter, Opened, Records, Refuse, Run};
+use landfall_api::{Batch, Converter, Opened, Opening, Records, Refuse, Run};
 use tokio::runtime::Runtime;
 
 use super::*;
