@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Faults, Lag, Offset, Properties, RawBatch, RecordError, Refused, Reserved, SinkTask, Stage, TaskContext,
+    Committed, Faults, Lag, Offset, Properties, RawBatch, RecordError, Refused, Reserved, SinkTask, Stage, TURN, TaskContext,
     TaskError, TaskMetrics, TopicId, TopicPartition, Unavailable, Wake,
 };
 
@@ -25,14 +25,18 @@ use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Topics, Wanted, 
 use crate::plugins::Plugins;
 use crate::transform::Chain;
 
-/// How long a poll waits for records; each turn of the loop also looks after commits.
-const POLL: Duration = Duration::from_millis(250);
+/// How long a poll waits for records while nothing is under way: a task without records costs little more than its turns.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long it waits at least where the sink has a time for its next turn: what ends by the clock ends together.
+const SOON: Duration = Duration::from_millis(20);
 /// How long the sink may hold the loop back before the partitions are paused, which costs librdkafka what it has fetched ahead.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the client's threads may take to end, which wake up once a second, where there is no broker.
 const ENDING: Duration = Duration::from_secs(1);
 /// How often it is looked how far behind the task is.
 const LOOK: Duration = Duration::from_secs(1);
+/// The time between two such looks, in times of what one takes: librdkafka goes through its topics for each partition.
+const LOOK_SHARE: u32 = 100;
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
 /// The percentage of the time to let go after which letters are not waited for any more, that after which publishing ends, and that
@@ -215,7 +219,7 @@ impl Runner {
             }
             self.hold(paused || !ready)?;
             self.waits = false;
-            let polled = self.consumer.poll(POLL);
+            let polled = self.consumer.poll(if ready { self.rest() } else { TURN });
             for fetched in polled.batches {
                 self.fetched(fetched)?;
             }
@@ -234,6 +238,18 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// How long the loop may rest if no record comes and nobody wakes it.
+    fn rest(&self) -> Duration {
+        let letters = self.tolerance.letters.as_ref().is_some_and(|letters| !letters.is_at_rest());
+        let owes = letters || !self.offered.is_empty() || !self.uncommitted.is_empty();
+        let asks = self.unanswered.is_some() || !self.missing.is_empty();
+        if owes || asks || self.partitions.values().any(|partition| partition.retry.is_some()) {
+            return TURN;
+        }
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        self.sink.next_turn().map_or(IDLE, |at| left(at).clamp(SOON, IDLE))
     }
 
     /// Pauses or resumes all partitions but those that are parked.
@@ -446,7 +462,6 @@ impl Runner {
         if now < self.next_look {
             return;
         }
-        self.next_look = now + LOOK;
         let lag = |(origin, partition): (&TopicPartition, &Partition)| {
             let (end, at) = (self.consumer.log_end(origin)?, partition.next.or_else(|| partition.began())?);
             let behind = |offset: i64| u64::try_from(end.saturating_sub(offset)).unwrap_or(0);
@@ -458,6 +473,7 @@ impl Runner {
         let lags: Vec<_> = self.partitions.iter().filter_map(lag).collect();
         self.metrics.active.record(lags.iter().map(|lag| lag.active).sum::<u64>() as f64);
         self.metrics.set_lags(lags);
+        self.next_look = now + LOOK.max(LOOK_SHARE * now.elapsed());
     }
 }
 

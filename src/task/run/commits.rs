@@ -13,14 +13,14 @@ use crate::kafka::topics::UNKNOWN_TOPIC;
 const COMMIT_SPACING: Duration = Duration::from_secs(1);
 
 impl Runner {
-    fn offer(&mut self, offsets: BTreeMap<TopicPartition, Offset>) {
+    pub(super) fn offer(&mut self, offsets: BTreeMap<TopicPartition, Offset>) {
         for (tp, offset) in offsets {
             self.offered.entry(tp).or_default().push(offset);
         }
     }
 
     /// Takes what was offered for commits, up to the first record of each partition whose letter was not acknowledged.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         for (tp, offers) in &mut self.offered {
             let letters = self.tolerance.letters.as_ref();
             let told = self.partitions.get(tp).filter(|p| letters.is_some() && p.next.is_some()).map_or(i64::MAX, |p| p.told);
@@ -34,7 +34,7 @@ impl Runner {
     }
 
     /// Tells the sink which letters are stored.
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         let Some(letters) = &self.tolerance.letters else { return };
         for (tp, partition) in self.partitions.iter().filter(|(_, p)| p.next.is_some()) {
             self.sink.told(tp, letters.first(tp).map_or(partition.told, |first| first.min(partition.told)));
