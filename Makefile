@@ -9,7 +9,7 @@ TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/
 ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference openapi transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-backlog bench-commit bench-convert release image sbom deny security book
+.PHONY: setup test test-long model soak lint run reference openapi transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-backlog bench-commit bench-convert bench-scale bench-latency release image sbom deny security book
 
 # Everything that building and testing need.
 setup:
@@ -86,6 +86,15 @@ bench-commit:
 bench-convert:
 	scripts/setup.sh build
 	cargo run --profile bench --manifest-path benches/convert/Cargo.toml
+
+# What grows with topics, open files and connectors, and the picture of it in docs. LARGEST=200 makes it smaller.
+bench-scale: setup
+	cargo bench --bench scale -- many --largest $(or $(LARGEST),1000) | tee $(CARGO_TARGET_DIR)/scale.md
+	python3 benches/scale/picture.py < $(CARGO_TARGET_DIR)/scale.md > docs/scale.svg
+
+# How soon a record's row is visible.
+bench-latency: setup
+	cargo bench --bench scale -- latency
 
 # The binary, and beside it what it is made of.
 release: sbom

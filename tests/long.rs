@@ -5,6 +5,7 @@ mod cluster;
 #[expect(dead_code, reason = "shared with the tests of every change, which replay a file")]
 mod converters;
 mod event_hubs_soak;
+mod idle;
 mod many;
 #[expect(dead_code, reason = "shared with the tests of every change, which use the rest")]
 mod memory;
@@ -48,6 +49,11 @@ fn a_file_of_2_gb_is_written_within_300_mb_of_memory() {
 #[test]
 fn ten_thousand_open_files_are_written_within_1_gib_of_memory() {
     println!("{}", memory::many_files(1000, 2_000_000, 512, 1024.0));
+}
+
+#[test]
+fn an_idle_worker_answers_within_half_a_second_and_has_40_mb() {
+    println!("{}", idle::workers());
 }
 
 #[test]

@@ -91,6 +91,11 @@ impl DeadLetters {
         self.metrics.dead_letters.add(1);
     }
 
+    /// Whether nothing waits for the brokers.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.made.is_none() && self.unacknowledged.is_empty()
+    }
+
     /// The first offset of `origin` whose letter was not acknowledged yet: nothing beyond it may be committed.
     pub(super) fn first(&self, origin: &TopicPartition) -> Option<i64> {
         self.unacknowledged.get(origin)?.first().map(|(offset, _)| *offset)

@@ -1,5 +1,7 @@
 //! The loop of a sink task: fetch, convert, put, commit, and answer the group.
 
+mod commits;
+mod opening;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landfall_api::{
-    Committed, Faults, Lag, Offset, Opening, Properties, RawBatch, RecordError, Refused, Reserved, SinkTask, Stage, TaskContext,
+    Committed, Faults, Lag, Offset, Properties, RawBatch, RecordError, Refused, Reserved, SinkTask, Stage, TURN, TaskContext,
     TaskError, TaskMetrics, TopicId, TopicPartition, Unavailable, Wake,
 };
 
@@ -19,25 +21,22 @@ use super::{Control, TaskEvent, TaskSpec};
 use crate::config::provider::Provided;
 use crate::config::{WorkerKeys, millis};
 use crate::convert::{self, Converted, Converters};
-use crate::kafka::topics::UNKNOWN_TOPIC;
 use crate::kafka::{Class, Consumer, Event, Fetched, KafkaError, Topics, Wanted, consumer_properties};
 use crate::plugins::Plugins;
 use crate::transform::Chain;
 
-/// How long a poll waits for records; each turn of the loop also looks after commits.
-const POLL: Duration = Duration::from_millis(250);
+/// How long a poll waits for records while nothing is under way: a task without records costs little more than its turns.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long it waits at least where the sink has a time for its next turn: what ends by the clock ends together.
+const SOON: Duration = Duration::from_millis(20);
 /// How long the sink may hold the loop back before the partitions are paused, which costs librdkafka what it has fetched ahead.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The wait between two commits at least; more often would only cost the broker.
-const COMMIT_SPACING: Duration = Duration::from_secs(1);
-/// The wait before a partition that could not be opened is tried again.
-const REOPEN: Duration = Duration::from_secs(5);
-/// The wait before a partition is looked at again that the sink is opening; the sink wakes the loop when it is done.
-const OPENING: Duration = Duration::from_millis(1);
 /// How long the client's threads may take to end, which wake up once a second, where there is no broker.
 const ENDING: Duration = Duration::from_secs(1);
 /// How often it is looked how far behind the task is.
 const LOOK: Duration = Duration::from_secs(1);
+/// The time between two such looks, in times of what one takes: librdkafka goes through its topics for each partition.
+const LOOK_SHARE: u32 = 100;
 /// How long the group may take to say what it has stored.
 const COMMITTED: Duration = Duration::from_secs(10);
 /// The percentage of the time to let go after which letters are not waited for any more, that after which publishing ends, and that
@@ -220,7 +219,7 @@ impl Runner {
             }
             self.hold(paused || !ready)?;
             self.waits = false;
-            let polled = self.consumer.poll(POLL);
+            let polled = self.consumer.poll(if ready { self.rest() } else { TURN });
             for fetched in polled.batches {
                 self.fetched(fetched)?;
             }
@@ -239,6 +238,18 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// How long the loop may rest if no record comes and nobody wakes it.
+    fn rest(&self) -> Duration {
+        let letters = self.tolerance.letters.as_ref().is_some_and(|letters| !letters.is_at_rest());
+        let owes = letters || !self.offered.is_empty() || !self.uncommitted.is_empty();
+        let asks = self.unanswered.is_some() || !self.missing.is_empty();
+        if owes || asks || self.partitions.values().any(|partition| partition.retry.is_some()) {
+            return TURN;
+        }
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        self.sink.next_turn().map_or(IDLE, |at| left(at).clamp(SOON, IDLE))
     }
 
     /// Pauses or resumes all partitions but those that are parked.
@@ -282,123 +293,6 @@ impl Runner {
             Door::Elsewhere => return Ok(()),
         }
         self.put(fetched)?.map_or(Ok(()), |fetched| self.park(&origin, fetched))
-    }
-
-    /// Opens the partition for records from offset `first` on, if it is not open.
-    fn open(&mut self, origin: &TopicPartition, first: i64) -> Result<Door, TaskError> {
-        let Some(partition) = self.partitions.get(origin).filter(|p| p.next.is_none()) else { return Ok(Door::Open) };
-        if self.unanswering.is_some_and(|until| until > Instant::now()) {
-            return Ok(Door::Closed);
-        }
-        if partition.unsure && !self.is_member_for(origin) {
-            return Ok(self.try_again(origin, REOPEN));
-        }
-        let opening = self.opening(origin, first);
-        match self.sink.open(origin, &opening) {
-            Ok(None) => Ok(self.try_again(origin, OPENING)),
-            Ok(Some(opened)) => {
-                self.unanswering = None;
-                // What the last file shows has gone through the transforms.
-                if let Some(learned) = opened.learned.filter(|_| self.chain.keeps_values()) {
-                    self.converters.value.converter.recall(&origin.topic, &learned);
-                }
-                let Some(partition) = self.partitions.get_mut(origin) else { return Ok(Door::Closed) };
-                (partition.next, partition.told, partition.landed) = (Some(opened.resume), opened.resume, opened.landed);
-                if self.tolerance.letters.is_some() {
-                    self.sink.told(origin, opened.resume);
-                }
-                if partition.began().is_some_and(|began| began <= opened.resume) || opened.resume >= first {
-                    return Ok(Door::Open);
-                }
-                tracing::info!("{origin} is read again from offset {} on", opened.resume);
-                (partition.end, partition.from, partition.retry) = (Some(opened.resume), Some(opened.resume), None);
-                self.consumer.rewind(&BTreeMap::from([(origin.clone(), opened.resume)])).map_err(kafka)?;
-                Ok(Door::Elsewhere)
-            }
-            Err(TaskError::Retriable(error)) => {
-                self.metrics.retries.add(1);
-                self.unanswering = Some(Instant::now() + REOPEN);
-                let error = self.tolerance.provided.hide(&error.to_string());
-                tracing::warn!("{origin} cannot be opened: {error}; trying again in {} s", REOPEN.as_secs());
-                Ok(self.try_again(origin, REOPEN))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn try_again(&mut self, origin: &TopicPartition, after: Duration) -> Door {
-        if let Some(partition) = self.partitions.get_mut(origin) {
-            partition.retry = Some(Instant::now() + after);
-        }
-        Door::Closed
-    }
-
-    /// Whether the group says that this is still a member, where another owner of the partition was met: commits its offset once more,
-    /// which does no harm.
-    fn is_member_for(&mut self, origin: &TopicPartition) -> bool {
-        let Some(partition) = self.partitions.get_mut(origin) else { return false };
-        if let Some(committed) = &partition.committed {
-            let own = BTreeMap::from([(origin.clone(), partition.stamped(committed))]);
-            if let Err(error) = self.consumer.commit_within(&own, self.commit_timeout) {
-                tracing::warn!("task {} may have lost {origin}: {error}", self.spec.id);
-                return false;
-            }
-        }
-        partition.unsure = false;
-        true
-    }
-
-    /// What Kafka says of a partition whose first record is at `first`. Where its log begins is asked only if something is missing.
-    fn opening(&self, origin: &TopicPartition, first: i64) -> Opening {
-        let partition = self.partitions.get(origin);
-        let missing = partition.and_then(Partition::began).is_some_and(|began| began < first);
-        let log_start = missing.then(|| self.consumer.log_start(origin, COMMITTED));
-        let log_start = log_start.and_then(|asked| {
-            asked.inspect_err(|error| tracing::warn!("{origin}: the beginning of its log is not known: {error}")).ok()
-        });
-        let committed = partition.and_then(|partition| partition.committed.clone());
-        Opening { committed, first, log_start, log_end: self.consumer.log_end(origin), cluster: self.consumer.cluster_id() }
-    }
-
-    fn park(&mut self, origin: &TopicPartition, fetched: Fetched) -> Result<(), TaskError> {
-        if let Some(partition) = self.partitions.get_mut(origin) {
-            partition.parked.push(fetched);
-            partition.retry.get_or_insert_with(Instant::now);
-        }
-        self.pause(std::slice::from_ref(origin), true)
-    }
-
-    /// Tries again what could not be opened or converted.
-    fn reopen(&mut self) -> Result<(), TaskError> {
-        let due = |p: &Partition| p.retry.is_some_and(|at| at <= Instant::now());
-        let mut due: Vec<_> = self.partitions.iter().filter(|(_, p)| due(p)).map(|(tp, p)| (p.retry, tp.clone())).collect();
-        due.sort(); // who waits longest comes first, so that one that never opens does not keep the others waiting
-        for (_, origin) in due {
-            if self.waits {
-                break;
-            }
-            let first = self.partitions.get(&origin).and_then(|p| p.parked.first()).map_or(0, |f| f.batch.offset.value(0));
-            let door = self.open(&origin, first)?;
-            let Some(partition) = self.partitions.get_mut(&origin) else { continue };
-            match door {
-                Door::Open => partition.retry = None,
-                Door::Closed => continue,
-                Door::Elsewhere => partition.parked.clear(),
-            }
-            let mut parked = std::mem::take(&mut partition.parked).into_iter();
-            let mut left = None;
-            while let (None, Some(fetched)) = (&left, parked.next()) {
-                left = self.put(fetched)?;
-            }
-            if let Some(fetched) = left {
-                if let Some(partition) = self.partitions.get_mut(&origin) {
-                    partition.parked = std::iter::once(fetched).chain(parked).collect();
-                }
-            } else if !self.held {
-                self.pause(&[origin], false)?;
-            }
-        }
-        Ok(())
     }
 
     /// Converts, transforms and puts records; gives them back if a converter has to wait for something.
@@ -562,97 +456,12 @@ impl Runner {
         if self.held { Ok(()) } else { self.pause(&rewound, false) }
     }
 
-    fn offer(&mut self, offsets: BTreeMap<TopicPartition, Offset>) {
-        for (tp, offset) in offsets {
-            self.offered.entry(tp).or_default().push(offset);
-        }
-    }
-
-    /// Takes what was offered for commits, up to the first record of each partition whose letter was not acknowledged.
-    fn release(&mut self) {
-        for (tp, offers) in &mut self.offered {
-            let letters = self.tolerance.letters.as_ref();
-            let told = self.partitions.get(tp).filter(|p| letters.is_some() && p.next.is_some()).map_or(i64::MAX, |p| p.told);
-            let most = letters.and_then(|letters| letters.first(tp)).map_or(told, |first| first.min(told));
-            let free = offers.iter().rposition(|offer| offer.offset <= most).map_or(0, |last| last + 1);
-            if let Some(offset) = offers.drain(..free).next_back() {
-                self.uncommitted.insert(tp.clone(), offset);
-            }
-        }
-        self.offered.retain(|_, offers| !offers.is_empty());
-    }
-
-    /// Tells the sink which letters are stored.
-    fn tell(&mut self) {
-        let Some(letters) = &self.tolerance.letters else { return };
-        for (tp, partition) in self.partitions.iter().filter(|(_, p)| p.next.is_some()) {
-            self.sink.told(tp, letters.first(tp).map_or(partition.told, |first| first.min(partition.told)));
-        }
-    }
-
-    fn commit(&mut self, control: &Control) -> Result<(), TaskError> {
-        self.tell();
-        let offsets = self.sink.pre_commit()?;
-        self.offer(offsets);
-        if let Some(letters) = &mut self.tolerance.letters {
-            letters.turn()?;
-        }
-        self.release();
-        if self.uncommitted.is_empty() || self.last_commit.elapsed() < COMMIT_SPACING {
-            return Ok(());
-        }
-        // A task that is to end commits again, with the time that it has for it.
-        self.commit_now(self.commit_timeout, &|| control.stopped());
-        Ok(())
-    }
-
-    /// Commits what waits for it, within `timeout` and until `given_up`. A commit that fails is no harm: the records that it names
-    /// are found landed after a restart.
-    fn commit_now(&mut self, timeout: Duration, given_up: &dyn Fn() -> bool) {
-        self.last_commit = Instant::now();
-        let partitions = &self.partitions;
-        self.uncommitted.retain(|tp, _| partitions.contains_key(tp));
-        if self.uncommitted.is_empty() {
-            return;
-        }
-        let begun = Instant::now();
-        let committed = self.consumer.commit_unless(&self.stamped(), timeout, given_up);
-        self.metrics.commit_time.record(ms(begun.elapsed()));
-        self.metrics.commit_success.record(if committed.is_ok() { 1.0 } else { 0.0 });
-        match committed {
-            Ok(()) => {
-                self.metrics.commits.add(1);
-                let accepted = std::mem::take(&mut self.uncommitted);
-                self.sink.accepted(&accepted);
-                self.tolerance.committed(&accepted);
-                for (tp, offset) in accepted {
-                    if let Some(partition) = self.partitions.get_mut(&tp) {
-                        partition.committed = Some(offset);
-                    }
-                }
-            }
-            Err(error) => {
-                self.metrics.commit_failures.add(1);
-                tracing::warn!("task {} could not commit its offsets: {error}", self.spec.id);
-                // one that is fenced may go on owning its partitions after a rebalance: those that it lost are let go, and forgotten
-                if error.class == Class::Fatal {
-                    self.uncommitted.clear();
-                }
-                // its topic is gone
-                if let (UNKNOWN_TOPIC, Some(tp)) = (error.code, &error.partition) {
-                    self.uncommitted.retain(|other, _| other.topic != tp.topic);
-                }
-            }
-        }
-    }
-
     /// Takes note of how far behind the task is, now and then.
     fn measure(&mut self) {
         let now = Instant::now();
         if now < self.next_look {
             return;
         }
-        self.next_look = now + LOOK;
         let lag = |(origin, partition): (&TopicPartition, &Partition)| {
             let (end, at) = (self.consumer.log_end(origin)?, partition.next.or_else(|| partition.began())?);
             let behind = |offset: i64| u64::try_from(end.saturating_sub(offset)).unwrap_or(0);
@@ -664,66 +473,7 @@ impl Runner {
         let lags: Vec<_> = self.partitions.iter().filter_map(lag).collect();
         self.metrics.active.record(lags.iter().map(|lag| lag.active).sum::<u64>() as f64);
         self.metrics.set_lags(lags);
-    }
-
-    /// Forgets what was to be committed of `partitions`.
-    fn forget(&mut self, partitions: &[TopicPartition]) {
-        for tp in partitions {
-            self.uncommitted.remove(tp);
-            self.offered.remove(tp);
-        }
-        self.tolerance.forget(partitions);
-    }
-
-    fn let_go_of_all(&mut self, failed: bool, timeout: Duration) {
-        let all: Vec<_> = self.partitions.keys().cloned().collect();
-        self.let_go(&all, failed, timeout);
-    }
-
-    /// Lets partitions go within `timeout`: what is visible is committed, unless another member may have them.
-    fn let_go(&mut self, partitions: &[TopicPartition], drop_open: bool, timeout: Duration) {
-        let (begun, lost) = (Instant::now(), self.consumer.lost());
-        let mut drop_open = drop_open;
-        if let (Some(letters), false) = (&mut self.tolerance.letters, lost) {
-            match letters.flush(part(timeout, ACKNOWLEDGING)) {
-                Ok(true) => {}
-                Ok(false) => tracing::warn!(
-                    "task {}: not all dead letters were acknowledged; their records will be read again",
-                    self.spec.id
-                ),
-                // a letter that cannot be stored holds back what is behind it for good
-                Err(error) => {
-                    tracing::warn!("task {}: {error}", self.spec.id);
-                    drop_open = true;
-                }
-            }
-        }
-        if !drop_open && !lost {
-            self.tell();
-            // The sink may wait for the group to accept what it has given before.
-            match self.sink.pre_commit() {
-                Ok(offsets) => self.offer(offsets),
-                Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
-            }
-            self.release();
-            self.commit_now(part(timeout, ACKNOWLEDGING), &|| false);
-        }
-        match self.sink.close(partitions, drop_open || lost, part(timeout, PUBLISHING).saturating_sub(begun.elapsed())) {
-            Ok(offsets) => self.offer(offsets),
-            Err(error) => tracing::warn!("task {}: {error}", self.spec.id),
-        }
-        self.release();
-        if !self.consumer.lost() {
-            self.commit_now(part(timeout, COMMITTING).saturating_sub(begun.elapsed()), &|| false);
-        }
-        for tp in partitions {
-            self.partitions.remove(tp);
-        }
-        self.forget(partitions);
-        let mut lags = self.metrics.lags();
-        lags.retain(|lag| !partitions.contains(&lag.origin));
-        self.metrics.set_lags(lags);
-        self.metrics.partitions.set(self.partitions.len() as u64);
+        self.next_look = now + LOOK.max(LOOK_SHARE * now.elapsed());
     }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Broker {
     port: u16,
     /// Listeners beyond the one for clients, by name.
     others: BTreeMap<&'static str, u16>,
+    /// The most memory of its virtual machine's heap.
+    heap: &'static str,
 }
 
 /// A listener beyond the one for clients.
@@ -90,6 +92,15 @@ impl Broker {
     /// A broker for one test alone, which may stop it.
     pub(crate) fn private() -> Self {
         Self::secured(&[], &[])
+    }
+
+    /// A broker with room for tens of thousands of partitions and thousands of clients.
+    pub(crate) fn large() -> Self {
+        let mut broker = Self::configured(Node { id: 1, of: 1, controller: free_port() }, &[]);
+        broker.heap = "2g";
+        broker.format(&[]);
+        broker.start();
+        broker
     }
 
     /// A broker for one test alone, with more listeners, and with users that are known to SCRAM, as
@@ -132,7 +143,7 @@ impl Broker {
         let others = listeners.iter().map(|listener| (listener.name, free_port())).collect();
         let properties = properties(folder.path(), node, port, listeners, &others);
         fs::write(folder.path().join("server.properties"), properties).expect("server.properties");
-        Self { process: None, folder, port, others }
+        Self { process: None, folder, port, others, heap: "320m" }
     }
 
     fn format(&self, scram: &[&str]) {
@@ -166,7 +177,7 @@ impl Broker {
         let started = || fs::read_to_string(&log).unwrap_or_default().matches("Kafka Server started").count();
         let before = started();
         let properties = folder.join("server.properties");
-        let mut server = java("jars", "320m", "kafka.Kafka");
+        let mut server = java("jars", self.heap, "kafka.Kafka");
         // Where the keys of tokens are is to be said twice.
         let text = fs::read_to_string(&properties).expect("server.properties");
         if let Some((_, keys)) = text.lines().filter_map(|line| line.split_once("jwks.endpoint.url=")).next() {
@@ -214,6 +225,17 @@ impl Broker {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         let made = block_on(self.admin().create_topics([&topic], &AdminOptions::new())).expect("create topics");
         assert!(made.iter().all(Result::is_ok), "create topic {name}: {made:?}");
+    }
+
+    /// Creates many topics with so many partitions each.
+    pub(crate) fn create_topics(&self, names: &[String], partitions: usize) {
+        let partitions = i32::try_from(partitions).expect("a few");
+        let (admin, options) = (self.admin(), AdminOptions::new().request_timeout(Some(PATIENCE)));
+        for names in names.chunks(50) {
+            let topics: Vec<_> = names.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1))).collect();
+            let made = block_on(admin.create_topics(&topics, &options)).expect("create topics");
+            assert!(made.iter().all(Result::is_ok), "create topics: {made:?}");
+        }
     }
 
     /// Deletes a topic and returns when nobody sees it any more.
@@ -286,6 +308,18 @@ impl Broker {
         producer.flush(PATIENCE).expect("flush");
         let failed = producer.context().failed.load(Ordering::Relaxed);
         assert_eq!(failed, 0, "records that could not be produced to {topic}");
+    }
+
+    /// Appends a record to partition 0 of each of `topics` and returns when the broker has them all.
+    pub(crate) fn produce_to_each(&self, topics: &[String], record: &Record) {
+        let producer: BaseProducer<Deliveries> = self.client().create_with_context(Deliveries::default()).expect("a producer");
+        for topic in topics {
+            let mut next = BaseRecord::<[u8], [u8]>::to(topic).partition(0);
+            next.payload = record.value.as_deref();
+            producer.send(next).map_err(|(error, _)| error).expect("room for a record of each topic");
+        }
+        producer.flush(PATIENCE).expect("flush");
+        assert_eq!(producer.context().failed.load(Ordering::Relaxed), 0, "records that could not be produced");
     }
 
     /// The committed offsets of a consumer group in a topic; partitions without one are left out.
@@ -474,6 +508,7 @@ inter.broker.listener.name=CLIENT
 controller.listener.names=CONTROLLER
 log.dirs={data}
 log.retention.ms=-1
+log.index.size.max.bytes=1048576
 message.max.bytes=16777216
 offsets.topic.num.partitions=5
 offsets.topic.replication.factor={of}

@@ -29,6 +29,6 @@ pub use memory::{Holder, Memory, Reserved, Share, Taken};
 pub use metrics::{Answers, Calls, Counter, FilesEnded, Lag, TaskMetrics};
 pub use reach::{Folders, Reached, Reaches, real_path};
 pub use sink::{
-    AlteredOffsets, Committed, NewOffsets, Offset, Opened, Opening, Refuse, SinkConnector, SinkTask, TaskContext, Wake,
+    AlteredOffsets, Committed, NewOffsets, Offset, Opened, Opening, Refuse, SinkConnector, SinkTask, TURN, TaskContext, Wake,
 };
 pub use transform::{Output, Predicate, PredicateClass, Transform, TransformClass};

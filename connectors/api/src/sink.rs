@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_schema::FieldRef;
 use tokio::runtime::Handle;
 
 use crate::{Batch, Faults, Folders, Key, Memory, Properties, RecordError, TaskError, TaskMetrics, TopicId, TopicPartition};
+
+/// The wait between two looks at what does not [wake](Wake) a task.
+pub const TURN: Duration = Duration::from_millis(250);
 
 /// What the worker lends to a task.
 #[derive(Clone, Debug)]
@@ -149,12 +152,18 @@ pub trait SinkTask: Send + fmt::Debug {
     /// The task fails; or a record was refused and is not tolerated.
     fn put(&mut self, batches: Vec<Batch>, refuse: &mut Refuse<'_>) -> Result<(), TaskError>;
 
-    /// Waits up to `timeout` until more may be put; false if it is still too much. Called at every turn of the loop, some times a
-    /// second also while no record comes or the connector is paused: what is to happen by the clock happens here.
+    /// Waits up to `timeout` until more may be put; false if it is still too much. Called at every turn of the loop, also while no
+    /// record comes or the connector is paused (see [`next_turn`](Self::next_turn)): what is to happen by the clock happens here.
     ///
     /// # Errors
     /// What happened in the background since the last call.
     fn ready(&mut self, timeout: Duration) -> Result<bool, TaskError>;
+
+    /// When the loop is to have a turn, if no record comes and nobody [wakes](Wake) it: a file ends by the clock, something is waited for
+    /// that does not wake. None if nothing is; the loop then has a turn a second.
+    fn next_turn(&self) -> Option<Instant> {
+        Some(Instant::now() + TURN)
+    }
 
     /// What may be committed and has not been given before. Does not wait.
     ///

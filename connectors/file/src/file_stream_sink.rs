@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use landfall_api::{
     AlteredOffsets, Batch, Faults, Folders, Key, NewOffsets, Offset, Opened, Opening, Properties, RecordError, Refuse,
-    SinkConnector, SinkTask, TaskContext, TaskError, TopicPartition, Width, config,
+    SinkConnector, SinkTask, TURN, TaskContext, TaskError, TopicPartition, Width, config,
 };
 
 use crate::java_text::Printer;
@@ -234,6 +234,10 @@ impl SinkTask for FileStreamTask {
 
     fn ready(&mut self, _: Duration) -> Result<bool, TaskError> {
         Ok(true)
+    }
+
+    fn next_turn(&self) -> Option<Instant> {
+        (self.syncing.is_some() || !self.written.is_empty()).then(|| Instant::now() + TURN)
     }
 
     fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use landfall_api::{Batch, Offset, Opened, Opening, Refuse, SinkTask, TaskContext, TaskError, TopicId, TopicPartition};
+use landfall_api::{Batch, Offset, Opened, Opening, Refuse, SinkTask, TURN, TaskContext, TaskError, TopicId, TopicPartition};
 use tokio::sync::{OnceCell, Semaphore};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -430,6 +430,14 @@ impl SinkTask for LakeTask {
         self.context.metrics.set_calls(self.place.calls());
         self.context.metrics.set_answers(self.place.answers());
         Ok(ready)
+    }
+
+    fn next_turn(&self) -> Option<Instant> {
+        // Letters or the group are waited for, or the times of a schedule, which no timer has.
+        let scheduled = || self.layout.rotation.schedule.is_some() && self.partitions.values().any(|p| !p.open.is_empty());
+        let waits = self.failed.is_some() || !self.due.is_empty() || scheduled();
+        let turn = waits.then(|| Instant::now() + TURN);
+        [turn, self.timers.first()].into_iter().flatten().min()
     }
 
     fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {

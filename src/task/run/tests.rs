@@ -1,10 +1,11 @@
 //! The loop against librdkafka's mock cluster, with converters that have to wait.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use arrow_array::BinaryArray;
-use landfall_api::{Batch, Converter, Opened, Records, Refuse, Run};
+use landfall_api::{Batch, Converter, Opened, Opening, Records, Refuse, Run};
 use tokio::runtime::Runtime;
 
 use super::*;
@@ -63,6 +64,26 @@ impl Converter for Waiting {
     }
 }
 
+/// A task of connector `c` with these properties.
+fn spec(runtime: &Runtime, bootstrap: &str, properties: &[(&str, &str)]) -> TaskSpec {
+    let of = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    TaskSpec {
+        id: super::super::TaskId { connector: "c".into(), task: 0 },
+        sink: &FakeSink,
+        worker: Arc::new(of(&[("bootstrap.servers", bootstrap)])),
+        worker_id: "localhost:8083".into(),
+        properties: of(properties),
+        provision: Arc::default(),
+        paused: false,
+        runtime: runtime.handle().clone(),
+        memory: landfall_api::Memory::new(64 << 20),
+        queue: 16 << 20,
+        metrics: Arc::default(),
+        used: None,
+        report: Arc::new(|_, _| ()),
+    }
+}
+
 /// Runs a task over partition 0 of `t`, whose second record has to be waited for `times` times, and partition 1, which has to wait
 /// for nothing, until all five records were put or it fails.
 fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, Keeper, Arc<TaskMetrics>) {
@@ -77,25 +98,10 @@ fn run_waiting(times: usize, more: &[(&str, &str)]) -> (Result<(), TaskError>, K
     runtime.block_on(producer.flush(LONG)).expect("delivered");
 
     let bytes = "org.apache.kafka.connect.converters.ByteArrayConverter";
-    let properties = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let own =
         [("topics", "t"), ("key.converter", bytes), ("value.converter", bytes), ("consumer.override.max.poll.records", "1")];
-    let metrics = Arc::new(TaskMetrics::default());
-    let spec = TaskSpec {
-        id: super::super::TaskId { connector: "c".into(), task: 0 },
-        sink: &FakeSink,
-        worker: Arc::new(properties(&[("bootstrap.servers", &bootstrap)])),
-        worker_id: "localhost:8083".into(),
-        properties: properties(&[&own[..], more].concat()),
-        provision: Arc::default(),
-        paused: false,
-        runtime: runtime.handle().clone(),
-        memory: landfall_api::Memory::new(64 << 20),
-        queue: 16 << 20,
-        metrics: metrics.clone(),
-        used: None,
-        report: Arc::new(|_, _| ()),
-    };
+    let spec = spec(&runtime, &bootstrap, &[&own[..], more].concat());
+    let metrics = spec.metrics.clone();
     let (control, keeper) = (Control::new(false), Keeper::default());
     let mut runner = Runner::new(spec, Provided::default(), &control).expect("a task");
     runner.sink = Box::new(keeper.clone());
@@ -155,30 +161,15 @@ fn what_is_waited_for_too_long_fails_the_task_though_errors_are_tolerated() {
 #[test]
 fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
     let runtime = Runtime::new().expect("a runtime");
-    let nobody = "127.0.0.1:1";
-    let properties = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let string = "org.apache.kafka.connect.storage.StringConverter";
-    let spec = TaskSpec {
-        id: super::super::TaskId { connector: "c".into(), task: 0 },
-        sink: &FakeSink,
-        worker: Arc::new(properties(&[("bootstrap.servers", nobody)])),
-        properties: properties(&[
-            ("topics", "t"),
-            ("key.converter", string),
-            ("value.converter", string),
-            ("errors.tolerance", "all"),
-            ("errors.deadletterqueue.topic.name", "dlq"),
-        ]),
-        worker_id: "localhost:8083".into(),
-        provision: Arc::default(),
-        paused: false,
-        runtime: runtime.handle().clone(),
-        memory: landfall_api::Memory::new(64 << 20),
-        queue: 16 << 20,
-        metrics: Arc::new(TaskMetrics::default()),
-        used: None,
-        report: Arc::new(|_, _| ()),
-    };
+    let letters = [
+        ("topics", "t"),
+        ("key.converter", string),
+        ("value.converter", string),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dlq"),
+    ];
+    let spec = spec(&runtime, "127.0.0.1:1", &letters);
     let control = Control::new(false);
     let mut runner = Runner::new(spec, Provided::default(), &control).expect("a task");
     let (tp, other) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
@@ -213,28 +204,14 @@ fn a_commit_is_held_back_at_the_first_letter_that_is_not_acknowledged() {
 #[test]
 fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
     let runtime = Runtime::new().expect("a runtime");
-    let properties = |given: &[(&str, &str)]| given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let spec = TaskSpec {
-        id: super::super::TaskId { connector: "c".into(), task: 0 },
-        sink: &FakeSink,
-        worker: Arc::new(properties(&[("bootstrap.servers", "127.0.0.1:1")])),
-        properties: properties(&[
-            ("topics", "t"),
-            ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
-            ("value.converter", "org.apache.kafka.connect.converters.IntegerConverter"),
-            ("errors.tolerance", "all"),
-            ("errors.deadletterqueue.topic.name", "dlq"),
-        ]),
-        worker_id: "localhost:8083".into(),
-        provision: Arc::default(),
-        paused: false,
-        runtime: runtime.handle().clone(),
-        memory: landfall_api::Memory::new(64 << 20),
-        queue: 16 << 20,
-        metrics: Arc::new(TaskMetrics::default()),
-        used: None,
-        report: Arc::new(|_, _| ()),
-    };
+    let letters = [
+        ("topics", "t"),
+        ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
+        ("value.converter", "org.apache.kafka.connect.converters.IntegerConverter"),
+        ("errors.tolerance", "all"),
+        ("errors.deadletterqueue.topic.name", "dlq"),
+    ];
+    let spec = spec(&runtime, "127.0.0.1:1", &letters);
     let mut runner = Runner::new(spec, Provided::default(), &Control::new(false)).expect("a task");
     let keeper = Keeper::default();
     runner.sink = Box::new(keeper.clone());
@@ -263,4 +240,69 @@ fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
     assert_eq!(*keeper.1.lock().expect("a lock"), Some(25));
     drop(runner);
     runtime.shutdown_background();
+}
+
+/// Counts its turns, and wants the next one after so long.
+#[derive(Debug)]
+struct Turns(Arc<AtomicUsize>, Option<Duration>);
+
+impl SinkTask for Turns {
+    fn open(&mut self, _: &TopicPartition, _: &Opening) -> Result<Option<Opened>, TaskError> {
+        Ok(None)
+    }
+    fn put(&mut self, _: Vec<Batch>, _: &mut Refuse<'_>) -> Result<(), TaskError> {
+        Ok(())
+    }
+    fn ready(&mut self, _: Duration) -> Result<bool, TaskError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+    fn next_turn(&self) -> Option<Instant> {
+        self.1.map(|after| Instant::now() + after)
+    }
+    fn pre_commit(&mut self) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
+        Ok(BTreeMap::new())
+    }
+    fn close(&mut self, _: &[TopicPartition], _: bool, _: Duration) -> Result<BTreeMap<TopicPartition, Offset>, TaskError> {
+        Ok(BTreeMap::new())
+    }
+}
+
+/// The turns within three seconds of a task that has a partition without records.
+fn turns(after: Option<Duration>) -> usize {
+    let runtime = Runtime::new().expect("a runtime");
+    let cluster = MockCluster::start().expect("a mock cluster");
+    cluster.create_topic("t", 1).expect("a topic");
+    let string = "org.apache.kafka.connect.storage.StringConverter";
+    let own = [("topics", "t"), ("key.converter", string), ("value.converter", string)];
+    let spec = spec(&runtime, &cluster.bootstrap_servers(), &own);
+    let metrics = spec.metrics.clone();
+    let (control, count) = (Control::new(false), Arc::new(AtomicUsize::new(0)));
+    let mut runner = Runner::new(spec, Provided::default(), &control).expect("a task");
+    runner.sink = Box::new(Turns(count.clone(), after));
+    thread::scope(|scope| {
+        let counted = scope.spawn(|| {
+            let begun = Instant::now();
+            while metrics.partitions.get() == 0 && begun.elapsed() < LONG {
+                thread::sleep(Duration::from_millis(5));
+            }
+            // The first look at the topics wakes it.
+            thread::sleep(Duration::from_secs(1));
+            let before = count.load(Ordering::Relaxed);
+            thread::sleep(Duration::from_secs(3));
+            let turns = count.load(Ordering::Relaxed) - before;
+            control.stop();
+            turns
+        });
+        runner.run(&control).expect("no failure");
+        assert_eq!(metrics.partitions.get(), 1);
+        counted.join().expect("a count")
+    })
+}
+
+#[test]
+fn a_task_without_records_rests_as_long_as_its_sink_says() {
+    let (idle, busy) = (turns(None), turns(Some(Duration::from_millis(100))));
+    assert!((2..=5).contains(&idle), "{idle} turns in three seconds");
+    assert!(busy > 8, "{busy} turns in three seconds");
 }

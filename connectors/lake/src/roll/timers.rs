@@ -35,6 +35,12 @@ impl<K: Ord + Clone> Timers<K> {
         Some(key)
     }
 
+    /// The first time that is set.
+    #[must_use]
+    pub fn first(&self) -> Option<Instant> {
+        self.queue.peek().map(|Reverse((at, _))| *at)
+    }
+
     /// How many keys have a time.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -39,6 +39,29 @@ fn a_file_ends_by_its_age_without_a_record() {
 }
 
 #[test]
+fn it_wants_its_next_turn_when_a_file_ends() {
+    let bench = Bench::new();
+    let mut task = bench.rotating(Rotation { open: Some(MINUTE), ..Rotation::default() });
+    open(&mut task, &begin(0));
+    let begun = Instant::now();
+    task.settle(begun).expect("no failure");
+    assert_eq!(task.next_turn(), None, "nothing is open");
+    task.put_batch(&range(0..3), begun, &mut strict).expect("put");
+    assert_eq!(task.next_turn(), Some(begun + MINUTE));
+    task.settle(begun + MINUTE).expect("no failure");
+    assert_eq!(offset(&mut task), Some(3));
+    assert_eq!(task.next_turn(), None, "it has ended");
+
+    let schedule = Some(Schedule::new(3_600_000, TimeZone::UTC));
+    let bench = Bench::new();
+    let mut task = bench.rotating(Rotation { schedule, ..Rotation::default() });
+    open(&mut task, &begin(0));
+    assert_eq!(task.next_turn(), None);
+    task.put_batch(&range(0..3), begun, &mut strict).expect("put");
+    assert!(task.next_turn().is_some_and(|at| at <= Instant::now() + TURN), "a schedule is looked at");
+}
+
+#[test]
 fn a_file_ends_when_no_record_came_for_long_enough() {
     let bench = Bench::new();
     let mut task = bench.rotating(Rotation { idle: Some(MINUTE), flush_size: Some(100), ..Rotation::default() });

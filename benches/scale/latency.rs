@@ -1,0 +1,124 @@
+//! How soon after a record was produced its row is visible, where files end after a second.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMillisecondType;
+use serde_json::json;
+
+use crate::support::broker::{Broker, Record};
+use crate::support::read::{batches, files};
+use crate::support::records::Orders;
+use crate::support::store::{Store, with};
+use crate::support::worker::Worker;
+use crate::support::{Stop, secs, wait_until};
+use crate::{percentile, sink};
+
+const PARTITIONS: usize = 4;
+/// How often the folder is looked at.
+const LOOK: Duration = Duration::from_millis(3);
+/// Records are produced in bursts of so long.
+const BURST: Duration = Duration::from_millis(2);
+const SEED: u64 = 42;
+const PATIENCE: Duration = secs(60);
+
+/// Measures both rates and prints a table.
+pub(crate) fn table(lasting: Duration) {
+    println!("| records/s | produced/s | p50 ms | p99 ms | max ms | files/s | storage calls/s | CPU % of a core |");
+    println!("|---|---|---|---|---|---|---|---|");
+    for rate in [1_000, 100_000] {
+        run(rate, lasting);
+    }
+}
+
+fn run(rate: usize, lasting: Duration) {
+    let (broker, store, topic) = (Broker::private(), Store::directory(), "latency");
+    broker.create_topic(topic, PARTITIONS as i32);
+    let worker = Worker::start(&broker.bootstrap(), &[]);
+    let mut config = sink(&store, topic);
+    with(&mut config, &json!({"landfall.rotate.open.ms": "1000", "landfall.columns": "__timestamp"}));
+    worker.create(topic, &config);
+    let figures = || {
+        let calls = worker.metric("landfall_task_storage_calls_total");
+        (calls, worker.process().cpu_seconds())
+    };
+    // Partitions are opened with their first records, which are no figure of the rate.
+    let record = |(n, order)| ((n % PARTITIONS) as i32, Record::value(order));
+    broker.produce_all(topic, Orders::schemaless(SEED).take(PARTITIONS).enumerate().map(record));
+    wait_until("the first files", PATIENCE, || (store.files(topic).len() == PARTITIONS).then_some(()));
+    let first = store.files(topic);
+
+    let records = rate * usize::try_from(lasting.as_secs()).expect("seconds");
+    let (before, begun, done) = (figures(), Instant::now(), AtomicBool::new(false));
+    let (mut seen, after, took) = thread::scope(|scope| {
+        let stop = Stop(&[&done]);
+        let watcher = scope.spawn(|| watch(&store.folder(topic), &done));
+        let orders = Orders::schemaless(SEED).take(records).enumerate();
+        broker.produce_all(topic, Paced { begun, rate, produced: 0, of: orders.map(record) });
+        let (after, took) = (figures(), begun.elapsed().as_secs_f64());
+        wait_until("all rows", PATIENCE, || {
+            (worker.metric("landfall_task_landed_rows_total") as usize == records + PARTITIONS).then_some(())
+        });
+        thread::sleep(10 * LOOK);
+        drop(stop);
+        (watcher.join().expect("a watcher"), after, took)
+    });
+    seen.retain(|file, _| !first.contains(file));
+    let mut waited = Vec::with_capacity(records);
+    for (file, at) in &seen {
+        for batch in batches(&store.folder(topic).join(file)) {
+            let times = batch.column_by_name("__timestamp").expect("a column").as_primitive::<TimestampMillisecondType>();
+            waited.extend(times.iter().flatten().map(|time| at - time as f64));
+        }
+    }
+    assert_eq!(waited.len(), records, "rows whose record's time is known");
+    waited.sort_by(f64::total_cmp);
+    println!(
+        "| {rate} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.0} |",
+        records as f64 / took,
+        percentile(&waited, 50),
+        percentile(&waited, 99),
+        percentile(&waited, 100),
+        seen.len() as f64 / took,
+        (after.0 - before.0) / took,
+        (after.1 - before.1) / took * 100.0
+    );
+}
+
+/// Looks at a folder until it is done; when each file was first there, in milliseconds since the epoch.
+fn watch(folder: &Path, done: &AtomicBool) -> BTreeMap<PathBuf, f64> {
+    let mut seen = BTreeMap::new();
+    while !done.load(Ordering::Relaxed) {
+        let all = files(folder);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs_f64() * 1e3;
+        for file in all {
+            seen.entry(file).or_insert(now);
+        }
+        thread::sleep(LOOK);
+    }
+    seen
+}
+
+/// Gives so many items a second.
+struct Paced<I> {
+    begun: Instant,
+    rate: usize,
+    produced: usize,
+    of: I,
+}
+
+impl<I: Iterator> Iterator for Paced<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        while self.begun.elapsed().as_secs_f64() * (self.rate as f64) < self.produced as f64 {
+            thread::sleep(BURST);
+        }
+        self.produced += 1;
+        self.of.next()
+    }
+}
