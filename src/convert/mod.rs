@@ -13,6 +13,8 @@ mod registry;
 mod simple_header;
 mod string;
 
+use std::ops::Range;
+
 pub use batch::{Configured, Converted, Converters};
 
 use landfall_api::config::with_prefix;
@@ -144,9 +146,15 @@ fn one_run(column: Column) -> Vec<Run> {
 
 /// `column` as runs from row `begin` on: the rows between those that were `refused`, which are ascending.
 fn runs(begin: usize, column: &Column, refused: Vec<(usize, RecordError)>) -> Vec<Run> {
+    runs_of(begin, column, 0..column.array.len(), refused)
+}
+
+/// The same of a `part` of the column; its rows count from 0.
+fn runs_of(begin: usize, column: &Column, part: Range<usize>, refused: Vec<(usize, RecordError)>) -> Vec<Run> {
     let mut runs = Vec::with_capacity(2 * refused.len() + 1);
     let accepted = |from: usize, to: usize| {
-        (from < to).then(|| Run { rows: begin + from..begin + to, column: Ok(column.slice(&(from..to))) })
+        let column = || column.slice(&(part.start + from..part.start + to));
+        (from < to).then(|| Run { rows: begin + from..begin + to, column: Ok(column()) })
     };
     let mut at = 0;
     for (row, error) in refused {
@@ -154,7 +162,7 @@ fn runs(begin: usize, column: &Column, refused: Vec<(usize, RecordError)>) -> Ve
         runs.push(Run { rows: begin + row..begin + row + 1, column: Err(error) });
         at = row + 1;
     }
-    runs.extend(accepted(at, column.array.len()));
+    runs.extend(accepted(at, part.len()));
     runs
 }
 

@@ -259,10 +259,13 @@ fn prefixed(prefix: &str, own: Faults) -> Faults {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeMap, HashSet};
+
+    use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
-    use crate::transform::fixtures::{headers_of, schemaless, values_of, with_headers};
+    use crate::transform::fixtures::{headers_of, records, schemaless, values_of, with_headers};
 
     fn properties(given: &[(&str, &str)]) -> Properties {
         given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -305,6 +308,90 @@ mod tests {
         assert_eq!(out.batches[0].value.field.data_type().to_string().matches("Float64").count(), 1);
         assert_eq!(refused.iter().map(|one| one.offset).collect::<Vec<_>>(), [1, 3]);
         assert!(refused[0].error.message.ends_with("found: java.lang.Long"), "{}", refused[0].error.message);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// What becomes of a row does not depend on those beside it: whole columns are transformed as single rows are.
+        #[test]
+        fn a_row_becomes_what_it_does_alone(rows in prop::collection::vec(any_row(), 1..24), schemas: bool) {
+            let given = properties(&[
+                ("transforms", "fill, mask, cast, cut, time, flat, filter, route"),
+                ("transforms.fill.type", "InsertField$Value"),
+                ("transforms.fill.offset.field", "offset"),
+                ("transforms.mask.type", "MaskField$Value"),
+                ("transforms.mask.fields", "text"),
+                ("transforms.mask.predicate", "none"),
+                ("transforms.mask.negate", "true"),
+                ("transforms.cast.type", "Cast$Value"),
+                ("transforms.cast.spec", "number:string,digits:int16"),
+                ("transforms.cut.type", "ReplaceField$Value"),
+                ("transforms.cut.exclude", "flag"),
+                ("transforms.cut.renames", "text:words"),
+                ("transforms.time.type", "TimestampConverter$Value"),
+                ("transforms.time.field", "time"),
+                ("transforms.time.target.type", "string"),
+                ("transforms.time.format", "yyyy-MM-dd HH:mm:ss"),
+                ("transforms.flat.type", "Flatten$Value"),
+                ("transforms.filter.type", "Filter"),
+                ("transforms.filter.predicate", "none"),
+                ("transforms.route.type", "TimestampRouter"),
+                ("transforms.route.topic.format", "${topic}-${timestamp}"),
+                ("predicates", "none"),
+                ("predicates.none.type", "RecordIsTombstone"),
+            ]);
+            let chain = || Chain::new(&Plugins::BUILT_IN, &given).expect("valid");
+            let texts: Vec<_> = rows.iter().map(|row| row.as_ref().map(|row| in_envelope(row, schemas))).collect();
+            let all = records(&texts.iter().map(|text| (None, text.as_deref())).collect::<Vec<_>>(), schemas);
+            let transformed = |batches: Vec<Batch>| {
+                let (mut chain, mut refused) = (chain(), Vec::new());
+                let batches: Vec<_> = batches.into_iter().flat_map(|batch| chain.apply(batch, &mut refused)).collect();
+                let topics: Vec<_> = batches.iter().flat_map(|b| b.offset.values().iter().map(|o| (*o, b.topic.clone())).collect::<Vec<_>>()).collect();
+                let values = values_of(&Output { batches, rejected: Vec::new() });
+                (values, topics, refused.into_iter().map(|one| (one.offset, one.class, one.error)).collect::<Vec<_>>())
+            };
+            let mut alone = (BTreeMap::new(), Vec::new(), Vec::new());
+            for batch in &all {
+                for row in 0..batch.len() {
+                    let (values, topics, refused) = transformed(vec![batch.slice(&(row..row + 1))]);
+                    alone.0.extend(values);
+                    alone.1.extend(topics);
+                    alone.2.extend(refused);
+                }
+            }
+            let mut together = transformed(all);
+            together.2.sort_by_key(|one| one.0);
+            prop_assert_eq!(together, alone);
+        }
+    }
+
+    /// A row's text, number, digits, flag, time, and a field in a field.
+    type Row = (Option<String>, Option<i64>, Option<String>, Option<bool>, Option<i64>, Option<Option<i8>>);
+
+    fn any_row() -> impl Strategy<Value = Option<Row>> {
+        let digits = prop_oneof![8 => "-?[0-9]{1,4}", 1 => "[0-9]{5,6}|x| 1"];
+        let row = (
+            any::<Option<String>>(),
+            any::<Option<i64>>(),
+            prop::option::of(digits),
+            any::<Option<bool>>(),
+            prop::option::of(0..4_000_000_000_000_i64),
+            any::<Option<Option<i8>>>(),
+        );
+        prop::option::weighted(0.9, row)
+    }
+
+    fn in_envelope((text, number, digits, flag, time, inner): &Row, schemas: bool) -> String {
+        let inner = inner.map(|inner| json!({ "inner": inner }));
+        let payload = json!({"text": text, "number": number, "digits": digits, "flag": flag, "time": time, "below": inner});
+        let field = |name: &str, kind: &str| json!({"type": kind, "optional": true, "field": name});
+        let time = json!({"type": "int64", "name": "org.apache.kafka.connect.data.Timestamp", "version": 1, "optional": true, "field": "time"});
+        let below = json!({"type": "struct", "optional": true, "field": "below", "fields": [field("inner", "int8")]});
+        let fields =
+            [field("text", "string"), field("number", "int64"), field("digits", "string"), field("flag", "boolean"), time, below];
+        let schema = json!({"type": "struct", "fields": fields});
+        if schemas { json!({"schema": schema, "payload": payload}).to_string() } else { payload.to_string() }
     }
 
     #[test]

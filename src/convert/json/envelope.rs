@@ -6,20 +6,21 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::FieldRef;
-use landfall_api::{RecordError, Run};
+use landfall_api::{Column, RecordError, Run};
 use serde_json::Value;
 
 use super::super::node::Node;
+use super::super::runs_of;
 use super::scan::{Scanner, Stop};
 use super::schema::Reading;
 use super::schemaless::{Converted, Schemaless, check, start};
-use super::{Utf8, invalid, not_utf8, runs};
+use super::{Utf8, invalid, not_utf8};
 
 /// Java's words for bytes that are JSON, but no envelope.
 const NO_ENVELOPE: &str = "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain additional \
                            fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration.";
 
-/// The schemas seen, and the prefix by which the last is known again.
+/// The schemas seen, and the prefixes by which the last ones are known again.
 #[derive(Debug)]
 pub(super) struct Envelope {
     name: &'static str,
@@ -28,8 +29,8 @@ pub(super) struct Envelope {
     limit: usize,
     known: HashMap<Box<[u8]>, usize>,
     plans: Vec<Plan>,
-    /// What stands before the payload in the last record whose payload came last, and its plan.
-    prefix: Option<(Vec<u8>, usize)>,
+    /// What stands before the payload in records whose payload comes last, and the plan of these: the newest last.
+    prefixes: Vec<(Vec<u8>, usize)>,
     /// The plan of the last batch's last record.
     last: Option<usize>,
     /// Whether all records are payloads of the only plan (`schema.content`).
@@ -43,32 +44,47 @@ struct Plan {
     node: Node,
 }
 
-/// The adjacent records with one schema that are being read.
-struct Stretch<'a> {
-    begin: usize,
-    kind: Kind<'a>,
+/// A batch that is being read. The rows of one schema become one array, however often the schema changes; a stretch is a part of it.
+struct Batch<'a> {
+    rows: usize,
+    /// Never empty; the last one goes on.
+    stretches: Vec<Stretch>,
+    /// The payloads of records whose schema is null.
+    payloads: Vec<Option<&'a [u8]>>,
     refused: Vec<(usize, RecordError)>,
 }
 
-enum Kind<'a> {
-    /// No record with a value came yet; as many rows are null.
-    Nulls(usize),
-    Plan(usize),
-    /// The payloads of records whose schema is null.
-    Schemaless(Vec<Option<&'a [u8]>>),
+/// Adjacent records with one schema.
+struct Stretch {
+    kind: Kind,
+    begin: usize,
+    /// How many rows of the kind there are before it.
+    before: usize,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// No record with a value came yet.
+    Nulls,
+    Plan(usize),
+    /// The records' schema is null.
+    Schemaless,
+}
+
+/// How many prefixes are known, for schemas that come in turn.
+const PREFIXES: usize = 8;
 
 impl Envelope {
     pub(super) fn new(name: &'static str, reading: Reading, limit: usize) -> Self {
         let (known, plans) = (HashMap::new(), Vec::new());
-        Self { name, reading, limit: limit.max(1), known, plans, prefix: None, last: None, bare: false }
+        Self { name, reading, limit: limit.max(1), known, plans, prefixes: Vec::new(), last: None, bare: false }
     }
 
     /// Reads all records as payloads of the schema `content`.
     pub(super) fn with_content(mut self, content: &str) -> Result<Self, RecordError> {
         let json = serde_json::from_str(content).map_err(|e| RecordError::data(e.to_string()))?;
         let at = self.learn(&json)?;
-        (self.prefix, self.last, self.bare) = (Some((Vec::new(), at)), Some(at), true);
+        (self.prefixes, self.last, self.bare) = (vec![(Vec::new(), at)], Some(at), true);
         Ok(self)
     }
 
@@ -81,121 +97,129 @@ impl Envelope {
         schemaless: &mut Schemaless,
     ) -> Vec<Run> {
         if self.known.len().max(self.plans.len()) > self.limit && !self.bare {
-            (self.prefix, self.last) = (None, None);
+            self.last = None;
+            self.prefixes.clear();
             self.known.clear();
             self.plans.clear();
         }
-        let mut done = Vec::new();
-        let mut stretch = Stretch { begin: 0, kind: Kind::Nulls(0), refused: Vec::new() };
+        let stretches = vec![Stretch { kind: Kind::Nulls, begin: 0, before: 0 }];
+        let mut batch = Batch { rows: records.len(), stretches, payloads: Vec::new(), refused: Vec::new() };
         for (row, record) in records.iter().enumerate() {
             let Some(bytes) = record else {
-                self.null(&mut stretch);
+                self.null(&mut batch);
                 continue;
             };
-            if let (Some((prefix, plan)), Kind::Nulls(_)) = (&self.prefix, &stretch.kind)
-                && bytes.starts_with(prefix)
+            if let Some((at, plan)) = self.known_prefix(bytes)
+                && utf8.valid(&bytes[at..])
             {
-                self.turn(Some(*plan), row, records.len(), &mut stretch, topic, utf8, schemaless, &mut done);
-            }
-            if let (Some((prefix, plan)), Kind::Plan(current)) = (&self.prefix, &stretch.kind)
-                && plan == current
-                && bytes.starts_with(prefix)
-                && utf8.valid(&bytes[prefix.len()..])
-            {
-                let (node, rows) = (&mut self.plans[*plan].node, row - stretch.begin);
-                if read(node, bytes, prefix.len(), self.bare).is_ok() {
+                self.turn(Kind::Plan(plan), row, &mut batch);
+                let node = &mut self.plans[plan].node;
+                let rows = node.len();
+                if read(node, bytes, at, self.bare).is_ok() {
                     continue;
                 }
                 node.truncate(rows);
             }
             let read = self.open(bytes, utf8).and_then(|(plan, payload)| {
-                if plan.is_none_or(|plan| !matches!(stretch.kind, Kind::Plan(p) if p == plan)) {
-                    self.turn(plan, row, records.len(), &mut stretch, topic, utf8, schemaless, &mut done);
-                }
-                match (&mut stretch.kind, plan) {
-                    (Kind::Schemaless(payloads), _) => payloads.push(Some(&bytes[payload])),
-                    (_, Some(plan)) => {
-                        let node = &mut self.plans[plan].node;
-                        if let Err(stop) = node.read(&mut Scanner::new(bytes, payload.start)) {
-                            node.truncate(row - stretch.begin);
-                            return Err(invalid(stop));
-                        }
-                    }
-                    _ => {}
-                }
-                Ok(())
+                self.turn(plan.map_or(Kind::Schemaless, Kind::Plan), row, &mut batch);
+                let Some(plan) = plan else {
+                    batch.payloads.push(Some(&bytes[payload]));
+                    return Ok(());
+                };
+                let node = &mut self.plans[plan].node;
+                let rows = node.len();
+                node.read(&mut Scanner::new(bytes, payload.start)).map_err(|stop| {
+                    node.truncate(rows);
+                    invalid(stop)
+                })
             });
             if let Err(error) = read {
-                stretch.refused.push((row - stretch.begin, error));
-                self.null(&mut stretch);
+                batch.refused.push((row, error));
+                self.null(&mut batch);
             }
         }
-        if let (Kind::Nulls(nulls), Some(last)) = (&stretch.kind, self.last) {
-            (0..*nulls).for_each(|_| self.plans[last].node.null());
-            stretch.kind = Kind::Plan(last);
+        if batch.kind() == Kind::Nulls {
+            self.turn(self.last.map_or(Kind::Schemaless, Kind::Plan), records.len(), &mut batch);
         }
-        if let Kind::Plan(plan) = stretch.kind {
+        if let Kind::Plan(plan) = batch.kind() {
             self.last = Some(plan);
         }
-        self.close(stretch, topic, utf8, schemaless, &mut done);
-        done
+        self.finish(topic, batch, utf8, schemaless)
     }
 
-    fn null(&mut self, stretch: &mut Stretch<'_>) {
-        match &mut stretch.kind {
-            Kind::Nulls(nulls) => *nulls += 1,
-            Kind::Plan(plan) => self.plans[*plan].node.null(),
-            Kind::Schemaless(payloads) => payloads.push(None),
+    /// Where the payload of a record begins whose text before it was seen before, and the record's plan.
+    fn known_prefix(&self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let known = self.prefixes.iter().rev().find(|(prefix, _)| bytes.starts_with(prefix))?;
+        Some((known.0.len(), known.1))
+    }
+
+    fn null(&mut self, batch: &mut Batch<'_>) {
+        match batch.kind() {
+            Kind::Nulls => {} // counted when the first kind is known
+            Kind::Plan(plan) => self.plans[plan].node.null(),
+            Kind::Schemaless => batch.payloads.push(None),
         }
     }
 
-    /// Begins a stretch at `row` for another schema, or for none. Nulls that wait for their first schema go with it.
-    #[expect(clippy::too_many_arguments, reason = "what closing the stretch before takes")]
-    fn turn<'a>(
-        &mut self,
-        plan: Option<usize>,
-        row: usize,
-        rows: usize,
-        stretch: &mut Stretch<'a>,
-        topic: &str,
-        utf8: Utf8,
-        schemaless: &mut Schemaless,
-        done: &mut Vec<Run>,
-    ) {
-        if plan.is_none() && matches!(stretch.kind, Kind::Schemaless(_)) {
+    /// The record at `row` is of `kind`, and begins a stretch unless that before it is too. Nulls that wait for their first schema go
+    /// with it.
+    fn turn(&mut self, kind: Kind, row: usize, batch: &mut Batch<'_>) {
+        let last = batch.kind();
+        if last == kind {
             return;
         }
-        let nulls = if let Kind::Nulls(nulls) = stretch.kind { nulls } else { 0 };
-        let kind = match plan {
-            Some(plan) => {
-                let node = &mut self.plans[plan].node;
-                node.reserve(rows - row + nulls);
-                (0..nulls).for_each(|_| node.null());
-                Kind::Plan(plan)
-            }
-            None => Kind::Schemaless(vec![None; nulls]),
-        };
-        if let Kind::Nulls(_) = stretch.kind {
-            stretch.kind = kind;
-            return;
-        }
-        let before = std::mem::replace(stretch, Stretch { begin: row, kind, refused: Vec::new() });
-        self.close(before, topic, utf8, schemaless, done);
-    }
-
-    fn close(&mut self, stretch: Stretch<'_>, topic: &str, utf8: Utf8, schemaless: &mut Schemaless, done: &mut Vec<Run>) {
-        let Stretch { begin, kind, refused } = stretch;
-        let mut converted = match kind {
-            Kind::Schemaless(payloads) => schemaless.convert(topic, self.name, &payloads, utf8),
-            Kind::Nulls(nulls) => schemaless.convert(topic, self.name, &vec![None; nulls], utf8),
+        let begin = if last == Kind::Nulls { 0 } else { row };
+        let before = match kind {
             Kind::Plan(plan) => {
-                let Plan { field, node } = &mut self.plans[plan];
-                Converted { field: field.clone(), array: node.finish(field.data_type()), refused: Vec::new() }
+                let node = &mut self.plans[plan].node;
+                if node.len() == 0 {
+                    node.reserve(batch.rows - begin);
+                }
+                node.len()
             }
+            _ => batch.payloads.len(),
         };
-        converted.refused.extend(refused);
-        converted.refused.sort_by_key(|(row, _)| *row);
-        done.extend(runs(begin, converted));
+        if last == Kind::Nulls {
+            batch.stretches.clear();
+        }
+        batch.stretches.push(Stretch { kind, begin, before });
+        (begin..row).for_each(|_| self.null(batch));
+    }
+
+    /// The runs of a batch.
+    fn finish(&mut self, topic: &str, batch: Batch<'_>, utf8: Utf8, schemaless: &mut Schemaless) -> Vec<Run> {
+        let Batch { rows, stretches, payloads, mut refused } = batch;
+        let mut columns: Vec<Option<Column>> = vec![None; self.plans.len()];
+        let mut without = None;
+        if stretches.iter().any(|stretch| stretch.kind == Kind::Schemaless) {
+            let Converted { field, array, refused: these } = schemaless.convert(topic, self.name, &payloads, utf8);
+            without = Some(Column { field, array });
+            let stretches = stretches.iter().filter(|stretch| stretch.kind == Kind::Schemaless).collect::<Vec<_>>();
+            refused.extend(these.into_iter().map(|(at, error)| {
+                let stretch = stretches[stretches.partition_point(|stretch| stretch.before <= at) - 1];
+                (stretch.begin + at - stretch.before, error)
+            }));
+            refused.sort_by_key(|(row, _)| *row);
+        }
+        let ends: Vec<_> = stretches.iter().skip(1).map(|stretch| stretch.begin).chain([rows]).collect();
+        let mut refused = refused.into_iter().peekable();
+        let mut runs = Vec::with_capacity(stretches.len());
+        for (Stretch { kind, begin, before }, end) in stretches.into_iter().zip(ends) {
+            let column = match kind {
+                Kind::Plan(plan) => columns[plan].get_or_insert_with(|| {
+                    let Plan { field, node } = &mut self.plans[plan];
+                    Column { field: field.clone(), array: node.finish(field.data_type()) }
+                }),
+                _ => match &mut without {
+                    Some(column) => column,
+                    None => continue, // there is no other kind
+                },
+            };
+            let here = std::iter::from_fn(|| refused.next_if(|(row, _)| *row < end));
+            let here = here.map(|(row, error)| (row - begin, error)).collect();
+            runs.extend(runs_of(begin, column, before..before + end - begin, here));
+        }
+        runs
     }
 
     /// The plan of a record, if it has a schema, and where its payload is.
@@ -235,8 +259,11 @@ impl Envelope {
                 plan
             }
         };
-        if last {
-            self.prefix = Some((bytes[..payload.start].to_vec(), plan));
+        if last && !self.prefixes.iter().any(|(prefix, _)| *prefix == bytes[..payload.start]) {
+            if self.prefixes.len() == PREFIXES {
+                self.prefixes.remove(0);
+            }
+            self.prefixes.push((bytes[..payload.start].to_vec(), plan));
         }
         Ok((Some(plan), payload))
     }
@@ -249,6 +276,13 @@ impl Envelope {
         }
         self.plans.push(Plan { field: Arc::new(field), node });
         Ok(self.plans.len() - 1)
+    }
+}
+
+impl Batch<'_> {
+    /// That of the stretch that goes on.
+    fn kind(&self) -> Kind {
+        self.stretches.last().map_or(Kind::Nulls, |stretch| stretch.kind)
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::JsonConverterClass;
 
 mod envelope;
+mod paths;
 mod properties;
 mod schemaless;
 

@@ -113,34 +113,55 @@ impl<F: Format> Framed<F> {
         })
     }
 
-    /// Decodes the rows of a stretch, in which every value has the id `id`.
+    /// Decodes the rows of all `stretches` whose values have the id `id`, in one go: a schema that comes in turn with others does not
+    /// cost an array each time. The runs of the stretch at a place in `runs` are put there.
     fn decode(
         &mut self,
-        stretch: Range<usize>,
-        id: Option<SchemaId>,
+        id: SchemaId,
+        stretches: &[(usize, Range<usize>)],
         frames: &[Frame<'_>],
-        runs: &mut Vec<Run>,
+        runs: &mut [Vec<Run>],
     ) -> Result<(), Unavailable> {
-        let Some(id) = id else {
-            runs.extend((!stretch.is_empty()).then(|| self.nulls(stretch)));
-            return Ok(());
-        };
         let payload = |row: usize| frames[row].as_ref().ok().and_then(|frame| frame.as_ref().map(|(_, payload)| &**payload));
-        match self.decoder(id)? {
-            Ok(decoder) => {
-                let payloads: Vec<_> = stretch.clone().map(payload).collect();
-                let decoded = decoder.decode(&payloads);
-                let named = |error: RecordError| match error.class {
-                    SERIALIZATION => RecordError { message: self.format.undecodable(id) + &error.message, ..error },
-                    _ => error,
-                };
-                let rows = |run: &Run| stretch.start + run.rows.start..stretch.start + run.rows.end;
-                runs.extend(decoded.into_iter().map(|run| Run { rows: rows(&run), column: run.column.map_err(named) }));
+        let decoder = match self.decoder(id)? {
+            Ok(decoder) => decoder,
+            Err(error) => {
+                for (at, rows) in stretches {
+                    runs[*at].extend(rows.clone().map(|row| match payload(row) {
+                        Some(_) => Run { rows: row..row + 1, column: Err(error.clone()) },
+                        None => self.nulls(row..row + 1),
+                    }));
+                }
+                return Ok(());
             }
-            Err(error) => runs.extend(stretch.map(|row| match payload(row) {
-                Some(_) => Run { rows: row..row + 1, column: Err(error.clone()) },
-                None => self.nulls(row..row + 1),
-            })),
+        };
+        let payloads: Vec<_> = stretches.iter().flat_map(|(_, rows)| rows.clone().map(payload)).collect();
+        let mut decoded = decoder.decode(&payloads).into_iter().peekable();
+        let named = |error: &RecordError| match error.class {
+            SERIALIZATION => RecordError { message: self.format.undecodable(id) + &error.message, ..error.clone() },
+            _ => error.clone(),
+        };
+        let mut before = 0;
+        for (at, rows) in stretches {
+            let end = before + rows.len();
+            while let Some(run) = decoded.peek() {
+                let part = run.rows.start.max(before)..run.rows.end.min(end);
+                if part.is_empty() {
+                    break;
+                }
+                let column = match &run.column {
+                    Ok(column) if part == run.rows => Ok(column.clone()),
+                    Ok(column) => Ok(column.slice(&(part.start - run.rows.start..part.end - run.rows.start))),
+                    Err(error) => Err(named(error)),
+                };
+                runs[*at].push(Run { rows: rows.start + part.start - before..rows.start + part.end - before, column });
+                // the rest is of the next stretch
+                if run.rows.end > end {
+                    break;
+                }
+                decoded.next();
+            }
+            before = end;
         }
         Ok(())
     }
@@ -164,28 +185,60 @@ impl<F: Format> Converter for Framed<F> {
     fn convert(&mut self, records: &Records<'_>) -> Result<Vec<Run>, Unavailable> {
         self.missing.clear();
         let frames = self.frames(records);
-        let mut runs = Vec::new();
-        // Nulls belong to the stretch that they are in, and at its begin to that after them.
-        let (mut begin, mut id) = (0, None);
-        for (row, frame) in frames.iter().enumerate() {
-            match frame {
-                Ok(None) => {}
-                Ok(Some((next, _))) if id.is_none_or(|id| id == *next) => id = Some(*next),
-                Ok(Some((next, _))) => {
-                    self.decode(begin..row, id, &frames, &mut runs)?;
-                    (begin, id) = (row, Some(*next));
+        let stretches = stretches(&frames);
+        let mut runs: Vec<Vec<Run>> = stretches.iter().map(|_| Vec::new()).collect();
+        // by id, in the order in which they come
+        let mut places = HashMap::new();
+        let mut of: Vec<(SchemaId, Vec<(usize, Range<usize>)>)> = Vec::new();
+        for (at, Stretch { rows, id }) in stretches.into_iter().enumerate() {
+            match (id, &frames[rows.start]) {
+                (Some(id), _) => {
+                    let place = *places.entry(id).or_insert_with(|| {
+                        of.push((id, Vec::new()));
+                        of.len() - 1
+                    });
+                    of[place].1.push((at, rows));
                 }
-                Err(error) => {
-                    self.decode(begin..row, id, &frames, &mut runs)?;
-                    runs.push(Run { rows: row..row + 1, column: Err(error.clone()) });
-                    (begin, id) = (row + 1, None);
-                }
+                (None, Err(error)) => runs[at].push(Run { rows, column: Err(error.clone()) }),
+                (None, Ok(_)) => runs[at].push(self.nulls(rows)),
             }
         }
-        self.decode(begin..frames.len(), id, &frames, &mut runs)?;
+        for (id, stretches) in of {
+            self.decode(id, &stretches, &frames, &mut runs)?;
+        }
         let thrown = |run: Run| Run { column: run.column.map_err(|error| self.thrown(records.topic, error)), ..run };
-        Ok(runs.into_iter().map(thrown).collect())
+        Ok(runs.into_iter().flatten().map(thrown).collect())
     }
+}
+
+/// Adjacent rows whose values have one id; without an id a row that cannot be framed, or nulls of which no schema is known.
+struct Stretch {
+    rows: Range<usize>,
+    id: Option<SchemaId>,
+}
+
+/// Nulls belong to the stretch that they are in, and at its begin to that after them.
+fn stretches(frames: &[Frame<'_>]) -> Vec<Stretch> {
+    let mut stretches = Vec::new();
+    let (mut begin, mut id) = (0, None);
+    let mut end = |rows: Range<usize>, id| stretches.extend((!rows.is_empty()).then_some(Stretch { rows, id }));
+    for (row, frame) in frames.iter().enumerate() {
+        match frame {
+            Ok(None) => {}
+            Ok(Some((next, _))) if id.is_none_or(|id| id == *next) => id = Some(*next),
+            Ok(Some((next, _))) => {
+                end(begin..row, id);
+                (begin, id) = (row, Some(*next));
+            }
+            Err(_) => {
+                end(begin..row, id);
+                end(row..row + 1, None);
+                (begin, id) = (row + 1, None);
+            }
+        }
+    }
+    end(begin..frames.len(), id);
+    stretches
 }
 
 /// The headers of a batch that have one name.
@@ -218,6 +271,9 @@ impl<'a, 'n> Headers<'a, 'n> {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::ArrayRef;
+    use proptest::prelude::*;
+
     use super::super::serialization;
     use super::*;
 
@@ -300,6 +356,32 @@ mod tests {
         assert_eq!(convert(&values).expect("available"), expected);
         assert_eq!(convert(&[None, None]).expect("available"), [(0..2, "value Null".to_owned())]);
         assert_eq!(convert(&[]).expect("available"), []);
+    }
+
+    /// What becomes of each row: its column and text, null, or the message that it is refused with.
+    fn rows(values: &[Option<String>]) -> Vec<String> {
+        let bytes: BinaryArray = values.iter().map(Option::as_ref).collect();
+        let runs = Framed::new("value", Texts, Box::new(Two)).convert(&Records { topic: "t", bytes: &bytes, headers: None });
+        let text = |name: &str, array: &ArrayRef, row: usize| match array.as_string_opt::<i32>() {
+            Some(texts) if texts.is_valid(row) => format!("{name} {}", texts.value(row)),
+            _ => "null".to_owned(),
+        };
+        let of_run = |run: Run| -> Vec<String> {
+            match run.column {
+                Ok(Column { field, array }) => (0..run.rows.len()).map(|row| text(field.name(), &array, row)).collect(),
+                Err(error) => vec![error.message],
+            }
+        };
+        runs.expect("available").into_iter().flat_map(of_run).collect()
+    }
+
+    proptest! {
+        /// Schemas come in turn, with nulls and bad records between them: a row becomes what it does alone.
+        #[test]
+        fn a_row_is_the_same_among_others(values in prop::collection::vec(prop::option::weighted(0.9, "[1-3]:[a-z]{0,3}|x"), 1..40)) {
+            let alone: Vec<_> = values.iter().flat_map(|value| rows(std::slice::from_ref(value))).collect();
+            prop_assert_eq!(rows(&values), alone);
+        }
     }
 
     #[test]

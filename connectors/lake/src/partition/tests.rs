@@ -320,6 +320,57 @@ proptest! {
             prop_assert!(names.len() == 2 && names[0].starts_with("a=") && names[1] == format!("b={}", row.1), "{}", folder);
         }
     }
+
+    /// Rows that are looked up together go where each goes alone, whatever is beside them.
+    #[test]
+    fn a_row_has_the_folder_that_it_has_alone(rows in prop::collection::vec(any_row(), 1..40)) {
+        let mut batch = put(fields(vec![
+            column("text", rows.iter().map(|row| row.0).collect::<StringArray>()),
+            column("number", rows.iter().map(|row| row.1).collect::<Int64Array>()),
+            column("flag", rows.iter().map(|row| row.2).collect::<BooleanArray>()),
+            column("time", rows.iter().map(|row| row.3).collect::<Int64Array>()),
+        ]));
+        batch.timestamp = rows.iter().map(|row| row.4).collect();
+        let by_time = |pairs: &[(&str, &str)]| partitioner("HourlyPartitioner", pairs);
+        for partitioner in [
+            read(&[]).expect("the default"),
+            partitioner("FieldPartitioner", &[("partition.field.name", "text")]),
+            partitioner("FieldPartitioner", &[("partition.field.name", "text,number,flag")]),
+            by_time(&[("timestamp.extractor", "Record")]),
+            by_time(&[("timestamp.extractor", "Record"), ("timezone", "Europe/Berlin")]),
+            by_time(&[("timestamp.extractor", "RecordField"), ("timestamp.field", "time"), ("timezone", "America/New_York")]),
+            by_time(&[]),
+            read(&[("landfall.path.template", "{topic}/{value.text}/{timestamp:%H}/"), ("timestamp.extractor", "Record")]).expect("good"),
+        ] {
+            let whole = partitioner.folders(&batch, 1_763_757_000_000);
+            let mut refused = whole.as_ref().err().cloned().unwrap_or_default().into_iter().peekable();
+            for row in 0..rows.len() {
+                let alone = partitioner.folders(&batch.slice(&(row..row + 1)), 1_763_757_000_000);
+                let here = refused.next_if(|(at, _)| *at == row).map(|(_, error)| error);
+                match (alone, &whole) {
+                    (Err(alone), _) => prop_assert_eq!(Some(&alone[0].1), here.as_ref()),
+                    (Ok(_), _) if here.is_some() => prop_assert!(false, "row {} is refused among others: {:?}", row, here),
+                    (Ok(alone), Ok(whole)) => {
+                        prop_assert_eq!(&alone.names[0], &whole.names[whole.rows.as_ref().map_or(0, |rows| rows[row] as usize)]);
+                        let time = |folders: &Folders, at| folders.times.as_ref().map(|times| times.value(at));
+                        prop_assert_eq!(time(&alone, 0), time(whole, row));
+                    }
+                    (Ok(_), Err(_)) => {}
+                }
+            }
+            prop_assert_eq!(refused.next(), None, "only rows are refused");
+        }
+    }
+}
+
+/// A text, a number, a flag, a time in a field, and the record's: few different ones, so that rows share folders; around the hours
+/// that clocks are put forward and back, and now and then none.
+fn any_row() -> impl Strategy<Value = (Option<&'static str>, Option<i64>, Option<bool>, Option<i64>, Option<i64>)> {
+    const AROUND: [i64; 5] = [0, -1, 1_743_296_400_000, 1_761_440_400_000, 1_762_063_200_000];
+    let time = || (0..AROUND.len(), -6..6_i64).prop_map(|(at, steps)| AROUND[at] + steps * 1_799_999);
+    let text = prop::option::weighted(0.9, prop::sample::select(vec!["", "a", "A", "a/b", "%2F", "é", ".."]));
+    let rare = |time| prop::option::weighted(0.98, time);
+    (text, prop::option::weighted(0.9, -2..2_i64), any::<Option<bool>>(), rare(time()), rare(time()))
 }
 
 #[test]

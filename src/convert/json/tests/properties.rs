@@ -20,12 +20,12 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn any_object() -> impl Strategy<Value = Value> {
+pub(super) fn any_object() -> impl Strategy<Value = Value> {
     vec(("[a-f]|odd \"é", any_json()), 0..6).prop_map(|fields| Value::Object(fields.into_iter().collect()))
 }
 
 /// `value` as a producer might write it: fields turned round, blanks, escapes, and each field first with another value.
-fn disguised(value: &Value, turn: usize) -> String {
+pub(super) fn disguised(value: &Value, turn: usize) -> String {
     match value {
         Value::Object(fields) => {
             let mut list: Vec<_> = fields.iter().map(|(k, v)| (k, disguised(v, turn))).collect();
@@ -47,7 +47,7 @@ fn disguised(value: &Value, turn: usize) -> String {
 }
 
 /// `value` without what cannot be told from absence, or the JSON that a widened column has for it read back.
-fn normal(value: &Value) -> Value {
+pub(super) fn normal(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let fields = fields.iter().map(|(k, v)| (k.clone(), normal(v))).filter(|(_, v)| !hollow(v));
@@ -62,7 +62,7 @@ fn normal(value: &Value) -> Value {
     }
 }
 
-fn hollow(value: &Value) -> bool {
+pub(super) fn hollow(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.iter().all(hollow),
@@ -72,7 +72,7 @@ fn hollow(value: &Value) -> bool {
 }
 
 /// The value of a row with columns of JSON text parsed.
-fn restored(field: &Field, array: &dyn Array, row: usize) -> Value {
+pub(super) fn restored(field: &Field, array: &dyn Array, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
     }

@@ -9,6 +9,10 @@ use ::parquet::file::serialized_reader::{ReadOptionsBuilder, SerializedFileReade
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use landfall_api::{TopicId, TopicPartition};
 
+use arrow_array::builder::{ListBuilder, StringBuilder};
+use arrow_array::{BooleanArray, Float64Array, StructArray};
+use proptest::prelude::*;
+
 use crate::encode::Format;
 
 fn rows(from: i64, n: i64) -> RecordBatch {
@@ -218,4 +222,71 @@ fn a_footer_says_which_file_it_is() {
         ["5", "14", "t", "3", "0.1.n"]
     );
     assert_eq!((fact(footer::TOPIC_ID).is_empty(), found.num_rows()), (false, 10));
+}
+
+/// Rows of columns whose values come again or do not, as `distinct` says: texts, numbers, lists, and fields in a field.
+fn mixed(values: &[Option<u64>], distinct: u64) -> RecordBatch {
+    let of = |salt: u64| {
+        values.iter().map(move |value| value.map(|value| value.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(salt) % distinct))
+    };
+    let mut list = ListBuilder::new(StringBuilder::new());
+    for (row, value) in of(1).enumerate() {
+        list.values().extend((0..row % 3).map(|at| (at > 0).then(|| format!("item {value:?}"))));
+        list.append(value.is_some());
+    }
+    let text = |salt| Arc::new(of(salt).map(|value| value.map(|value| format!("text {value}"))).collect::<StringArray>());
+    let inner: Vec<(&str, ArrayRef)> = vec![
+        ("text", text(2)),
+        ("flag", Arc::new(of(3).map(|value| value.map(|value| value % 2 == 0)).collect::<BooleanArray>())),
+    ];
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("number", Arc::new(of(4).map(|value| value.map(|value| value as i64)).collect::<Int64Array>())),
+        ("float", Arc::new(of(5).map(|value| value.map(|value| value as f64 / 3.0)).collect::<Float64Array>())),
+        ("text", text(6)),
+        ("list", Arc::new(list.finish())),
+        ("inner", Arc::new(StructArray::try_from(inner).expect("columns"))),
+        ("none", Arc::new(StringArray::new_null(values.len()))),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).expect("columns")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// With a dictionary, without one, and where one is given up, in one row group or in many: the rows are read as they were written.
+    #[test]
+    fn rows_are_read_as_they_were_written(
+        values in prop::collection::vec(prop::option::weighted(0.9, any::<u64>()), 1..12_000),
+        distinct in prop::sample::select(vec![1, 3, 40, 3_000, u64::MAX]),
+        part in 1_usize..6_000,
+        limit in prop::sample::select(vec![1_usize, 64 << 10, 32 << 20]),
+        handed_over in any::<bool>(),
+    ) {
+        let rows = mixed(&values, distinct);
+        let facts = Facts::new(TopicPartition::new("t", 3), 0);
+        let mut encoder = Box::new(Parquet::new(rows.schema(), &Codec::named("snappy").expect("a codec").into(), &facts));
+        let mut file: Vec<Bytes> = Vec::new();
+        for from in (0..rows.num_rows()).step_by(part) {
+            let some = rows.slice(from, part.min(rows.num_rows() - from));
+            encoder.write(&some, crate::columns::bytes(&some), limit).expect("write");
+            if handed_over && from % 2 == 0 {
+                encoder.hand_over().expect("blocks");
+            }
+            file.extend(encoder.take());
+        }
+        file.extend(encoder.finish(rows.num_rows() as i64 - 1).expect("finish"));
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(file.concat())).expect("a footer");
+        let group = reader.metadata().row_group(0).clone();
+        // one value is worth a dictionary in any file of several rows, as many as rows are in none
+        if rows.num_rows() > 100 && limit > 1 && !handed_over && part > 100 {
+            match distinct {
+                1 => prop_assert!(group.column(0).dictionary_page_offset().is_some()),
+                u64::MAX => prop_assert!(group.column(0).dictionary_page_offset().is_none()),
+                _ => {}
+            }
+        }
+        let read: Vec<_> = reader.build().expect("a reader").map(|batch| batch.expect("rows")).collect();
+        let read = concat_batches(&read[0].schema(), &read).expect("rows of one schema");
+        prop_assert_eq!(read.columns(), rows.columns());
+    }
 }
