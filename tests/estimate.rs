@@ -122,7 +122,11 @@ fn sized(plan: &str) -> String {
     let said = estimate(plan)["estimate"].take();
     let number = |of: &Value, unit: f64| {
         let number = of.as_f64().expect("a number") / unit;
-        let decimals = if number >= 10.0 || number.fract() == 0.0 { 0 } else { 2 };
+        let decimals = match number {
+            whole if whole >= 10.0 || whole.fract() == 0.0 => 0,
+            small if small < 0.1 => 3,
+            _ => 2,
+        };
         format!("{number:.decimals$}")
     };
     let (files, workers) = (&said["files"], &said["workers"]);

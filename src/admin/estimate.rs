@@ -60,12 +60,12 @@ pub struct Options {
     /// The most vCPUs of a pod.
     #[arg(long, value_name = "N", default_value = "4", value_parser = positive, help_heading = "Workers")]
     pod_vcpus: f64,
-    /// Pods. Default: as many as the vCPUs take, and two at least.
+    /// The most GiB of a pod.
+    #[arg(long, value_name = "GIB", default_value = "8", value_parser = positive, help_heading = "Workers")]
+    pod_memory: f64,
+    /// Pods. Default: as many as the vCPUs and the memory take, and two at least.
     #[arg(long, value_name = "N", value_parser = whole, help_heading = "Workers")]
     pods: Option<f64>,
-    /// GiB of a pod. Default: as many as its files take.
-    #[arg(long, value_name = "GIB", value_parser = positive, help_heading = "Workers")]
-    pod_memory: Option<f64>,
     /// Tasks (`tasks.max`). Default: one for each vCPU that is needed, and for each pod.
     #[arg(long, value_name = "N", value_parser = whole, help_heading = "Workers")]
     tasks: Option<f64>,
@@ -133,8 +133,8 @@ impl Options {
             landed_ratio: self.landed_ratio.unwrap_or(measured.parquet_ratio),
             headroom: self.headroom,
             most_vcpus: self.pod_vcpus,
+            most_gib: self.pod_memory,
             pods: self.pods,
-            pod_memory: self.pod_memory,
             tasks: self.tasks,
             account_requests: self.account_requests,
             account_gbps: self.account_gbps,

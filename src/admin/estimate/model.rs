@@ -46,9 +46,9 @@ pub(super) struct Plan {
     pub(super) headroom: f64,
     /// The most vCPUs of a pod.
     pub(super) most_vcpus: f64,
+    /// The most GiB of a pod.
+    pub(super) most_gib: f64,
     pub(super) pods: Option<f64>,
-    /// GiB of a pod.
-    pub(super) pod_memory: Option<f64>,
     pub(super) tasks: Option<f64>,
     /// The store's limits: requests a second, gigabits a second.
     pub(super) account_requests: f64,
@@ -270,17 +270,22 @@ impl Plan {
         // Larger records cost in proportion to their bytes, smaller ones no less.
         let cores = self.rate * cpu_seconds / 1e6 * (self.record_bytes / record_bytes).max(1.0);
         let vcpus = cores * self.headroom;
-        let pods = self.pods.unwrap_or_else(|| (vcpus / self.most_vcpus).ceil().max(2.0));
+        let for_files = self.files_memory() / (self.most_gib * 1024.0 - MEASURED.idle_memory).max(1.0);
+        let pods = self.pods.unwrap_or_else(|| (vcpus / self.most_vcpus).max(for_files).ceil().max(2.0));
         let pod_vcpus = power_of_two(vcpus / pods, 0.25).min(self.most_vcpus);
-        let pod_gib = self.pod_memory.unwrap_or_else(|| power_of_two(self.memory(pods) / 1024.0, 0.5));
+        let pod_gib = power_of_two(self.memory(pods) / 1024.0, 0.5).min(self.most_gib);
         let tasks = self.tasks.unwrap_or_else(|| vcpus.ceil().max(pods));
         Workers { cores, vcpus, pods, pod_vcpus, pod_gib, tasks }
     }
 
-    /// The MiB that a pod needs: a busy worker's, or an idle one's and a budget that all files fit in with headroom.
+    /// The MiB of all pods together whose budgets all files fit in, with headroom.
+    fn files_memory(&self) -> f64 {
+        self.partitions * self.folders * self.headroom * MEASURED.file_memory / FOR_FILES
+    }
+
+    /// The MiB that a pod needs: a busy worker's, or an idle one's and its files'.
     fn memory(&self, pods: f64) -> f64 {
-        let files = self.partitions * self.folders / pods * self.headroom;
-        (MEASURED.idle_memory + files * MEASURED.file_memory / FOR_FILES).max(MEASURED.busy_memory)
+        (MEASURED.idle_memory + self.files_memory() / pods).max(MEASURED.busy_memory)
     }
 
     fn per_tb(&self, calls: &[Calls], workers: &Workers, landed: f64) -> PerTb {

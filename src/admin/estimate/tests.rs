@@ -125,11 +125,15 @@ fn pods_have_room_for_the_load_and_the_files() {
         assert_eq!((workers.pods, workers.pod_vcpus, workers.tasks), (pods, vcpus, tasks), "{cores} {more}");
         assert!(workers.pods * workers.pod_vcpus >= workers.vcpus, "{workers:?}");
     }
-    let memory = |folders: u32| estimate(&format!("--rate 1 --partitions 1000 --folders {folders}")).workers.pod_gib;
-    let least = |folders: f64| (MEASURED.idle_memory + 1000.0 * folders * MEASURED.file_memory / 0.375) / 1024.0;
-    for folders in [1, 4, 16] {
-        let gib = memory(folders);
-        assert!((least(folders.into())..2.0 * least(folders.into())).contains(&gib), "{folders} folders: {gib} GiB");
+    // Files take memory, and pods if one has not enough of it.
+    for (folders, most) in [(1, 64.0), (4, 64.0), (16, 64.0), (16, 8.0), (16, 1.0)] {
+        let found = estimate(&format!("--rate 1 --partitions 1000 --folders {folders} --pod-memory {most}"));
+        let Workers { pods, pod_gib, .. } = found.workers;
+        let files = 1000.0 * f64::from(folders) * 2.0 * MEASURED.file_memory / 0.375;
+        let needed = (MEASURED.idle_memory + files / pods).max(MEASURED.busy_memory) / 1024.0;
+        assert!(pod_gib <= most && needed <= pod_gib && pod_gib <= (2.0 * needed).max(0.5), "{pods} pods of {pod_gib} GiB");
+        let fewer = MEASURED.idle_memory + files / (pods - 1.0);
+        assert!(pods == 2.0 || fewer / 1024.0 > most, "{pods} pods of {pod_gib} GiB");
     }
 }
 
