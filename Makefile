@@ -49,10 +49,12 @@ run:
 	scripts/setup.sh build
 	cargo run --profile demo --bin landfall -- demo $(ARGS)
 
-# The pages of docs/reference anew, from the configuration keys as the code declares them, and the help of commands in docs/cli.md.
+# The pages of docs/reference anew, from the configuration keys as the code declares them, the help of commands in docs/cli.md, and the
+# sizing table in docs/tuning.md.
 reference:
 	UPDATE=1 cargo test --test it reference
 	UPDATE=1 cargo test --test it cli::the_page
+	UPDATE=1 cargo test --test it estimate::the_sizing
 
 # The description of the REST API anew, from src/rest/openapi.
 openapi:

@@ -17,6 +17,7 @@ mod documents;
 mod environment;
 mod errors;
 mod errors_page;
+mod estimate;
 mod event_hubs;
 mod event_hubs_registry;
 mod faults;

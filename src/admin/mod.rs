@@ -8,12 +8,14 @@
 //! - [`gc`] removes what is kept of connectors that are no more,
 //! - [`connectors`] does what the REST API of a cluster does, and keeps connectors as files say,
 //! - [`migrate`] moves connectors from one Connect cluster to another,
+//! - [`estimate`] says what a load will take, and asks nobody,
 //! - [`verify`] reads landed files again and compares,
 //! - [`storage_check`] asks whether a store does what exactly-once rests on.
 
 pub mod adopt;
 mod brokers;
 pub mod connectors;
+pub mod estimate;
 mod files;
 pub mod gc;
 pub mod migrate;
@@ -43,6 +45,8 @@ pub enum Command {
     Gc(gc::Options),
     /// Move connectors from one Connect cluster to another, by the REST API of both. They go on where their consumer group is.
     Migrate(migrate::Options),
+    /// Estimate what a load takes: files, storage calls, pods and, with prices, what it costs.
+    Estimate(Box<estimate::Options>),
     /// Read landed files again, and compare them with what is kept of their partitions and with Kafka.
     Verify(verify::Options),
     /// Ask what a store does.
@@ -110,6 +114,7 @@ pub async fn run(command: Command, tell: Tell) -> Result<Outcome, String> {
         Command::Adopt(options) => adopt::run(options).await,
         Command::Gc(options) => gc::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::Estimate(options) => Ok(estimate::run(&options)),
         Command::Verify(options) => verify::run(options).await,
         Command::Storage(command) => storage_check::run(command).await,
     }

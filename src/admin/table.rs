@@ -6,7 +6,7 @@ pub(super) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -
         rows.iter().map(|row| row[c].chars().count()).chain([headings[c].chars().count()]).max().unwrap_or(0)
     });
     let numbers: [bool; N] =
-        std::array::from_fn(|c| rows.iter().all(|row| row[c].bytes().all(|b| b.is_ascii_digit() || b == b'-')));
+        std::array::from_fn(|c| rows.iter().all(|row| row[c].bytes().all(|b| b.is_ascii_digit() || b"-,.".contains(&b))));
     let mut text = String::new();
     for row in std::iter::once(&headings.map(str::to_owned)).chain(rows) {
         let mut line = String::new();

@@ -7,6 +7,7 @@ mod nearest;
 mod properties;
 pub mod provider;
 pub mod reach;
+mod secrets;
 mod worker;
 
 use std::time::Duration;
@@ -16,7 +17,8 @@ pub use distributed::{ALGORITHMS, DistributedKeys, topic_settings, topic_warning
 pub use environment::Environment;
 pub use nearest::{hint_missing, nearest, unknown_key};
 pub use properties::{PropertiesError, PropertiesFile};
-pub use worker::{Mode, ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys, shows_secret, sounds_secret};
+pub use secrets::{shows_secret, sounds_secret};
+pub use worker::{Mode, ModeKeys, StandaloneKeys, WorkerConfig, WorkerKeys};
 
 use landfall_api::{Key, Properties};
 
