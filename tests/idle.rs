@@ -15,6 +15,18 @@ const LIMIT: Duration = Duration::from_millis(500);
 /// Starts, of which the fastest counts: others may use the machine.
 const STARTS: usize = 5;
 
+#[test]
+fn an_idle_worker_is_small_and_quiet() {
+    let worker = Worker::start(&Broker::shared().bootstrap(), &[]);
+    let before = worker.process().cpu_seconds();
+    sleep(secs(3));
+    let used = worker.process().cpu_seconds() - before;
+    // Without the pages of the program itself, of which a build for tests has twice as many.
+    let memory = memory_mb(&worker.process().pid().to_string(), "RssAnon");
+    assert!(memory < 20.0, "{memory:.0} MB");
+    assert!(used < 0.1, "{used} seconds of CPU time in three");
+}
+
 /// Starts workers with a broker and without one, and looks at them a while later; says what they took.
 pub(crate) fn workers() -> String {
     let nobody = format!("127.0.0.1:{}", free_port());

@@ -29,6 +29,7 @@ mod group;
 mod harness;
 mod helm;
 mod identity;
+#[expect(dead_code, reason = "shared with the tests that take long, which use the rest")]
 mod idle;
 mod internal_topics;
 mod json_schema;
