@@ -76,7 +76,7 @@ fn calls_are_foreseen(topic: &str, partitions: i32, rows: usize, config: &Value,
     let first = asked(&worker);
     assert!(worker.terminate().success());
     worker.start_again();
-    worker.await_state(topic, "RUNNING");
+    worker.create(topic, &given);
     let consumed = round();
     worker.await_landed(broker, topic, topic);
     let second = asked(&worker);
