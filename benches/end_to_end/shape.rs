@@ -119,7 +119,7 @@ impl Shape {
                 _ => add(format_args!(",\"c{n}\":\"v{}\"", random.below(100))),
             }),
             Self::Distinct => {
-                (1..=8).for_each(|n| add(format_args!(",\"c{n}\":\"{:016x}{:016x}\"", random.next(), random.next())))
+                (1..=8).for_each(|n| add(format_args!(",\"c{n}\":\"{:016x}{:016x}\"", random.next(), random.next())));
             }
             Self::Nulls => (1..=20).for_each(|n| add(format_args!(",\"c{n}\":null"))),
             Self::Flapping => {

@@ -189,7 +189,7 @@ impl<F: Format> Converter for Framed<F> {
         let mut runs: Vec<Vec<Run>> = stretches.iter().map(|_| Vec::new()).collect();
         // by id, in the order in which they come
         let mut places = HashMap::new();
-        let mut of: Vec<(SchemaId, Vec<(usize, Range<usize>)>)> = Vec::new();
+        let mut of: Vec<(SchemaId, Vec<Place>)> = Vec::new();
         for (at, Stretch { rows, id }) in stretches.into_iter().enumerate() {
             match (id, &frames[rows.start]) {
                 (Some(id), _) => {
@@ -210,6 +210,9 @@ impl<F: Format> Converter for Framed<F> {
         Ok(runs.into_iter().flatten().map(thrown).collect())
     }
 }
+
+/// Which stretch, and its rows.
+type Place = (usize, Range<usize>);
 
 /// Adjacent rows whose values have one id; without an id a row that cannot be framed, or nulls of which no schema is known.
 struct Stretch {

@@ -363,9 +363,11 @@ proptest! {
     }
 }
 
+type AnyRow = (Option<&'static str>, Option<i64>, Option<bool>, Option<i64>, Option<i64>);
+
 /// A text, a number, a flag, a time in a field, and the record's: few different ones, so that rows share folders; around the hours
 /// that clocks are put forward and back, and now and then none.
-fn any_row() -> impl Strategy<Value = (Option<&'static str>, Option<i64>, Option<bool>, Option<i64>, Option<i64>)> {
+fn any_row() -> impl Strategy<Value = AnyRow> {
     const AROUND: [i64; 5] = [0, -1, 1_743_296_400_000, 1_761_440_400_000, 1_762_063_200_000];
     let time = || (0..AROUND.len(), -6..6_i64).prop_map(|(at, steps)| AROUND[at] + steps * 1_799_999);
     let text = prop::option::weighted(0.9, prop::sample::select(vec!["", "a", "A", "a/b", "%2F", "é", ".."]));
