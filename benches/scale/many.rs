@@ -90,11 +90,11 @@ fn row(table: &str, size: usize, idle: &Idle, rebalance: Option<Duration>) {
 
 /// Topics with a record each that has landed; a fifth task comes, and reads another one of each topic with the others.
 fn topics(sizes: &[usize], idle: Duration) {
-    let broker = Broker::large();
+    let broker = Broker::with_heap("2g");
     let all: Vec<String> = (0..*sizes.last().expect("sizes")).map(|n| format!("topic-{n:04}")).collect();
     let mut made = 0;
     for &size in sizes {
-        broker.create_topics(&all[made..size], PARTITIONS);
+        broker.create_topics(&all[made..size], i32::try_from(PARTITIONS).expect("a few"));
         made = size;
         let (store, name) = (Store::directory(), format!("topics-{size}"));
         let worker = Worker::start(&broker.bootstrap(), &[]);
@@ -104,7 +104,7 @@ fn topics(sizes: &[usize], idle: Duration) {
         let consumes = || {
             assigned(&worker, size * PARTITIONS);
             let before = worker.metric(READ) as usize;
-            broker.produce_to_each(&all[..size], &Record::value(r#"{"id":1}"#));
+            all[..size].iter().for_each(|topic| broker.produce(topic, 0, [Record::value(r#"{"id":1}"#)]));
             wait_until("a record of each topic", PATIENCE, || (worker.metric(READ) as usize >= before + size).then_some(()));
         };
         consumes();
@@ -120,7 +120,7 @@ fn topics(sizes: &[usize], idle: Duration) {
 
 /// Files with a row each; a second task comes, and both have as many open as the one had.
 fn files(sizes: &[usize], idle: Duration) {
-    let broker = Broker::large();
+    let broker = Broker::with_heap("2g");
     for &size in sizes {
         let (store, name) = (Store::directory(), format!("files-{size}"));
         broker.create_topic(&name, PARTITIONS as i32);
@@ -154,7 +154,7 @@ fn files(sizes: &[usize], idle: Duration) {
 /// Connectors that have a topic without records in common, on a worker of a cluster; a second worker comes, takes half of them, and all
 /// read a record.
 fn connectors(sizes: &[usize], idle: Duration) {
-    let broker = Broker::large();
+    let broker = Broker::with_heap("2g");
     for &size in sizes {
         let (store, id) = (Store::directory(), format!("connectors-{size}"));
         broker.create_topic(&id, 1);

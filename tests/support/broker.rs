@@ -25,6 +25,8 @@ use tempfile::TempDir;
 use super::process::Process;
 use super::{cache, free_port, secs, wait_until};
 
+/// The most memory of a broker's heap.
+const HEAP: &str = "320m";
 const PATIENCE: Duration = secs(60);
 
 /// A record to produce.
@@ -91,13 +93,13 @@ impl Broker {
 
     /// A broker for one test alone, which may stop it.
     pub(crate) fn private() -> Self {
-        Self::secured(&[], &[])
+        Self::with_heap(HEAP)
     }
 
-    /// A broker with room for tens of thousands of partitions and thousands of clients.
-    pub(crate) fn large() -> Self {
+    /// The same, with so much memory: tens of thousands of partitions take 2 GB.
+    pub(crate) fn with_heap(heap: &'static str) -> Self {
         let mut broker = Self::configured(Node { id: 1, of: 1, controller: free_port() }, &[]);
-        broker.heap = "2g";
+        broker.heap = heap;
         broker.format(&[]);
         broker.start();
         broker
@@ -143,7 +145,7 @@ impl Broker {
         let others = listeners.iter().map(|listener| (listener.name, free_port())).collect();
         let properties = properties(folder.path(), node, port, listeners, &others);
         fs::write(folder.path().join("server.properties"), properties).expect("server.properties");
-        Self { process: None, folder, port, others, heap: "320m" }
+        Self { process: None, folder, port, others, heap: HEAP }
     }
 
     fn format(&self, scram: &[&str]) {
@@ -222,19 +224,16 @@ impl Broker {
     }
 
     pub(crate) fn create_topic(&self, name: &str, partitions: i32) {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let made = block_on(self.admin().create_topics([&topic], &AdminOptions::new())).expect("create topics");
-        assert!(made.iter().all(Result::is_ok), "create topic {name}: {made:?}");
+        self.create_topics(&[name.to_owned()], partitions);
     }
 
     /// Creates many topics with so many partitions each.
-    pub(crate) fn create_topics(&self, names: &[String], partitions: usize) {
-        let partitions = i32::try_from(partitions).expect("a few");
-        let (admin, options) = (self.admin(), AdminOptions::new().request_timeout(Some(PATIENCE)));
+    pub(crate) fn create_topics(&self, names: &[String], partitions: i32) {
+        let admin = self.admin();
         for names in names.chunks(50) {
             let topics: Vec<_> = names.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1))).collect();
-            let made = block_on(admin.create_topics(&topics, &options)).expect("create topics");
-            assert!(made.iter().all(Result::is_ok), "create topics: {made:?}");
+            let made = block_on(admin.create_topics(&topics, &AdminOptions::new())).expect("create topics");
+            assert!(made.iter().all(Result::is_ok), "create topics {names:?}: {made:?}");
         }
     }
 
@@ -308,18 +307,6 @@ impl Broker {
         producer.flush(PATIENCE).expect("flush");
         let failed = producer.context().failed.load(Ordering::Relaxed);
         assert_eq!(failed, 0, "records that could not be produced to {topic}");
-    }
-
-    /// Appends a record to partition 0 of each of `topics` and returns when the broker has them all.
-    pub(crate) fn produce_to_each(&self, topics: &[String], record: &Record) {
-        let producer: BaseProducer<Deliveries> = self.client().create_with_context(Deliveries::default()).expect("a producer");
-        for topic in topics {
-            let mut next = BaseRecord::<[u8], [u8]>::to(topic).partition(0);
-            next.payload = record.value.as_deref();
-            producer.send(next).map_err(|(error, _)| error).expect("room for a record of each topic");
-        }
-        producer.flush(PATIENCE).expect("flush");
-        assert_eq!(producer.context().failed.load(Ordering::Relaxed), 0, "records that could not be produced");
     }
 
     /// The committed offsets of a consumer group in a topic; partitions without one are left out.
