@@ -9,7 +9,7 @@ TRANSFORM_HARNESS = java -cp "$(CACHE)/java-worker/*:$(CACHE)/debezium/postgres/
 ASSIGN_HARNESS = java -cp "$(CACHE)/java-worker/*" tests/support/assign/AssignHarness.java
 
 .NOTPARALLEL:
-.PHONY: setup test test-long model soak lint run reference openapi transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-backlog bench-commit bench-convert bench-scale bench-latency release image sbom deny security book
+.PHONY: setup test test-long model soak lint run reference openapi transforms-golden converters-golden avro-golden assign-golden rest-golden bench bench-backlog bench-check bench-commit bench-convert bench-scale bench-latency release image sbom deny security book
 
 # Everything that building and testing need.
 setup:
@@ -42,6 +42,7 @@ soak: setup
 
 lint:
 	cargo fmt --all --check
+	python3 -B -m doctest scripts/bench_check.py
 	cargo clippy --workspace --all-targets --features failpoints -- -D warnings
 
 # See it work: a bank's change events land as Parquet in ./landing, until Ctrl-C. ARGS="--help" tells what can be said.
@@ -79,12 +80,19 @@ bench: setup
 bench-backlog: setup
 	cargo bench --bench end_to_end -- backlog --records $(or $(RECORDS),10000000)
 
+# Counts the instructions of each step of a record's path now and at commit BASE (where this branch left origin/main), and fails where
+# one takes over 5 % more. KERNELS="json encode" does some of them.
+bench-check:
+	scripts/setup.sh bench
+	scripts/bench_check.py $(KERNELS)
+
 # What the commit protocol costs, in a directory.
 bench-commit:
 	scripts/setup.sh build
 	cargo bench --bench commit
 
-# Converters and chains of transforms alone, beside libraries that read the same rows.
+# The steps of a record's path alone, and bad records, beside libraries that read the same rows; fails where a step allocates for each
+# record, or bad records cost three times their limit.
 bench-convert:
 	scripts/setup.sh build
 	cargo run --profile bench --manifest-path benches/convert/Cargo.toml

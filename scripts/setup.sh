@@ -2,6 +2,7 @@
 # Brings in what building and testing Landfall need; quick when it is all there.
 #
 #   setup.sh build   the Debian packages that a build needs
+#   setup.sh bench   these, and Valgrind, which counts instructions
 #   setup.sh         these, and what the tests run: a Kafka broker, a Java Connect worker, Debezium and PostgreSQL,
 #                   Azurite, a schema registry, Python readers of Parquet, schemathesis, a browser and what
 #                   drives it, Prometheus, Helm and what checks manifests of Kubernetes
@@ -122,7 +123,8 @@ prometheus() {
 if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
   for p in build-essential pkg-config cmake libssl-dev zlib1g-dev libzstd-dev; do package "$p"; done
   tool python3 python3
-  if [ "${1:-}" != build ]; then
+  [ "${1:-}" != bench ] || tool valgrind valgrind
+  if [ "${1:-}" != build ] && [ "${1:-}" != bench ]; then
     tool java openjdk-17-jre-headless
     tool mvn maven
     [[ "${1:-}" != long && "${1:-}" != java ]] || tool javac default-jdk-headless
@@ -140,7 +142,7 @@ else
   echo "setup: not a Debian system: expecting a C compiler, pkg-config, cmake, OpenSSL, zlib, zstd, Java 17, Maven, Node.js, PostgreSQL, Chromium and Python" >&2
 fi
 command -v cargo >/dev/null || { echo "setup: cargo is missing: install Rust 1.92 or newer (rustup.rs)" >&2; exit 1; }
-[ "${1:-}" != build ] || exit 0
+[ "${1:-}" != build ] && [ "${1:-}" != bench ] || exit 0
 
 mkdir -p "$cache"
 exec 9>"$cache/setup.lock"

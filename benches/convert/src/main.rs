@@ -1,159 +1,142 @@
-//! What converting and transforming cost: CPU seconds per million records and allocations per record, by converter and by chain of
-//! transforms, beside what libraries need for the same rows.
+//! What the steps of a record's path cost: CPU seconds per million records and allocations per record of decoding, transforming,
+//! putting into folders and encoding, beside what libraries need for the same rows; then the records that a worker may be slow at.
 //!
-//! `make bench-convert`, on Linux. Each case runs in turn with the others, and the median counts.
+//! `make bench-convert`, on Linux. Each case runs in turn with those beside it, and the median counts. It fails where a step allocates
+//! once for each record, or where bad records cost more than three times what the same columns have to.
+//!
+//! `kernels` lists the steps, and `kernel NAME ROUNDS` does one of them to a batch again and again, for `make bench-check`.
 
+mod allocations;
+mod cases;
+mod limit;
 mod peers;
 mod registry;
 mod rows;
+mod worst;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::ExitCode;
 
-use arrow_array::{Array as _, BinaryArray, Int64Array, TimestampMillisecondArray};
-use landfall::convert::{Configured, Converters, build};
-use landfall::plugins::Plugins;
-use landfall::transform::Chain;
-use landfall_api::{Properties, RawBatch, Records, Role, TopicPartition};
+use arrow_array::{Array as _, BinaryArray};
 
-use rows::{Row, framed};
+use cases::{Case, KERNELS};
 
-const ROWS: usize = 200_000;
-const BATCH: usize = 5_000;
+const ROWS: usize = 5_000;
+const BATCHES: usize = 40;
+/// The rows of a kernel's batch.
+const KERNEL_ROWS: usize = 2_000;
 const RUNS: usize = 7;
+/// How much more bad records may cost than their limit.
+const MOST: f64 = 3.0;
 
-/// Counts what is allocated and grown.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(at, layout, size) }
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["--bench"] => table(),
+        ["kernels"] => {
+            KERNELS.iter().for_each(|name| println!("{name}"));
+            ExitCode::SUCCESS
+        }
+        ["kernel", name, rounds] => {
+            let mut cases = cases::cases(KERNEL_ROWS, 1);
+            let case = cases.iter_mut().find(|case| case.name == name).expect("one of `kernels`");
+            let rounds = rounds.parse().expect("a number");
+            let batch = case.batches[0].clone();
+            // what is learned, opened and asked for once
+            (case.run)(&batch);
+            kernel_rounds(&mut *case.run, &batch, rounds);
+            println!("{}", rounds * batch.len());
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("usage: landfall-convert-bench [kernels | kernel NAME ROUNDS]");
+            ExitCode::FAILURE
+        }
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// One thing to measure: takes a batch.
-struct Case {
-    name: &'static str,
-    /// What it is compared with, by name.
-    peer: Option<&'static str>,
-    batches: Vec<BinaryArray>,
-    run: Box<dyn FnMut(&BinaryArray)>,
+/// What callgrind counts, which knows it by this name: no closure may be in here.
+#[inline(never)]
+fn kernel_rounds(run: &mut dyn FnMut(&BinaryArray), batch: &BinaryArray, rounds: usize) {
+    for _ in 0..rounds {
+        run(batch);
+    }
 }
 
-fn main() {
-    let registry = registry::start();
-    let rows = rows::rows(ROWS);
-    let of = |encode: &dyn Fn(&Row) -> Vec<u8>| -> Vec<BinaryArray> {
-        rows.chunks(BATCH).map(|rows| rows.iter().map(|row| Some(encode(row))).collect()).collect()
-    };
-    let json = of(&Row::json);
-    let avro = of(&|row| framed(1, &row.avro()));
-    let protobuf = of(&|row| framed(2, &[&[0][..], &row.protobuf()].concat()));
-    let registered = of(&|row| framed(3, &row.json()));
-    let plain = [("schemas.enable", "false")];
-    let url = [("schema.registry.url", registry.as_str())];
-    let mut decoder = peers::arrow_avro(BATCH);
-    let case = |name, peer, batches: &[BinaryArray], run| Case { name, peer, batches: batches.to_vec(), run };
-    let mut cases = vec![
-        case("sonic-rs into builders", None, &json, Box::new(peers::sonic_builders)),
-        case("json, schemaless", Some("sonic-rs into builders"), &json, converter("JsonConverter", &plain)),
-        case("json with schema", Some("sonic-rs into builders"), &of(&Row::envelope), converter("JsonConverter", &[])),
-        case("json, registered", Some("sonic-rs into builders"), &registered, converter("JsonSchemaConverter", &url)),
-        case("arrow-avro", None, &avro, Box::new(move |rows| peers::decode_avro(&mut decoder, rows))),
-        case("avro", Some("arrow-avro"), &avro, converter("io.confluent.connect.avro.AvroConverter", &url)),
-        case("protobuf", Some("arrow-avro"), &protobuf, converter("ProtobufConverter", &url)),
-        case("string", None, &json, converter("StringConverter", &[])),
-        case("json, no transform", None, &json, chain(0)),
-        case("json, 1 transform", Some("json, no transform"), &json, chain(1)),
-        case("json, 5 transforms", Some("json, no transform"), &json, chain(5)),
-    ];
+fn table() -> ExitCode {
+    let mut failed = Vec::new();
+    println!("| {:<26} | bytes/record | CPU-s/M | allocations/record | × of |\n|---|---|---|---|---|", "");
+    for found in measured(&mut cases::cases(ROWS, BATCHES)) {
+        found.print();
+        // a peer's allocations are its own affair
+        if KERNELS.contains(&&*found.name) && found.allocations >= 1.0 {
+            failed.push(format!("{}: {:.2} allocations for each record", found.name, found.allocations));
+        }
+    }
+    for mut cases in worst::cases() {
+        for found in measured(&mut cases) {
+            found.print();
+            if let Some((ratio, of)) = found.ratio.filter(|(ratio, _)| *ratio > MOST) {
+                failed.push(format!("{}: {ratio:.2} times {of}", found.name));
+            }
+        }
+    }
+    failed.iter().for_each(|why| println!("\ntoo much: {why}"));
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What a case costs.
+struct Measured {
+    name: String,
+    /// Bytes of a record.
+    bytes: f64,
+    /// CPU seconds per million records.
+    seconds: f64,
+    /// Allocations per record.
+    allocations: f64,
+    /// How many times what another one costs.
+    ratio: Option<(f64, String)>,
+}
+
+impl Measured {
+    fn print(&self) {
+        let Self { name, bytes, seconds, allocations, ratio } = self;
+        let ratio = ratio.as_ref().map(|(ratio, of)| format!("{ratio:.2} × {of}")).unwrap_or_default();
+        println!("| {name:<26} | {bytes:.0} | {seconds:.3} | {allocations:.4} | {ratio} |");
+    }
+}
+
+fn measured(cases: &mut [Case]) -> Vec<Measured> {
     let mut seconds = vec![Vec::new(); cases.len()];
     let mut allocations = vec![0; cases.len()];
     for _ in 0..RUNS {
         for (n, case) in cases.iter_mut().enumerate() {
-            let before = (cpu(), ALLOCATIONS.load(Ordering::Relaxed));
+            let before = (cpu(), allocations::count());
             case.batches.iter().for_each(|batch| (case.run)(batch));
             seconds[n].push(cpu() - before.0);
-            allocations[n] = ALLOCATIONS.load(Ordering::Relaxed) - before.1;
+            allocations[n] = allocations::count() - before.1;
         }
     }
-    let medians: Vec<f64> = seconds.iter_mut().map(|seconds| {
-        seconds.sort_by(f64::total_cmp);
-        seconds[RUNS / 2] * 1e6 / ROWS as f64
-    }).collect();
-    println!("| {:<24} | bytes/record | CPU-s/M | allocations/record | × of |\n|---|---|---|---|---|", "");
-    for (n, case) in cases.iter().enumerate() {
+    let rows = |case: &Case| (case.rows * case.batches.len()) as f64;
+    let medians: Vec<f64> = seconds
+        .iter_mut()
+        .zip(cases.iter())
+        .map(|(seconds, case)| {
+            seconds.sort_by(f64::total_cmp);
+            seconds[RUNS / 2] * 1e6 / rows(case)
+        })
+        .collect();
+    let of = |(n, case): (usize, &Case)| {
         let bytes: usize = case.batches.iter().map(|batch| batch.value_data().len()).sum();
-        let peer = case.peer.and_then(|peer| cases.iter().position(|other| other.name == peer));
-        let ratio = peer.map(|peer| format!("{:.2} × {}", medians[n] / medians[peer], cases[peer].name)).unwrap_or_default();
-        let allocations = allocations[n] as f64 / ROWS as f64;
-        println!("| {:<24} | {:.0} | {:.3} | {allocations:.4} | {ratio} |", case.name, bytes as f64 / ROWS as f64, medians[n]);
-    }
-}
-
-fn properties(given: &[(&str, &str)]) -> Properties {
-    given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-}
-
-fn converter(class: &str, given: &[(&str, &str)]) -> Box<dyn FnMut(&BinaryArray)> {
-    let mut converter = build(class, &properties(given), Role::Value).expect("a converter");
-    Box::new(move |bytes| {
-        let runs = converter.convert(&Records { topic: "orders", bytes, headers: None }).expect("a registry that answers");
-        assert!(runs.len() == 1 && runs[0].column.is_ok(), "{:?}", runs[0].column.as_ref().err());
-    })
-}
-
-/// Converting with the first `n` of five transforms after it.
-fn chain(n: usize) -> Box<dyn FnMut(&BinaryArray)> {
-    const T: [&[(&str, &str)]; 5] = [
-        &[("a.type", "RegexRouter"), ("a.regex", "db\\.(.*)"), ("a.replacement", "lake_$1")],
-        &[("b.type", "InsertField$Value"), ("b.topic.field", "topic"), ("b.offset.field", "offset")],
-        &[("c.type", "ReplaceField$Value"), ("c.exclude", "note"), ("c.renames", "__op:op,__deleted:deleted")],
-        &[("d.type", "Cast$Value"), ("d.spec", "amount:float64,qty:int16")],
-        &[("e.type", "MaskField$Value"), ("e.fields", "email")],
-    ];
-    let aliases = ["a", "b", "c", "d", "e"][..n].join(",");
-    let mut given = properties(&[("transforms", &aliases)]);
-    for (key, value) in T[..n].iter().copied().flatten() {
-        given.insert(format!("transforms.{key}"), (*value).to_owned());
-    }
-    let mut chain = Chain::new(&Plugins::BUILT_IN, &given).expect("valid");
-    let json = properties(&[("schemas.enable", "false")]);
-    let make = |role| Configured { class: "", converter: build("JsonConverter", &json, role).expect("a converter") };
-    let mut converters = Converters { key: make(Role::Key), value: make(Role::Value), header: make(Role::Header) };
-    let mut first = 0;
-    Box::new(move |bytes| {
-        let rows = bytes.len() as i64;
-        let raw = RawBatch {
-            origin: TopicPartition::new("db.orders", 0),
-            key: BinaryArray::new_null(bytes.len()),
-            value: bytes.clone(),
-            offset: Int64Array::from_iter_values(first..first + rows),
-            timestamp: TimestampMillisecondArray::from_iter_values(first..first + rows),
-            headers: None,
-        };
-        let converted = converters.convert(&Arc::new(raw), first..first + rows).expect("available");
-        let mut refused = converted.refused;
-        let landed: usize = converted.batches.into_iter().flat_map(|batch| chain.apply(batch, &mut refused)).map(|b| b.len()).sum();
-        assert_eq!((landed as i64, refused.len()), (rows, 0), "{:?}", refused.first());
-        first += rows;
-    })
+        let peer = cases.iter().position(|other| case.peer.as_ref() == Some(&other.name));
+        Measured {
+            name: case.name.clone(),
+            bytes: bytes as f64 / rows(case),
+            seconds: medians[n],
+            allocations: allocations[n] as f64 / rows(case),
+            ratio: peer.map(|peer| (medians[n] / medians[peer], cases[peer].name.clone())),
+        }
+    };
+    cases.iter().enumerate().map(of).collect()
 }
 
 /// Seconds that this thread has run.

@@ -6,25 +6,29 @@ use arrow_avro::reader::{Decoder, ReaderBuilder};
 use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
 use serde::Deserialize;
 
-use crate::rows::avro_schema;
-
-/// arrow-avro's decoder of framed rows with schema 1.
-pub(crate) fn arrow_avro(batch: usize) -> Decoder {
+/// arrow-avro's decoder of framed rows; a schema's id is its place, counted from 1.
+pub(crate) fn arrow_avro(batch: usize, schemas: &[String]) -> Decoder {
     let mut store = SchemaStore::new_with_type(FingerprintAlgorithm::Id);
-    store.set(Fingerprint::Id(1), AvroSchema::new(avro_schema())).expect("a schema");
+    for (id, schema) in (1..).zip(schemas) {
+        store.set(Fingerprint::Id(id), AvroSchema::new(schema.clone())).expect("a schema");
+    }
     ReaderBuilder::new().with_batch_size(batch).with_writer_schema_store(store).build_decoder().expect("a decoder")
 }
 
-/// Decodes `rows` with arrow-avro.
+/// Decodes `rows` with arrow-avro, which ends a batch where the schema changes.
 pub(crate) fn decode_avro(decoder: &mut Decoder, rows: &BinaryArray) {
+    let flush = |decoder: &mut Decoder| decoder.flush().expect("columns").map_or(0, |batch| batch.num_rows());
+    let mut decoded = 0;
     for row in rows.iter().flatten() {
         let mut at = 0;
         while at < row.len() {
-            at += decoder.decode(&row[at..]).expect("a row");
+            match decoder.decode(&row[at..]).expect("a row") {
+                0 => decoded += flush(decoder),
+                taken => at += taken,
+            }
         }
     }
-    let batch = decoder.flush().expect("columns").expect("rows");
-    assert_eq!(batch.num_rows(), rows.len());
+    assert_eq!(decoded + flush(decoder), rows.len());
 }
 
 /// A row as serde reads it, with its texts borrowed.

@@ -55,9 +55,7 @@ fn row(r: &mut Random, i: u64) -> Row {
         amount: format!("{}.{:02}", r.below(50_000), r.below(100)),
         qty: 1 + r.below(20) as i32,
         email: (r.below(5) != 0).then(|| format!("user{}@example.com", r.below(200_000))),
-        note: (r.below(2) != 0).then(|| {
-            (0..4 + r.below(4)).map(|_| WORDS[r.below(8) as usize]).collect::<Vec<_>>().join(" ")
-        }),
+        note: (r.below(2) != 0).then(|| (0..4 + r.below(4)).map(|_| WORDS[r.below(8) as usize]).collect::<Vec<_>>().join(" ")),
         created_at: (millis * 1000 + r.below(1000)) as i64,
         updated_at: format!("2025-10-{:02}T12:{:02}:{:02}.{:03}Z", 1 + r.below(28), r.below(60), r.below(60), r.below(1000)),
         deleted: r.below(100) == 0,
@@ -66,10 +64,11 @@ fn row(r: &mut Random, i: u64) -> Row {
 }
 
 /// A generator of numbers (SplitMix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, n: u64) -> u64 {
+    /// The next one below `n`.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -177,7 +176,8 @@ fn varint(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
-fn long(out: &mut Vec<u8>, n: i64) {
+/// Avro's long.
+pub(crate) fn long(out: &mut Vec<u8>, n: i64) {
     varint(out, (n << 1 ^ n >> 63) as u64);
 }
 
@@ -200,31 +200,39 @@ pub(crate) fn avro_schema() -> String {
 }
 
 pub(crate) fn protobuf_schema() -> String {
-    let fields: Vec<_> = FIELDS.iter().zip(1..).map(|((name, kind, optional), number)| {
-        let kind = match *kind {
-            "long" => "int64",
-            "int" => "int32",
-            "boolean" => "bool",
-            other => other,
-        };
-        format!("{}{kind} {name} = {number};", if *optional { "optional " } else { "" })
-    }).collect();
+    let fields: Vec<_> = FIELDS
+        .iter()
+        .zip(1..)
+        .map(|((name, kind, optional), number)| {
+            let kind = match *kind {
+                "long" => "int64",
+                "int" => "int32",
+                "boolean" => "bool",
+                other => other,
+            };
+            format!("{}{kind} {name} = {number};", if *optional { "optional " } else { "" })
+        })
+        .collect();
     format!("syntax = \"proto3\"; package db.orders; message Value {{ {} }}", fields.join(" "))
 }
 
 pub(crate) fn json_schema() -> String {
-    let fields: Vec<_> = FIELDS.iter().zip(0..).map(|((name, kind, optional), index)| {
-        let kind = match *kind {
-            "long" => r#""type":"integer","connect.type":"int64""#,
-            "int" => r#""type":"integer","connect.type":"int32""#,
-            "boolean" => r#""type":"boolean""#,
-            _ => r#""type":"string""#,
-        };
-        match optional {
-            true => format!(r#""{name}":{{"connect.index":{index},"oneOf":[{{"type":"null"}},{{{kind}}}]}}"#),
-            false => format!(r#""{name}":{{"connect.index":{index},{kind}}}"#),
-        }
-    }).collect();
+    let fields: Vec<_> = FIELDS
+        .iter()
+        .zip(0..)
+        .map(|((name, kind, optional), index)| {
+            let kind = match *kind {
+                "long" => r#""type":"integer","connect.type":"int64""#,
+                "int" => r#""type":"integer","connect.type":"int32""#,
+                "boolean" => r#""type":"boolean""#,
+                _ => r#""type":"string""#,
+            };
+            match optional {
+                true => format!(r#""{name}":{{"connect.index":{index},"oneOf":[{{"type":"null"}},{{{kind}}}]}}"#),
+                false => format!(r#""{name}":{{"connect.index":{index},{kind}}}"#),
+            }
+        })
+        .collect();
     format!(r#"{{"type":"object","title":"Value","properties":{{{}}}}}"#, fields.join(","))
 }
 
