@@ -39,7 +39,7 @@ pub(super) fn of(plan: &Plan, estimate: &Estimate) -> String {
             text += "Of what has a price here. Kafka, networks, snapshots and readers come on top.\n";
         }
         None => {
-            text += "No prices were given, so that there are no costs: --price-write, --price-gb-month, --price-vcpu-hour, …\n"
+            text += "No prices were given, so that there are no costs: --price-write, --price-gb-month, --price-vcpu-hour, …\n";
         }
     }
     for warning in warnings {
