@@ -252,7 +252,8 @@ impl Client {
             mailbox.queue.store(queue.as_ptr(), Ordering::Release);
             let waker = Waker(Arc::new(Mutex::new(Some(Queue(queue)))));
             let login = settings.tokens.map(|tokens| Login::begin(rk, tokens));
-            let alive = Some(Arc::new(Alive { rk, login, _mailbox: mailbox.clone() }));
+            let owned = Some(Owned { rk, login, _mailbox: mailbox.clone() });
+            let alive = Some(Arc::new(Alive { rk, left: AtomicBool::new(false), owned }));
             Ok(Self { rk, alive, queue, waker, mailbox, buffer: Box::new([ptr::null_mut(); CHUNK]), closed: false })
         }
     }
@@ -539,20 +540,19 @@ impl Drop for Client {
             }
             rd::rd_kafka_consumer_closed(self.rk.as_ptr()) != 0
         };
-        let alive = self.alive.take();
-        if !left {
-            // Its requests without an answer hold the end up, for as long as request.timeout.ms. Nobody has to wait for that.
-            let _ = thread::Builder::new().name("left-client".into()).spawn(move || drop(alive));
+        if let Some(alive) = self.alive.take() {
+            alive.left.store(left, Ordering::Release);
         }
     }
 }
 
-/// A client that lives as long as anybody uses it. Dropped, it is destroyed, which waits for librdkafka's threads.
+/// A client that lives as long as anybody uses it.
 struct Alive {
     rk: NonNull<rd::rd_kafka_t>,
-    login: Option<Login>,
-    /// Callbacks may come until the client is destroyed.
-    _mailbox: Arc<Mailbox>,
+    /// Whether it is known to be out of its group.
+    left: AtomicBool,
+    /// Taken by drop.
+    owned: Option<Owned>,
 }
 
 // SAFETY: librdkafka's client is locked inside, and any thread may destroy one that no other uses.
@@ -561,6 +561,28 @@ unsafe impl Send for Alive {}
 unsafe impl Sync for Alive {}
 
 impl Drop for Alive {
+    fn drop(&mut self) {
+        let owned = self.owned.take();
+        if !self.left.load(Ordering::Acquire) {
+            // Its requests without an answer hold the end up, for as long as request.timeout.ms. Nobody has to wait for that,
+            // whoever was the last to use it.
+            let _ = thread::Builder::new().name("left-client".into()).spawn(move || drop(owned));
+        }
+    }
+}
+
+/// A client's own. Dropped, it is destroyed, which waits for librdkafka's threads.
+struct Owned {
+    rk: NonNull<rd::rd_kafka_t>,
+    login: Option<Login>,
+    /// Callbacks may come until the client is destroyed.
+    _mailbox: Arc<Mailbox>,
+}
+
+// SAFETY: as for `Alive`.
+unsafe impl Send for Owned {}
+
+impl Drop for Owned {
     fn drop(&mut self) {
         if let Some(login) = &self.login {
             login.end();
