@@ -461,15 +461,18 @@ fn are_enough(batches: &VecDeque<Waiting>) -> bool {
     sum(|waiting| waiting.rows.num_rows()) >= GATHERED_ROWS || sum(|waiting| waiting.bytes) >= GATHERED_BYTES
 }
 
-/// How many of the first batches make one: as many as are enough, of one schema.
-fn first_few(batches: &VecDeque<Waiting>) -> usize {
-    let (mut rows, mut bytes) = (0, 0);
-    let more = |waiting: &&Waiting| {
-        let goes_on = rows < GATHERED_ROWS && bytes < GATHERED_BYTES && waiting.rows.schema() == batches[0].rows.schema();
-        (rows, bytes) = (rows + waiting.rows.num_rows(), bytes + waiting.bytes);
-        goes_on
-    };
-    batches.iter().take_while(more).count()
+/// How many of the first of these batches, with their bytes, make one: as many as are enough, of one schema.
+fn first_few<'a>(batches: impl IntoIterator<Item = (&'a RecordBatch, usize)>) -> usize {
+    let (mut count, mut rows, mut bytes) = (0, 0, 0);
+    let mut schema = None;
+    for (batch, of_batch) in batches {
+        let fits = *schema.get_or_insert_with(|| batch.schema_ref()) == batch.schema_ref();
+        if !fits || rows >= GATHERED_ROWS || bytes >= GATHERED_BYTES {
+            break;
+        }
+        (count, rows, bytes) = (count + 1, rows + batch.num_rows(), bytes + of_batch);
+    }
+    count
 }
 
 fn is_full(encoder: &dyn Encoder, full: Option<u64>) -> bool {
@@ -489,7 +492,8 @@ fn encode(
     all: bool,
 ) -> Result<Encoded, EncodeError> {
     while !batches.is_empty() {
-        let few: Vec<_> = batches.drain(..first_few(&batches)).collect();
+        let few = first_few(batches.iter().map(|waiting| (&waiting.rows, waiting.bytes)));
+        let few: Vec<_> = batches.drain(..few).collect();
         let bytes = few.iter().map(|waiting| waiting.bytes).sum();
         match &few[..] {
             [only] => encoder.write(&only.rows, bytes, row_group)?,
@@ -568,5 +572,33 @@ impl Staging<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Int32Array};
+
+    use super::*;
+
+    fn rows(column: &str, count: usize) -> RecordBatch {
+        let values: ArrayRef = Arc::new(Int32Array::from(vec![1; count]));
+        RecordBatch::try_from_iter([(column, values)]).expect("rows")
+    }
+
+    #[test]
+    fn as_many_batches_become_one_as_are_enough() {
+        let small: Vec<_> = (0..5).map(|_| rows("a", GATHERED_ROWS / 2)).collect();
+        let with = |bytes: usize| small.iter().map(move |batch| (batch, bytes));
+        assert_eq!(first_few(with(1)), 2, "by their rows");
+        assert_eq!(first_few(with(GATHERED_BYTES)), 1, "by their bytes");
+        assert_eq!(first_few(with(1).take(1)), 1);
+        assert_eq!(first_few([]), 0);
+    }
+
+    #[test]
+    fn rows_of_another_schema_stay_apart() {
+        let (one, other) = (rows("a", 1), rows("b", 1));
+        assert_eq!(first_few([(&one, 1), (&one, 1), (&other, 1), (&one, 1)]), 2);
     }
 }

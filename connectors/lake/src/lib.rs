@@ -25,4 +25,4 @@ pub mod system;
 mod task;
 pub mod types;
 
-pub use task::{LakeTask, Layout};
+pub use task::{LakeTask, Layout, PUBLISHED};

@@ -32,6 +32,7 @@ use crate::preview::Files;
 use crate::roll::{Reason, Rotation, Timers};
 use crate::storage::Storage;
 use opening::Asked;
+pub use partition::PUBLISHED;
 use partition::Partition;
 
 /// How files are laid out, when they end, and how they are committed.

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use landfall_lake::PUBLISHED;
+use landfall_lake::commit::tracker::MOST_SPAN;
 use landfall_lake::encode::BLOCK;
 use serde::Serialize;
 
 use super::Format;
 use super::measured::{Cost, MEASURED};
 
-/// Between two commits of a partition that are this many seconds apart its pointer is written once more, to say that the files of the
-/// first are visible (`PUBLISHED` in `task/partition.rs` of the lake's crate).
-const QUIET: f64 = 60.0;
-/// A file ends when the newest record of its partition is so many offsets behind its first (`MOST_SPAN` in `commit/tracker.rs`).
-const MOST_SPAN: f64 = (1 << 21) as f64;
 /// The part of a worker's memory that is for open files: half of the limit is the budget, of which fetch queues may have a quarter.
 const FOR_FILES: f64 = 0.5 * 0.75;
 /// Files that are smaller are poor ones for readers.
@@ -208,7 +205,7 @@ impl Plan {
             ("--rotate", rate * self.rotate + 1.0),
             ("--flush-size", self.flush_size.unwrap_or(f64::INFINITY)),
             ("--size", (self.size / self.landed_record()).max(1.0)),
-            ("2,097,152 offsets", (MOST_SPAN / self.folders).max(1.0)),
+            ("2,097,152 offsets", (MOST_SPAN as f64 / self.folders).max(1.0)),
         ];
         let (ended_by, rows) = limits.into_iter().fold(limits[0], |least, limit| if limit.1 < least.1 { limit } else { least });
         let (per_second, bytes) = (self.rate / rows, rows * self.landed_record());
@@ -227,7 +224,7 @@ impl Plan {
     /// Pointers that are written a second: one for each commit, of which each file has one of its own at most, and one more where
     /// nothing is committed for long.
     fn pointers(&self, files: &Files) -> f64 {
-        let pauses = (files.seconds / QUIET).floor().min(self.folders);
+        let pauses = (files.seconds / PUBLISHED.as_secs_f64()).floor().min(self.folders);
         files.per_second + self.partitions * pauses / files.seconds
     }
 
@@ -334,7 +331,7 @@ impl Plan {
         let mut warnings = Vec::new();
         if files.bytes < SMALL {
             let seconds = (SMALL / self.landed_record() / self.file_rate()).ceil();
-            let most = (MOST_SPAN / self.folders) * self.landed_record();
+            let most = (MOST_SPAN as f64 / self.folders) * self.landed_record();
             let cure = if most < SMALL {
                 "compact them in the lake: rows are so small that no file of one partition gets there".to_owned()
             } else {

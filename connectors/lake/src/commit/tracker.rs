@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::offsets::Offsets;
 
 /// So many offsets may lie between the first record that has not landed and the position: they are read again after a crash.
-const MOST_SPAN: i64 = 1 << 21;
+pub const MOST_SPAN: i64 = 1 << 21;
 /// So many runs of landed records may lie between others: a pointer names them all.
 const MOST_GAPS: usize = 1 << 15;
 

@@ -18,7 +18,7 @@ use crate::roll::{Filled, Reason, Recency, Together};
 use crate::storage::Area;
 
 /// How long it may not be written down that the files of a commit are published: without it, they are asked for at the next start.
-const PUBLISHED: Duration = Duration::from_secs(60);
+pub const PUBLISHED: Duration = Duration::from_secs(60);
 
 /// A partition that is open.
 #[derive(Debug)]
