@@ -11,7 +11,7 @@ use crate::cases::Case;
 use crate::compare::{PATIENCE, size};
 use crate::cost::{Cost, STAGES};
 use crate::decode::Wire;
-use crate::shape::{Kind, Shape, avro};
+use crate::shape::{Shape, avro};
 use crate::support::broker::{Broker, java};
 use crate::support::worker::Worker;
 use crate::support::{cache, secs, wait_until};
@@ -74,15 +74,7 @@ fn program(properties: &Path) -> Command {
 }
 
 fn make_table(warehouse: &str) {
-    let fields = Shape::Orders.fields().into_iter().map(|field| {
-        let kind = match field.kind {
-            Kind::Long => "long",
-            Kind::Int => "int",
-            Kind::Boolean => "boolean",
-            Kind::Text => "string",
-        };
-        format!("{}:{kind}", field.name)
-    });
+    let fields = Shape::Orders.fields().into_iter().map(|field| format!("{}:{}", field.name, field.kind.name()));
     let jars = cache("iceberg").join("iceberg/*");
     let made = Command::new("java").arg("-cp").arg(jars).args(["bench.Table", warehouse]).args(fields).output().expect("java");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

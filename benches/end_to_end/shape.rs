@@ -14,6 +14,18 @@ pub(crate) enum Kind {
     Text,
 }
 
+impl Kind {
+    /// What Avro calls it, and Iceberg.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Long => "long",
+            Self::Int => "int",
+            Self::Boolean => "boolean",
+            Self::Text => "string",
+        }
+    }
+}
+
 /// A column of a shape.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
@@ -137,19 +149,14 @@ impl Shape {
 pub(crate) mod avro {
     use serde_json::{Value, json};
 
-    use super::{Kind, Shape};
+    use super::Shape;
 
     pub(crate) const ID: u8 = 1;
 
     /// The record's schema.
     pub(crate) fn schema() -> Value {
         let fields = Shape::Orders.fields().into_iter().map(|field| {
-            let kind = match field.kind {
-                Kind::Long => "long",
-                Kind::Int => "int",
-                Kind::Boolean => "boolean",
-                Kind::Text => "string",
-            };
+            let kind = field.kind.name();
             if field.optional {
                 json!({"name": field.name, "type": ["null", kind], "default": null})
             } else {
