@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use clap::Args;
+use serde_json::json;
 
 use crate::cases::USUAL;
 use crate::compare::PATIENCE;
 use crate::shape::Shape;
 use crate::support::broker::{Broker, Record};
 use crate::support::read;
-use crate::support::store::Store;
+use crate::support::store::{Store, with};
 use crate::support::wait_until;
 use crate::support::worker::Worker;
 
@@ -53,10 +54,8 @@ impl Backlog {
         let (store, connector) = (Store::directory(), format!("backlog-{tasks}"));
         let worker = Worker::start(&broker.bootstrap(), &[("landfall.memory.bytes", &self.memory.to_string())]);
         let mut config = store.connector(TOPIC, self.records);
-        let json = USUAL[0].settings("");
-        config.as_object_mut().expect("an object").extend(json.as_object().expect("an object").clone());
-        config["tasks.max"] = tasks.to_string().into();
-        config["landfall.rotate.open.ms"] = ROTATE_MS.into();
+        with(&mut config, &USUAL[0].settings(""));
+        with(&mut config, &json!({"tasks.max": tasks.to_string(), "landfall.rotate.open.ms": ROTATE_MS}));
         let (cpu, start) = (worker.process().cpu_seconds(), Instant::now());
         worker.create(&connector, &config);
         let group = format!("connect-{connector}");

@@ -18,7 +18,7 @@ use crate::shape::{Shape, avro};
 use crate::support::broker::{Broker, Record};
 use crate::support::records::Orders;
 use crate::support::registry::Registry;
-use crate::support::store::Store;
+use crate::support::store::{Store, with};
 use crate::support::worker::Worker;
 use crate::support::{process, read, secs, wait_until};
 
@@ -109,8 +109,7 @@ impl Comparison {
         if !self.limit_only {
             let store = Store::directory();
             let mut config = store.connector(case.topic.name, case.flush_size(*records));
-            let settings = case.settings(&registry.url());
-            config.as_object_mut().expect("an object").extend(settings.as_object().expect("an object").clone());
+            with(&mut config, &case.settings(&registry.url()));
             for (key, value) in &self.settings {
                 config[key] = value.as_str().into();
             }

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 
 use crate::commit::crash_point;
 use crate::commit::pointer::Pending;
-use crate::encode::parquet::BATCH_COLUMN;
+use crate::encode::parquet::{BATCH_COLUMN, of_their_own};
 use crate::encode::{EncodeError, Encoder, Facts, Format, Holds};
 use crate::encoders::Place;
 use crate::roll::Times;
@@ -30,6 +30,8 @@ const ENDED: usize = 64 << 10;
 /// Rows of a file wait until there are so many, or so many bytes of them: a turn of an encoder costs as much as some hundred rows.
 const GATHERED_ROWS: usize = 1024;
 const GATHERED_BYTES: usize = 128 << 10;
+/// Or so many batches: each has buffers of its own for every column, and an encoder makes them one.
+const GATHERED_BATCHES: usize = 16;
 /// Below this a row group would cost more than it saves.
 const SMALLEST_ROW_GROUP: usize = 256 << 10;
 
@@ -153,16 +155,12 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// The rows wait for more of their file, by themselves if they would keep far more than that.
-    fn gather(&mut self) {
+    /// The rows wait for more of their file.
+    fn gather(&mut self) -> Result<(), EncodeError> {
         if self.held.take().is_some() {
-            let kept: usize = self.rows.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
-            if kept > 2 * self.bytes + self.rows.num_columns() * BATCH_COLUMN {
-                // one batch alone would not be copied
-                let copy = concat_batches(&self.rows.schema(), [&self.rows, &self.rows.slice(0, 0)]);
-                self.rows = copy.unwrap_or_else(|_| self.rows.clone());
-            }
+            self.rows = of_their_own(&self.rows, self.bytes)?;
         }
+        Ok(())
     }
 }
 
@@ -386,7 +384,7 @@ async fn land(
     let mut full = shared.full;
     let (mut waiting, mut batches) = (Vec::new(), VecDeque::new());
     let (last, rows, held) = loop {
-        if queue.recv_many(&mut waiting, 16).await == 0 {
+        if queue.recv_many(&mut waiting, GATHERED_BATCHES).await == 0 {
             if let Some(mut staged) = staging.staged {
                 staged.discard().await;
             }
@@ -401,7 +399,9 @@ async fn land(
             }
         }
         if end.is_none() && !hand_over && full.is_none() && !are_enough(&batches) {
-            batches.iter_mut().for_each(Waiting::gather);
+            if let Err(error) = batches.iter_mut().try_for_each(Waiting::gather) {
+                return Some(not_encoded(id, Some(error)));
+            }
             continue;
         }
         while !batches.is_empty() || hand_over {
@@ -458,7 +458,9 @@ fn not_encoded(id: &Identity, error: Option<EncodeError>) -> Outcome {
 /// Whether the rows are worth a turn of an encoder.
 fn are_enough(batches: &VecDeque<Waiting>) -> bool {
     let sum = |of: fn(&Waiting) -> usize| batches.iter().map(of).sum::<usize>();
-    sum(|waiting| waiting.rows.num_rows()) >= GATHERED_ROWS || sum(|waiting| waiting.bytes) >= GATHERED_BYTES
+    batches.len() >= GATHERED_BATCHES
+        || sum(|waiting| waiting.rows.num_rows()) >= GATHERED_ROWS
+        || sum(|waiting| waiting.bytes) >= GATHERED_BYTES
 }
 
 /// How many of the first of these batches, with their bytes, make one: as many as are enough, of one schema.

@@ -13,7 +13,7 @@ use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use ::parquet::schema::types::SchemaDescriptor;
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 
@@ -165,6 +165,16 @@ pub(crate) const BATCH_COLUMN: usize = 192;
 const KEPT_COLUMN: usize = 512;
 const KEPT_CHUNK: usize = 1 << 10;
 
+/// `rows` of `bytes` bytes, to be kept for a while: copied if they would keep far more than that, as the rest of a large fetch does.
+pub(crate) fn of_their_own(rows: &RecordBatch, bytes: usize) -> Result<RecordBatch, ArrowError> {
+    let kept: usize = rows.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
+    if kept <= 2 * bytes + rows.num_columns() * BATCH_COLUMN {
+        return Ok(rows.clone());
+    }
+    // one batch alone would not be copied
+    concat_batches(rows.schema_ref(), [rows, &rows.slice(0, 0)])
+}
+
 /// A Parquet file being written. Row groups are closed by bytes, so that what is held does not grow with the file: a bloom filter is
 /// written with its row group; of the page index some hundred bytes a page of each column stay, which is little beside the pages.
 #[derive(Debug)]
@@ -205,13 +215,9 @@ impl Parquet {
         concat_batches(&self.schema, rows).map_err(|e| failed(e.to_string()))
     }
 
-    /// Holds rows of `bytes` bytes until a row group begins: by themselves if they would keep far more than that, as the rest of a
-    /// large fetch does.
+    /// Holds rows of `bytes` bytes until a row group begins.
     fn hold(&mut self, rows: &RecordBatch, bytes: usize) -> Result<(), EncodeError> {
-        let kept: usize = rows.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
-        let spare = 2 * bytes + rows.num_columns() * BATCH_COLUMN;
-        // one batch alone would not be copied
-        let own = if kept > spare { self.copied([rows, &rows.slice(0, 0)])? } else { rows.clone() };
+        let own = of_their_own(rows, bytes)?;
         self.held.push(Held { rows: own, level: 0 });
         self.held_rows += rows.num_rows();
         while let Some(last) = self.held.last()
