@@ -17,12 +17,21 @@ export function connectorView(name) {
   let topics = null;
   let turn = 0;
   let asking = false;
+  // Ended while the connector is being deleted: what is asked of one that is gone is an error on the console.
+  let reads = new AbortController();
+  const read = (path) => get(path, reads.signal);
+
+  async function remove() {
+    reads.abort();
+    if (await act('remove', name)) location.hash = '#/';
+    else reads = new AbortController();
+  }
 
   // The worker asks Kafka for these each time, and may have to wait: nothing else waits for them.
   async function askKafka() {
     if (asking) return;
     asking = true;
-    [offsets, why] = await get(of(name, 'offsets')).then((answer) => [answer.offsets, null], (error) => [null, error.message]);
+    [offsets, why] = await read(of(name, 'offsets')).then((answer) => [answer.offsets, null], (error) => [null, error.message]);
     asking = false;
     window.dispatchEvent(new Event('told'));
   }
@@ -30,11 +39,11 @@ export function connectorView(name) {
   return {
     title: name,
     async poll() {
-      if (!find(name)) return;
+      if (!find(name) || reads.signal.aborted) return;
       if (turn % 3 === 0) askKafka();
       turn += 1;
-      files = await get(`ui/api/${of(name, 'files')}`).catch(() => null);
-      topics = await get(of(name, 'topics')).then((answer) => answer[name]?.topics ?? [], () => null);
+      files = await read(`ui/api/${of(name, 'files')}`).catch(() => null);
+      topics = await read(of(name, 'topics')).then((answer) => answer[name]?.topics ?? [], () => null);
     },
     draw() {
       const connector = find(name);
@@ -46,7 +55,7 @@ export function connectorView(name) {
         h('nav', { 'aria-label': 'Way back' }, h('a', { href: '#/' }, '← All connectors')),
         h('div', { class: 'row' },
           h('h1', { tabindex: '-1', class: 'name' }, name), badge(stateOf(status)),
-          h('div', { class: 'actions' }, actions(name, status, () => { turn = 0; }))),
+          h('div', { class: 'actions' }, actions(name, status, remove, () => { turn = 0; }))),
         h('p', { class: 'muted' }, `${info?.config['connector.class'] ?? ''} on ${status?.connector?.worker_id ?? 'no worker'}`),
         status?.connector?.trace && h('details', { open: true, 'data-key': 'trace' }, h('summary', { class: 'wrong' }, '✖ Why the connector has failed'), h('pre', { tabindex: '0' }, status.connector.trace)),
         section('Figures', charts(name, status)),
@@ -62,7 +71,7 @@ export function connectorView(name) {
 
 const section = (title, ...inside) => h('section', { class: 'panel', 'data-key': title }, h('h2', null, title), ...inside);
 
-function actions(name, status, acted) {
+function actions(name, status, remove, acted) {
   if (!may.operate()) return [];
   const target = status?.connector?.state;
   const button = (label, run, kind) => h('button', { type: 'button', class: kind, 'data-key': label, onclick: async () => { await run(); acted(); } }, label);
@@ -70,9 +79,9 @@ function actions(name, status, acted) {
     const text = 'Its tasks end, and files that are open are dropped, to be read again. Its configuration and offsets stay.';
     if (await confirmed({ title: `Stop ${name}?`, text, action: 'Stop' })) await act('stop', name);
   };
-  const remove = async () => {
+  const ask = async () => {
     const text = 'Its configuration is gone. Files that have landed stay, and so do the offsets of its group.';
-    if (await confirmed({ title: `Delete ${name}?`, text, action: 'Delete', name }) && (await act('remove', name))) location.hash = '#/';
+    if (await confirmed({ title: `Delete ${name}?`, text, action: 'Delete', name })) await remove();
   };
   return [
     target !== 'PAUSED' && target !== 'STOPPED' && button('Pause', () => act('pause', name)),
@@ -80,7 +89,7 @@ function actions(name, status, acted) {
     target !== 'STOPPED' && button('Stop', stop),
     target !== 'STOPPED' && button('Restart', () => act('restart', name)),
     may.change() && h('a', { class: 'button', href: linkTo(name, '/edit'), 'data-key': 'Edit' }, 'Edit'),
-    may.change() && button('Delete', remove, 'danger'),
+    may.change() && button('Delete', ask, 'danger'),
   ];
 }
 

@@ -109,12 +109,21 @@ def failed(mine, given, shots):
     os.remove(given["blocked"])
     page.locator("#tasks").get_by_role("button", name="Restart").click()
     expect(page.locator("#tasks .state")).to_have_text("▶ Running")
-    page.get_by_role("button", name="Delete").click()
+    # What the page asks of the connector meanwhile reaches the worker when it is gone.
+    held = []
+    page.route("**/ui/api/connectors/*/files", lambda route: held.append(route))
+    with page.expect_request("**/ui/api/connectors/*/files"):
+        page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox").fill(name)
     dialog.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Connectors", exact=True)).to_be_visible()
     expect(page.locator("tr", has_text=name)).to_have_count(0)
+    assert held, "the page asked for nothing"
+    with page.expect_response("**/connectors?expand=*"):
+        for route in held:
+            route.continue_()
+    page.unroute_all()
 
 
 main()
