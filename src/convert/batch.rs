@@ -19,6 +19,10 @@ const KEEP_BYTES: [&str; 3] = [
     "org.apache.kafka.connect.converters.ByteArrayConverter",
 ];
 
+/// Stretches of fewer rows than this are copied into one where nothing but refused records is between them: a batch costs its sink
+/// more than that.
+const SHORT: usize = 256;
+
 /// The converter of one role.
 #[derive(Debug)]
 pub struct Configured {
@@ -42,8 +46,8 @@ pub struct Converters {
 /// What a fetch became.
 #[derive(Debug)]
 pub struct Converted {
-    /// The records that were not refused, in offset order: one batch for each stretch with one key schema and one value schema.
-    /// Together they cover the offsets asked for: if every record was refused, by a batch without a row. None if there is no record.
+    /// The records that were not refused, in offset order: one batch for each stretch with one key schema and one value schema, or
+    /// several. Together they cover the offsets asked for: if every record was refused, by a batch without a row. None if there is no record.
     pub batches: Vec<Batch>,
     /// The others, in offset order.
     pub refused: Vec<Refused>,
@@ -95,7 +99,8 @@ impl Converters {
             raw: raw.clone(),
             covers,
         };
-        let batches = cuts.into_iter().zip(starts.zip(ends).map(|(start, end)| start..end)).map(batch).collect();
+        let batches: Vec<_> = cuts.into_iter().zip(starts.zip(ends).map(|(start, end)| start..end)).map(batch).collect();
+        let batches = if refused.is_empty() { batches } else { joined(&batches) };
         let refused = refused.into_iter().map(|(row, stage, class, error)| Refused {
             offset: raw.offset.value(row),
             stage,
@@ -104,6 +109,23 @@ impl Converters {
         });
         Ok(Converted { batches, refused: refused.collect() })
     }
+}
+
+/// The batches, with those that are short and alike as one.
+fn joined(batches: &[Batch]) -> Vec<Batch> {
+    let is_short = |batch: &Batch| (1..SHORT).contains(&batch.len());
+    let alike = |one: &Column, other: &Column| Arc::ptr_eq(&one.field, &other.field) || one.field == other.field;
+    let joins = |one: &Batch, other: &Batch| {
+        is_short(one) && is_short(other) && alike(&one.key, &other.key) && alike(&one.value, &other.value)
+    };
+    let mut all = Vec::new();
+    for chunk in batches.chunk_by(joins) {
+        match chunk {
+            [_, _, ..] if let Ok(one) = Batch::joined(chunk) => all.push(one),
+            _ => all.extend_from_slice(chunk),
+        }
+    }
+    all
 }
 
 fn errors(runs: &[Run]) -> Vec<(usize, RecordError)> {

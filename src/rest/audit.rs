@@ -255,10 +255,8 @@ fn request_id(headers: &HeaderMap) -> String {
 /// Gives a request without a name one.
 pub(super) fn name(headers: &mut HeaderMap) {
     if request_id(headers).is_empty() {
-        let mut bytes = [0; 8];
         // Without randomness it has none.
-        let _ = aws_lc_rs::rand::fill(&mut bytes);
-        if let Ok(id) = format!("{:016x}", u64::from_be_bytes(bytes)).parse() {
+        if let Some(id) = getrandom::u64().ok().and_then(|id| format!("{id:016x}").parse().ok()) {
             headers.insert(REQUEST_ID, id);
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Int64Array, ListArray, TimestampMillisecondArray};
 use arrow_schema::{ArrowError, FieldRef};
+use arrow_select::concat::concat;
 use arrow_select::filter::FilterBuilder;
 
 /// A partition of a Kafka topic.
@@ -228,6 +229,27 @@ impl Batch {
     pub fn before(&self, offset: i64) -> Self {
         let rows = self.offset.values().partition_point(|&other| other < offset);
         Self { covers: self.covers.start..self.covers.end.min(offset), ..self.slice(&(0..rows)) }
+    }
+
+    /// The rows of batches that follow one another, of one fetch and with one schema. It covers the offsets of all.
+    ///
+    /// # Errors
+    /// There is no batch, they differ in their types, or a column of all would be longer than one can be.
+    pub fn joined(batches: &[Self]) -> Result<Self, ArrowError> {
+        let (Some(first), Some(last)) = (batches.first(), batches.last()) else {
+            return Err(ArrowError::InvalidArgumentError("no batch to join".into()));
+        };
+        let all = |of: fn(&Self) -> &dyn Array| concat(&batches.iter().map(of).collect::<Vec<_>>());
+        let headers: Option<Vec<_>> = batches.iter().map(|batch| Some(batch.headers.as_ref()? as &dyn Array)).collect();
+        Ok(Self {
+            key: Column { field: first.key.field.clone(), array: all(|batch| &batch.key.array)? },
+            value: Column { field: first.value.field.clone(), array: all(|batch| &batch.value.array)? },
+            offset: all(|batch| &batch.offset)?.as_primitive().clone(),
+            timestamp: all(|batch| &batch.timestamp)?.as_primitive().clone(),
+            headers: headers.map(|headers| concat(&headers).map(|h| h.as_list().clone())).transpose()?,
+            covers: first.covers.start..last.covers.end,
+            ..first.clone()
+        })
     }
 
     /// The rows of `rows`, without a copy. It covers the same offsets.

@@ -1,6 +1,7 @@
 use super::super::build;
 use super::*;
 use arrow_array::builder::{BinaryBuilder, ListBuilder, StringBuilder, StructBuilder};
+use arrow_array::types::Int32Type;
 use arrow_array::{BinaryArray, Int64Array, TimestampMillisecondArray};
 use landfall_api::{Faults, Opening, Properties, Role, SinkTask as _, TaskContext, TopicPartition};
 use landfall_lake::LakeTask;
@@ -83,9 +84,31 @@ fn a_refused_record_costs_only_itself() {
         (15, Some("3"), INT, &[]),
     ];
     let Converted { batches, refused } = convert(&raw(&rows), 9..17, "SimpleHeaderConverter", false);
-    assert_eq!(shape(&batches), [(1, 9..15), (1, 15..17)]);
+    assert_eq!(shape(&batches), [(2, 9..17)]);
+    assert_eq!(batches[0].offset.values(), &[10, 15]);
+    assert_eq!(batches[0].value.array.as_primitive::<Int32Type>().values(), &[1, 1]);
     let refused: Vec<_> = refused.iter().map(|r| (r.offset, r.stage, &*r.class)).collect();
     assert_eq!(refused, [(12, Stage::ValueConverter, "value class"), (13, Stage::KeyConverter, "key class")]);
+}
+
+#[test]
+fn what_is_between_refused_records_is_one_batch_unless_it_is_long_or_differs() {
+    let bad = (Some("1"), Some("{}"));
+    let of = |runs: &[(usize, Option<&'static str>)]| {
+        let rows = runs.iter().flat_map(|&(rows, value)| std::iter::repeat_n((Some("1"), value), rows).chain([bad]));
+        let rows: Vec<Row<'_>> = rows.zip(0..).map(|((key, value), offset)| (offset, key, value, &[][..])).collect();
+        let Converted { batches, refused } = convert(&raw(&rows), 0..rows.len() as i64, "SimpleHeaderConverter", false);
+        assert_eq!(refused.len(), runs.len());
+        for batch in &batches {
+            let is_good = |offset: &i64| rows[*offset as usize].2 != bad.1;
+            assert!(batch.offset.values().iter().all(is_good) && batch.value.array.len() == batch.len(), "{batch:?}");
+        }
+        shape(&batches)
+    };
+    let short = SHORT as i64 - 1;
+    assert_eq!(of(&[(SHORT - 1, INT), (2, INT), (3, TEXT), (1, TEXT)]), [(SHORT + 1, 0..short + 4), (4, short + 4..short + 10)]);
+    assert_eq!(of(&[(1, INT), (SHORT, INT), (1, INT)]), [(1, 0..2), (SHORT, 2..short + 4), (1, short + 4..short + 6)]);
+    assert_eq!(of(&[(0, INT), (0, INT)]), [(0, 0..2)]);
 }
 
 #[test]
@@ -109,8 +132,8 @@ fn a_refused_header_names_its_record() {
         let Converted { batches, refused } = convert(&raw, 1..5, JSON, true);
         let refused: Vec<_> = refused.iter().map(|r| (r.offset, r.stage)).collect();
         assert_eq!(refused, [(3, Stage::HeaderConverter)]);
-        assert_eq!(shape(&batches), [(2 - first, 1..4), (1, 4..5)]);
-        let headers = batches[1].headers.as_ref().expect("headers").value(0);
+        assert_eq!(shape(&batches), [(3 - first, 1..5)]);
+        let headers = batches[0].headers.as_ref().expect("headers").value(2 - first);
         assert_eq!(headers.as_struct().column(0).as_string::<i32>().value(0), "d");
     }
 }

@@ -2,7 +2,6 @@
 //! config topic has.
 
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine as _};
 use zeroize::Zeroizing;
@@ -28,7 +27,7 @@ fn algorithm(name: &str) -> Option<hmac::Algorithm> {
 #[must_use]
 pub fn new_key(algorithm: &str, size: usize, now: i64) -> Option<SessionKey> {
     let mut key = Zeroizing::new(vec![0; size]);
-    SystemRandom::new().fill(&mut key).ok()?;
+    getrandom::fill(&mut key).ok()?;
     Some(SessionKey { key, algorithm: algorithm.to_owned(), creation_timestamp: now })
 }
 
