@@ -14,6 +14,7 @@ use crate::cases::{Case, PARTITIONS, Topic, USUAL, WORST};
 use crate::cost::{Cost, Costs, STAGES};
 use crate::decode::Wire;
 use crate::java::Java;
+use crate::limit::refused;
 use crate::shape::{Shape, avro};
 use crate::support::broker::{Broker, Record};
 use crate::support::records::Orders;
@@ -180,6 +181,9 @@ fn print(all: &[Measured]) {
 /// Makes the topic; the bytes of its records, in thousand millions.
 fn fill(broker: &Broker, topic: &Topic, records: usize) -> f64 {
     broker.create_topic(topic.name, i32::try_from(PARTITIONS).expect("a few"));
+    if topic.shape == Shape::Faulty {
+        broker.create_topic(&refused(topic.name), 1);
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_millis() as i64;
     let values: Box<dyn Iterator<Item = Vec<u8>>> = match topic.wire {
         Wire::Json => Box::new(topic.shape.records(SEED).map(String::into_bytes)),

@@ -196,11 +196,15 @@ impl Decoder {
         self.schema.clone()
     }
 
+    /// Whether a record cannot be decoded.
+    pub(crate) fn refuses(&self, record: &[u8]) -> bool {
+        self.shape == Shape::Faulty && record[0] != b'{'
+    }
+
     /// Takes one record; a batch when that completes one.
     #[inline]
     pub(crate) fn push(&mut self, record: &[u8]) -> Option<RecordBatch> {
         match self.wire {
-            Wire::Json if self.shape == Shape::Faulty && record[0] != b'{' => return None,
             Wire::Json => self.json(record),
             Wire::Envelope => {
                 if self.envelope.is_empty() {

@@ -1,6 +1,7 @@
 //! The raw limit: the least work that turns a topic into Parquet, with nothing of a worker around it.
 //!
 //! Fetch and decode on one thread, encode on a second, one file for all partitions, no offsets, no group, one schema known beforehand.
+//! Records that are none go to another topic as they came.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -8,6 +9,7 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -17,10 +19,19 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
 use crate::decode::{Decoder, Wire};
 use crate::fetch::Fetch;
 use crate::shape::Shape;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where the records of a topic go that cannot be decoded.
+pub(crate) fn refused(topic: &str) -> String {
+    format!("{topic}-refused")
+}
 
 /// Lands the first `records` records of a topic in `<folder>/limit.parquet`.
 pub(crate) fn land(bootstrap: &str, topic: &str, partitions: i32, records: usize, (shape, wire): (Shape, Wire), folder: &Path) {
@@ -38,9 +49,12 @@ pub(crate) fn land(bootstrap: &str, topic: &str, partitions: i32, records: usize
         writer.close().expect("close");
     });
     let (mut fetch, mut seen) = (Fetch::new(bootstrap, topic, partitions), 0);
+    let refused = (shape == Shape::Faulty).then(|| Refused::new(bootstrap, topic));
     while seen < records {
         seen += fetch.next(|record| {
-            if let Some(batch) = decoder.push(record) {
+            if let (Some(refused), true) = (&refused, decoder.refuses(record)) {
+                refused.send(record);
+            } else if let Some(batch) = decoder.push(record) {
                 full.send(batch).expect("an encoder");
             }
         });
@@ -50,6 +64,27 @@ pub(crate) fn land(bootstrap: &str, topic: &str, partitions: i32, records: usize
     }
     drop(full);
     encoder.join().expect("an encoder");
+    if let Some(refused) = refused {
+        refused.producer.flush(PATIENCE).expect("acknowledged");
+    }
+}
+
+/// Sends what cannot be decoded.
+struct Refused {
+    producer: BaseProducer,
+    topic: String,
+}
+
+impl Refused {
+    fn new(bootstrap: &str, topic: &str) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", bootstrap).set("enable.idempotence", "true").set("delivery.report.only.error", "true");
+        Self { producer: config.create().expect("a producer"), topic: refused(topic) }
+    }
+
+    fn send(&self, record: &[u8]) {
+        self.producer.send(BaseRecord::<(), _>::to(&self.topic).payload(record)).expect("room in the queue");
+    }
 }
 
 /// Snappy; a dictionary for the columns where the first batch says that it pays.

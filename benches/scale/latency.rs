@@ -8,40 +8,44 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::percentile;
 use crate::support::broker::{Broker, Record};
-use crate::support::read::{batches, files};
+use crate::support::read::{batches, files, python};
 use crate::support::records::Orders;
 use crate::support::store::{Store, with};
 use crate::support::worker::Worker;
 use crate::support::{Stop, secs, wait_until};
-use crate::{percentile, sink};
 
+const TOPIC: &str = "latency";
 const PARTITIONS: usize = 4;
-/// How often the folder is looked at.
+/// How often a directory is looked at.
 const LOOK: Duration = Duration::from_millis(3);
 /// Records are produced in bursts of so long.
 const BURST: Duration = Duration::from_millis(2);
 const SEED: u64 = 42;
 const PATIENCE: Duration = secs(60);
 
-/// Measures both rates and prints a table.
+/// Measures both rates, in a directory and in Azurite, and prints a table.
 pub(crate) fn table(lasting: Duration) {
-    println!("| records/s | produced/s | p50 ms | p99 ms | max ms | files/s | CPU % of a core |");
-    println!("|---|---|---|---|---|---|---|");
-    for rate in [1_000, 100_000] {
-        run(rate, lasting);
+    println!("| store | records/s | produced/s | p50 ms | p99 ms | max ms | files/s | storage calls/s | CPU % of a core |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (name, store) in [("directory", Store::directory as fn() -> Store), ("Azurite", Store::azurite)] {
+        for rate in [1_000, 100_000] {
+            run(name, &store(), rate, lasting);
+        }
     }
 }
 
-fn run(rate: usize, lasting: Duration) {
-    let (broker, store, topic) = (Broker::private(), Store::directory(), "latency");
+fn run(name: &str, store: &Store, rate: usize, lasting: Duration) {
+    let (broker, topic) = (Broker::private(), TOPIC);
     broker.create_topic(topic, PARTITIONS as i32);
     let worker = Worker::start(&broker.bootstrap(), &[]);
-    let mut config = sink(&store, topic);
+    let mut config = store.connector(topic, i32::MAX as usize);
     with(&mut config, &json!({"landfall.rotate.open.ms": "1000", "landfall.columns": "__timestamp"}));
     worker.create(topic, &config);
+    let calls = || worker.metric("landfall_task_storage_calls_total");
     // Partitions are opened with their first records, which are no figure of the rate.
     let record = |(n, order)| ((n % PARTITIONS) as i32, Record::value(order));
     broker.produce_all(topic, Orders::schemaless(SEED).take(PARTITIONS).enumerate().map(record));
@@ -49,13 +53,13 @@ fn run(rate: usize, lasting: Duration) {
     let first = store.files(topic);
 
     let records = rate * usize::try_from(lasting.as_secs()).expect("seconds");
-    let (before, begun, done) = (worker.process().cpu_seconds(), Instant::now(), AtomicBool::new(false));
+    let (before, begun, done) = ((worker.process().cpu_seconds(), calls()), Instant::now(), AtomicBool::new(false));
     let (mut seen, after, took) = thread::scope(|scope| {
         let stop = Stop(&[&done]);
-        let watcher = scope.spawn(|| watch(&store.folder(topic), &done));
+        let watcher = scope.spawn(|| watch(store, &done));
         let orders = Orders::schemaless(SEED).take(records).enumerate();
         broker.produce_all(topic, Paced { begun, rate, produced: 0, of: orders.map(record) });
-        let (after, took) = (worker.process().cpu_seconds(), begun.elapsed().as_secs_f64());
+        let (after, took) = ((worker.process().cpu_seconds(), calls()), begun.elapsed().as_secs_f64());
         wait_until("all rows", PATIENCE, || {
             (worker.metric("landfall_task_landed_rows_total") as usize == records + PARTITIONS).then_some(())
         });
@@ -64,9 +68,9 @@ fn run(rate: usize, lasting: Duration) {
         (watcher.join().expect("a watcher"), after, took)
     });
     seen.retain(|file, _| !first.contains(file));
-    let mut waited = Vec::with_capacity(records);
+    let (folder, mut waited) = (store.folder(topic), Vec::with_capacity(records));
     for (file, at) in &seen {
-        for batch in batches(&store.folder(topic).join(file)) {
+        for batch in batches(&folder.join(file)) {
             let times = batch.column_by_name("__timestamp").expect("a column").as_primitive::<TimestampMillisecondType>();
             waited.extend(times.iter().flatten().map(|time| at - time as f64));
         }
@@ -74,18 +78,40 @@ fn run(rate: usize, lasting: Duration) {
     assert_eq!(waited.len(), records, "rows whose record's time is known");
     waited.sort_by(f64::total_cmp);
     println!(
-        "| {rate} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.0} |",
+        "| {name} | {rate} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.0} |",
         records as f64 / took,
         percentile(&waited, 50),
         percentile(&waited, 99),
         percentile(&waited, 100),
         seen.len() as f64 / took,
-        (after - before) / took * 100.0
+        (after.1 - before.1) / took,
+        (after.0 - before.0) / took * 100.0
     );
 }
 
-/// Looks at a folder until it is done; when each file was first there, in milliseconds since the epoch.
-fn watch(folder: &Path, done: &AtomicBool) -> BTreeMap<PathBuf, f64> {
+/// Looks at the files of the topic until it is done; when each was first there, in milliseconds since the epoch.
+fn watch(store: &Store, done: &AtomicBool) -> BTreeMap<PathBuf, f64> {
+    match store {
+        Store::Directory(_) => watch_folder(&store.folder(TOPIC), done),
+        Store::Azurite(azurite, _) => {
+            let until = tempfile::NamedTempFile::new().expect("a file");
+            let path = until.path().to_str().expect("a path of text").to_owned();
+            thread::scope(|scope| {
+                let seen =
+                    scope.spawn(|| python("blobs.py", &["watch", &azurite.connection_string(), azurite.container(), &path]));
+                while !done.load(Ordering::Relaxed) {
+                    thread::sleep(LOOK);
+                }
+                drop(until);
+                let seen = seen.join().expect("names and times");
+                let of_topic = |(name, at): (&String, &Value)| Some((name.split_once("/latency/")?.1.into(), at.as_f64()?));
+                seen.as_object().expect("an object").iter().filter_map(of_topic).collect()
+            })
+        }
+    }
+}
+
+fn watch_folder(folder: &Path, done: &AtomicBool) -> BTreeMap<PathBuf, f64> {
     let mut seen = BTreeMap::new();
     while !done.load(Ordering::Relaxed) {
         let all = files(folder);

@@ -19,12 +19,25 @@ pub fn headers_type() -> DataType {
     DataType::List(HEADERS.clone())
 }
 
-/// How much one fetch of a partition held: what the next one is expected to hold.
-#[derive(Clone, Copy, Debug, Default)]
+/// How much one fetch of a partition held, or is expected to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
     records: usize,
     keys: usize,
     values: usize,
+}
+
+impl Size {
+    /// What is expected after a fetch of this size, which was `expected` to be of another: as much again, and not much less than what
+    /// the largest before it held. Room that stays empty costs nothing, and what outgrows its room is copied.
+    pub(super) fn after(self, expected: Self) -> Self {
+        let most = |held: usize, expected: usize| held.max(expected - expected / 8);
+        Self {
+            records: most(self.records, expected.records),
+            keys: most(self.keys, expected.keys),
+            values: most(self.values, expected.values),
+        }
+    }
 }
 
 /// Byte strings, some of them null.
@@ -177,5 +190,19 @@ impl Columns {
             timestamp: TimestampMillisecondArray::new(ScalarBuffer::from(self.timestamps), self.timed.finish()),
             headers: self.headers.map(Headers::finish),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_kept_for_the_largest_fetch_of_late() {
+        let of = |records| Size { records, keys: 2 * records, values: 100 * records };
+        assert_eq!(of(80).after(Size::default()), of(80));
+        assert_eq!((of(8).after(of(80)), of(80).after(of(8))), (of(70), of(80)));
+        let settled = (0..100).fold(of(1000), |expected, _| of(8).after(expected));
+        assert!(settled.records < 16, "{settled:?}");
     }
 }

@@ -165,7 +165,8 @@ impl Consumer {
         let next = self.client.positions(columns.iter().map(|c| &c.origin));
         let mut batches: Vec<Fetched> = Vec::with_capacity(columns.len());
         for (columns, next) in columns.into_iter().zip(next) {
-            self.expected.insert(columns.origin.clone(), columns.size());
+            let expected = self.expected.entry(columns.origin.clone()).or_default();
+            *expected = columns.size().after(*expected);
             let end = columns.end();
             // an error may stand for records that could not be read: the position is after them
             let whole = !columns.continued && !errors.iter().any(|e| e.partition.as_ref() == Some(&columns.origin));
