@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use landfall_api::TopicPartition;
-use landfall_lake::encode::parquet::Codec;
+use landfall_lake::encode::parquet::{Codec, Options};
 use landfall_lake::encode::{Compression, Facts, Format, avro, bytes, csv, json};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -188,21 +188,21 @@ fn system_columns_say_where_a_row_comes_from() {
 }
 
 #[test]
-fn every_codec_is_read_by_others() {
+fn every_codec_is_read_by_others_with_integers_as_differences_too() {
     let folder = TempDir::new().unwrap();
     let ids: Arc<Int64Array> = Arc::new(Int64Array::from_iter_values(0..3000));
     let names: Arc<StringArray> = Arc::new((0..3000).map(|n| (n % 7 > 0).then(|| format!("name {}", n % 50))).collect());
     let rows = RecordBatch::try_from_iter([("id", ids as _), ("name", names as _)]).unwrap();
     let codecs = ["none", "snappy", "gzip", "zstd", "lz4", "lz4_raw", "brotli"];
-    for codec in codecs {
-        let format = Format::Parquet(Codec::named(codec).unwrap().into());
+    for (codec, delta_integers) in codecs.into_iter().flat_map(|codec| [(codec, false), (codec, true)]) {
+        let format = Format::Parquet(Options { delta_integers, ..Codec::named(codec).unwrap().into() });
         let mut encoder = format.encoder(rows.schema_ref(), &Facts::new(TopicPartition::new("t", 0), 0));
         encoder.write(&rows, 60_000, 1 << 20).unwrap();
         let mut file = encoder.take();
         file.extend(encoder.finish(2999).unwrap());
-        fs::write(folder.path().join(format!("t{}", format.extension())), file.concat()).unwrap();
+        fs::write(folder.path().join(format!("{delta_integers}{}", format.extension())), file.concat()).unwrap();
     }
-    let all = i64::try_from(3000 * codecs.len()).unwrap();
+    let all = i64::try_from(3000 * 2 * codecs.len()).unwrap();
     for reader in ["duckdb", "pyarrow"] {
         let seen = seen_by(reader, folder.path(), "id");
         assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (all, 3000, 0, 2999), "{reader}");

@@ -104,7 +104,7 @@ fn watch(store: &Store, done: &AtomicBool) -> BTreeMap<PathBuf, f64> {
                 }
                 drop(until);
                 let seen = seen.join().expect("names and times");
-                let of_topic = |(name, at): (&String, &Value)| Some((name.split_once("/latency/")?.1.into(), at.as_f64()?));
+                let of_topic = |(name, at): (&String, &Value)| Some((name.strip_prefix("topics/latency/")?.into(), at.as_f64()?));
                 seen.as_object().expect("an object").iter().filter_map(of_topic).collect()
             })
         }

@@ -91,8 +91,9 @@ pub fn consumer_properties(
         ("queued.min.messages", "20000".into()),
         ("queued.max.messages.kbytes", (queue_bytes / 1024).clamp(1024, 2_097_151).to_string()),
         ("fetch.queue.backoff.ms", "10".into()),
-        // a response does not overshoot the queue by more than the queue
-        ("fetch.max.bytes", queue_bytes.clamp(1 << 20, 52_428_800).to_string()),
+        // What a response has is in memory besides the queue, several times as large without its compression; and what is small is
+        // still near the core when it is read.
+        ("fetch.max.bytes", (queue_bytes / 16).clamp(1 << 20, 52_428_800).to_string()),
     ];
     to.librdkafka.extend(base.map(|(k, v)| (k.to_owned(), v)));
     for key in KEYS {

@@ -29,7 +29,7 @@ fn without_a_word_the_consumer_is_javas() {
             ("enable.auto.commit", "false"),
             ("enable.auto.offset.store", "false"),
             ("enable.metrics.push", "true"),
-            ("fetch.max.bytes", "16777216"),
+            ("fetch.max.bytes", "1048576"),
             ("fetch.min.bytes", "1"),
             ("fetch.queue.backoff.ms", "10"),
             ("fetch.wait.max.ms", "500"),

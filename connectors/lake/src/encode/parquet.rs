@@ -7,7 +7,7 @@ use std::mem;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
-use ::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use ::parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, Type, ZstdLevel};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -48,6 +48,8 @@ pub struct Options {
     pub page_bytes: usize,
     /// What is known of the values of a column.
     pub statistics: Statistics,
+    /// Whether integers without a dictionary are written as differences.
+    pub delta_integers: bool,
     /// The columns with a bloom filter, by their path: names with points between them.
     pub bloom_columns: Vec<String>,
     /// How often a bloom filter may say that there is a value that is not there: more than 0, less than 1.
@@ -62,6 +64,7 @@ impl Default for Options {
             row_group_rows: None,
             page_bytes: 1 << 20,
             statistics: Statistics::Page,
+            delta_integers: false,
             bloom_columns: Vec::new(),
             bloom_fpp: 0.05,
         }
@@ -281,6 +284,10 @@ fn properties(options: &Options, schema: &SchemaDescriptor, rows: &[RecordBatch]
     for (leaf, worth) in schema.columns().iter().zip(dictionary::worth(rows, all)) {
         let path = leaf.path();
         properties = properties.set_column_dictionary_enabled(path.clone(), worth);
+        if options.delta_integers && matches!(leaf.physical_type(), Type::INT32 | Type::INT64) {
+            // also what comes after a dictionary that was given up
+            properties = properties.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
         if options.bloom_columns.contains(&path.string()) {
             properties = properties
                 .set_column_bloom_filter_enabled(path.clone(), true)

@@ -183,6 +183,22 @@ fn statistics_are_those_asked_for() {
 }
 
 #[test]
+fn integers_are_written_as_differences_if_asked_for() {
+    let of = |delta_integers| {
+        let (metadata, file) = metadata_of(&Options { delta_integers, ..Options::default() }, 10_000);
+        let [id, name] = [0, 1].map(|column| metadata.row_group(0).column(column).clone());
+        let is_delta = |of: &ColumnChunkMetaData| of.encodings().any(|encoding| encoding == Encoding::DELTA_BINARY_PACKED);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a file").build().expect("a reader");
+        let read: Vec<_> = reader.map(|rows| rows.expect("rows")).collect();
+        ((is_delta(&id), is_delta(&name)), id.compressed_size(), read)
+    };
+    let (plain, delta) = (of(false), of(true));
+    assert_eq!((plain.0, delta.0), ((false, false), (true, false)));
+    assert!(delta.1 * 4 < plain.1, "{} bytes, and {} without", delta.1, plain.1);
+    assert_eq!(delta.2, plain.2);
+}
+
+#[test]
 fn columns_have_the_bloom_filters_asked_for() {
     let filters = |columns: &[&str], bloom_fpp, row_group_rows| {
         let bloom_columns = columns.iter().map(|name| (*name).to_owned()).collect();
@@ -253,7 +269,8 @@ fn mixed(values: &[Option<u64>], distinct: u64) -> RecordBatch {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// With a dictionary, without one, and where one is given up, in one row group or in many: the rows are read as they were written.
+    /// With a dictionary, without one, and where one is given up, as differences or not, in one row group or in many: the rows are read
+    /// as they were written.
     #[test]
     fn rows_are_read_as_they_were_written(
         values in prop::collection::vec(prop::option::weighted(0.9, any::<u64>()), 1..12_000),
@@ -261,10 +278,12 @@ proptest! {
         part in 1_usize..6_000,
         limit in prop::sample::select(vec![1_usize, 64 << 10, 32 << 20]),
         handed_over in any::<bool>(),
+        delta_integers in any::<bool>(),
     ) {
         let rows = mixed(&values, distinct);
         let facts = Facts::new(TopicPartition::new("t", 3), 0);
-        let mut encoder = Box::new(Parquet::new(rows.schema(), &Codec::named("snappy").expect("a codec").into(), &facts));
+        let options = Options { delta_integers, ..Codec::named("snappy").expect("a codec").into() };
+        let mut encoder = Box::new(Parquet::new(rows.schema(), &options, &facts));
         let mut file: Vec<Bytes> = Vec::new();
         for from in (0..rows.num_rows()).step_by(part) {
             let some = rows.slice(from, part.min(rows.num_rows() - from));
