@@ -134,6 +134,8 @@ fn files(sizes: &[usize], idle: Duration) {
                 "partitioner.class": "io.confluent.connect.storage.partitioner.FieldPartitioner",
                 "partition.field.name": "folder",
                 "landfall.partition.schemaless": "true",
+                // What the task has open when it stops is opened again by the two.
+                "landfall.flush.on.stop": "false",
             }),
         );
         worker.create(&name, &config);
