@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -102,20 +102,29 @@ fn topics(sizes: &[usize], idle: Duration) {
         with(&mut config, &json!({"tasks.max": "4", "landfall.rotate.open.ms": "1000"}));
         worker.create(&name, &config);
         let consumes = || {
-            assigned(&worker, size * PARTITIONS);
             let before = worker.metric(READ) as usize;
-            all[..size].iter().for_each(|topic| broker.produce(topic, 0, [Record::value(r#"{"id":1}"#)]));
+            produce_to_each(&broker, &all[..size]);
             wait_until("a record of each topic", PATIENCE, || (worker.metric(READ) as usize >= before + size).then_some(()));
         };
+        assigned(&worker, size * PARTITIONS);
         consumes();
         let seen = look(&worker, &status(&name), idle);
-        config["tasks.max"] = "5".into();
         let begun = Instant::now();
-        change(&worker, &name, &config);
-        worker.await_state(&name, "RUNNING");
+        change(&worker, &name, &mut config, 5);
+        assigned(&worker, size * PARTITIONS);
+        let rebalance = begun.elapsed();
         consumes();
-        row("topics × 10 partitions, 4 tasks", size, &seen, Some(begun.elapsed()));
+        row("topics × 10 partitions, 4 tasks", size, &seen, Some(rebalance));
     }
+}
+
+/// Sends a record to each topic. A producer waits for its first connection, so some wait at once.
+fn produce_to_each(broker: &Broker, topics: &[String]) {
+    thread::scope(|scope| {
+        for some in topics.chunks(topics.len().div_ceil(16)) {
+            scope.spawn(|| some.iter().for_each(|topic| broker.produce(topic, 0, [Record::value(r#"{"id":1}"#)])));
+        }
+    });
 }
 
 /// Files with a row each; a second task comes, and both have as many open as the one had.
@@ -144,9 +153,8 @@ fn files(sizes: &[usize], idle: Duration) {
         };
         open();
         let seen = look(&worker, &status(&name), idle);
-        config["tasks.max"] = "2".into();
         let begun = Instant::now();
-        change(&worker, &name, &config);
+        change(&worker, &name, &mut config, 2);
         assigned(&worker, PARTITIONS);
         open();
         row("open files", size, &seen, Some(begun.elapsed()));
@@ -209,9 +217,16 @@ fn assigned(worker: &Worker, partitions: usize) {
     });
 }
 
-fn change(worker: &Worker, name: &str, config: &Value) {
+/// Gives a connector another number of tasks, and waits until all of them run: those of before have ended then.
+fn change(worker: &Worker, name: &str, config: &mut Value, tasks: usize) {
+    config["tasks.max"] = tasks.to_string().into();
     let (status, answer) = worker.put(&format!("/connectors/{name}/config"), config);
     assert_eq!(status, 200, "{answer}");
+    wait_until("all tasks to run", PATIENCE, || {
+        let (_, status) = worker.get(&format!("/connectors/{name}/status"));
+        let all = status["tasks"].as_array()?;
+        (all.len() == tasks && all.iter().all(|task| task["state"] == "RUNNING")).then_some(())
+    });
 }
 
 /// Waits until all connectors and their tasks run, on all members alike.
