@@ -153,7 +153,6 @@ fn variable(bytes: &[u8]) -> (i64, &[u8]) {
 /// Collects records until they make a batch.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    shape: Shape,
     wire: Wire,
     schema: SchemaRef,
     /// What stands before each value in JSON.
@@ -177,7 +176,6 @@ impl Decoder {
         };
         let keys = fields.iter().enumerate().map(|(n, field)| format!("{}\"{}\":", if n == 0 { '{' } else { ',' }, field.name));
         Self {
-            shape,
             wire,
             keys: keys.collect(),
             optional: fields.iter().map(|field| field.optional).collect(),
@@ -194,11 +192,6 @@ impl Decoder {
     /// The columns of the records, as a program that knows them would declare them.
     pub(crate) fn schema(&self) -> SchemaRef {
         self.schema.clone()
-    }
-
-    /// Whether a record cannot be decoded.
-    pub(crate) fn refuses(&self, record: &[u8]) -> bool {
-        self.shape == Shape::Faulty && record[0] != b'{'
     }
 
     /// Takes one record; a batch when that completes one.

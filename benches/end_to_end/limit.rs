@@ -51,12 +51,9 @@ pub(crate) fn land(bootstrap: &str, topic: &str, partitions: i32, records: usize
     let (mut fetch, mut seen) = (Fetch::new(bootstrap, topic, partitions), 0);
     let refused = (shape == Shape::Faulty).then(|| Refused::new(bootstrap, topic));
     while seen < records {
-        seen += fetch.next(|record| {
-            if let (Some(refused), true) = (&refused, decoder.refuses(record)) {
-                refused.send(record);
-            } else if let Some(batch) = decoder.push(record) {
-                full.send(batch).expect("an encoder");
-            }
+        seen += fetch.next(|record| match &refused {
+            Some(refused) if record[0] != b'{' => refused.send(record),
+            _ => decoder.push(record).into_iter().for_each(|batch| full.send(batch).expect("an encoder")),
         });
     }
     if let Some(batch) = decoder.flush() {

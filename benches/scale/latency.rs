@@ -41,27 +41,27 @@ pub(crate) fn table(lasting: Duration) {
 }
 
 fn run(name: &str, store: &Store, rate: usize, lasting: Duration) {
-    let (broker, topic) = (Broker::private(), TOPIC);
-    broker.create_topic(topic, PARTITIONS as i32);
+    let broker = Broker::private();
+    broker.create_topic(TOPIC, PARTITIONS as i32);
     let worker = Worker::start(&broker.bootstrap(), &[]);
-    let mut config = store.connector(topic, i32::MAX as usize);
+    let mut config = store.connector(TOPIC, i32::MAX as usize);
     with(&mut config, &json!({"landfall.rotate.open.ms": "1000", "landfall.columns": "__timestamp"}));
-    worker.create(topic, &config);
-    let calls = || worker.metric("landfall_task_storage_calls_total");
+    worker.create(TOPIC, &config);
+    let used = || (worker.process().cpu_seconds(), worker.metric("landfall_task_storage_calls_total"));
     // Partitions are opened with their first records, which are no figure of the rate.
     let record = |(n, order)| ((n % PARTITIONS) as i32, Record::value(order));
-    broker.produce_all(topic, Orders::schemaless(SEED).take(PARTITIONS).enumerate().map(record));
-    wait_until("the first files", PATIENCE, || (store.files(topic).len() == PARTITIONS).then_some(()));
-    let first = store.files(topic);
+    broker.produce_all(TOPIC, Orders::schemaless(SEED).take(PARTITIONS).enumerate().map(record));
+    wait_until("the first files", PATIENCE, || (store.files(TOPIC).len() == PARTITIONS).then_some(()));
+    let first = store.files(TOPIC);
 
     let records = rate * usize::try_from(lasting.as_secs()).expect("seconds");
-    let (before, begun, done) = ((worker.process().cpu_seconds(), calls()), Instant::now(), AtomicBool::new(false));
+    let (before, begun, done) = (used(), Instant::now(), AtomicBool::new(false));
     let (mut seen, after, took) = thread::scope(|scope| {
         let stop = Stop(&[&done]);
         let watcher = scope.spawn(|| watch(store, &done));
         let orders = Orders::schemaless(SEED).take(records).enumerate();
-        broker.produce_all(topic, Paced { begun, rate, produced: 0, of: orders.map(record) });
-        let (after, took) = ((worker.process().cpu_seconds(), calls()), begun.elapsed().as_secs_f64());
+        broker.produce_all(TOPIC, Paced { begun, rate, produced: 0, of: orders.map(record) });
+        let (after, took) = (used(), begun.elapsed().as_secs_f64());
         wait_until("all rows", PATIENCE, || {
             (worker.metric("landfall_task_landed_rows_total") as usize == records + PARTITIONS).then_some(())
         });
@@ -70,7 +70,7 @@ fn run(name: &str, store: &Store, rate: usize, lasting: Duration) {
         (watcher.join().expect("a watcher"), after, took)
     });
     seen.retain(|file, _| !first.contains(file));
-    let (folder, mut waited) = (store.folder(topic), Vec::<(i64, f64)>::with_capacity(records));
+    let (folder, mut waited) = (store.folder(TOPIC), Vec::<(i64, f64)>::with_capacity(records));
     for (file, at) in &seen {
         for batch in batches(&folder.join(file)) {
             let times = batch.column_by_name("__timestamp").expect("a column").as_primitive::<TimestampMillisecondType>();
@@ -99,6 +99,7 @@ fn watch(store: &Store, done: &AtomicBool) -> BTreeMap<PathBuf, f64> {
         Store::Directory(_) => watch_folder(&store.folder(TOPIC), done),
         Store::Azurite(azurite, _) => {
             let until = tempfile::NamedTempFile::new().expect("a file");
+            let prefix = format!("topics/{TOPIC}/");
             let path = until.path().to_str().expect("a path of text").to_owned();
             thread::scope(|scope| {
                 let seen =
@@ -108,7 +109,7 @@ fn watch(store: &Store, done: &AtomicBool) -> BTreeMap<PathBuf, f64> {
                 }
                 drop(until);
                 let seen = seen.join().expect("names and times");
-                let of_topic = |(name, at): (&String, &Value)| Some((name.strip_prefix("topics/latency/")?.into(), at.as_f64()?));
+                let of_topic = |(name, at): (&String, &Value)| Some((name.strip_prefix(&prefix)?.into(), at.as_f64()?));
                 seen.as_object().expect("an object").iter().filter_map(of_topic).collect()
             })
         }

@@ -39,8 +39,8 @@ enum Action {
     },
     /// The time from a record to its visible row at two rates.
     Latency {
-        /// Seconds for which records are produced.
-        #[arg(long, default_value_t = 30)]
+        /// Seconds for which records are produced; the first two are not counted.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(3..))]
         seconds: u64,
     },
 }

@@ -35,4 +35,4 @@ for blob in blobs if action == "copy" else []:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         client.download_blob(blob.name).readinto(file)
-print(json.dumps(seen or {blob.name: blob.size for blob in blobs}))
+print(json.dumps(seen if action == "watch" else {blob.name: blob.size for blob in blobs}))
