@@ -125,6 +125,30 @@ fn a_record_comes_whole() {
 }
 
 #[test]
+fn records_have_their_own_headers() {
+    let cluster = cluster("headers", 1);
+    let producer = producer(&cluster);
+    let (counts, values) = ([0, 1, 63, 64, 128, 0], ["value", "", "\0"]);
+    for (count, value) in
+        counts.into_iter().flat_map(|count| values.map(|value| (count, Some(value)))).chain([(0, None), (1, None)])
+    {
+        let headers = (0..count).fold(OwnedHeaders::new(), |all, n| all.insert(Header { key: "n", value: Some(&n.to_string()) }));
+        let record = BaseRecord::to("headers").key("\0").headers(headers);
+        producer.send(if let Some(value) = value { record.payload(value) } else { record }).expect("send");
+    }
+    producer.flush(LONG).expect("flush");
+    let fetched = records(&mut consumer(&cluster, "headers", &[]), 20);
+    let of = |f: &Fetched| {
+        let headers = f.batch.headers.as_ref();
+        (0..f.batch.len()).map(|n| headers.map_or(0, |headers| headers.value_length(n))).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        fetched.iter().flat_map(of).collect::<Vec<_>>(),
+        [0, 0, 0, 1, 1, 1, 63, 63, 63, 64, 64, 64, 128, 128, 128, 0, 0, 0, 0, 1]
+    );
+}
+
+#[test]
 fn partitions_come_apart_and_in_order() {
     let cluster = cluster("order", 4);
     for partition in 0..4 {

@@ -94,8 +94,23 @@ impl<'a> Message<'a> {
         (kind != rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && ms >= 0).then_some(ms)
     }
 
+    /// Whether it is plain that there is no header. librdkafka allocates and parses to find that out, for each record.
+    fn is_bare(self) -> bool {
+        let m = self.message.as_ptr();
+        // SAFETY: the message lives, and payload has len bytes. Of the record formats only 2 has a leader's epoch, and it has the number
+        // of a record's headers right after the value, in the same response of a broker or what was unpacked of it.
+        unsafe {
+            let value = (*m).payload.cast::<u8>();
+            // librdkafka has an empty value elsewhere
+            !value.is_null() && (*m).len > 0 && rd::rd_kafka_message_leader_epoch(m) >= 0 && *value.add((*m).len) == 0
+        }
+    }
+
     /// Calls `each` with key and value of every header; whether there are any.
     pub(in crate::kafka) fn headers(self, mut each: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
+        if self.is_bare() {
+            return false;
+        }
         let mut headers = ptr::null_mut();
         // SAFETY: the message lives and keeps the headers; each value has size bytes.
         unsafe {
