@@ -106,12 +106,11 @@ fn topics(sizes: &[usize], idle: Duration) {
             produce_to_each(&broker, &all[..size]);
             wait_until("a record of each topic", PATIENCE, || (worker.metric(READ) as usize >= before + size).then_some(()));
         };
-        assigned(&worker, size * PARTITIONS);
+        assigned(&worker, 4, size * PARTITIONS);
         consumes();
         let seen = look(&worker, &status(&name), idle);
         let begun = Instant::now();
-        change(&worker, &name, &mut config, 5);
-        assigned(&worker, size * PARTITIONS);
+        change(&worker, &name, &mut config, 5, size * PARTITIONS);
         let rebalance = begun.elapsed();
         consumes();
         row("topics × 10 partitions, 4 tasks", size, &seen, Some(rebalance));
@@ -154,8 +153,7 @@ fn files(sizes: &[usize], idle: Duration) {
         open();
         let seen = look(&worker, &status(&name), idle);
         let begun = Instant::now();
-        change(&worker, &name, &mut config, 2);
-        assigned(&worker, PARTITIONS);
+        change(&worker, &name, &mut config, 2, PARTITIONS);
         open();
         row("open files", size, &seen, Some(begun.elapsed()));
     }
@@ -189,7 +187,7 @@ fn connectors(sizes: &[usize], idle: Duration) {
         }
         running(&cluster, size);
         let first = &cluster.members[0].worker;
-        assigned(first, size);
+        assigned(first, size, size);
         let seen = look(first, &status(&format!("{id}-0")), idle);
         let begun = Instant::now();
         cluster.start(&[Kind::Landfall]);
@@ -210,23 +208,21 @@ fn status(connector: &str) -> String {
     format!("/connectors/{connector}/status")
 }
 
-/// Waits until tasks have so many partitions.
-fn assigned(worker: &Worker, partitions: usize) {
+/// Waits until each of so many tasks has partitions, and all of them together that many.
+fn assigned(worker: &Worker, tasks: usize, partitions: usize) {
     wait_until("all partitions to be assigned", PATIENCE, || {
-        (worker.metric("kafka_connect_sink_task_metrics_partition_count") as usize == partitions).then_some(())
+        let of_tasks = worker.metrics("kafka_connect_sink_task_metrics_partition_count");
+        let all = of_tasks.len() == tasks && of_tasks.iter().all(|count| *count > 0.0);
+        (all && of_tasks.iter().sum::<f64>() as usize == partitions).then_some(())
     });
 }
 
-/// Gives a connector another number of tasks, and waits until all of them run: those of before have ended then.
-fn change(worker: &Worker, name: &str, config: &mut Value, tasks: usize) {
+/// Gives a connector another number of tasks, and waits until they have all its partitions.
+fn change(worker: &Worker, name: &str, config: &mut Value, tasks: usize, partitions: usize) {
     config["tasks.max"] = tasks.to_string().into();
     let (status, answer) = worker.put(&format!("/connectors/{name}/config"), config);
     assert_eq!(status, 200, "{answer}");
-    wait_until("all tasks to run", PATIENCE, || {
-        let (_, status) = worker.get(&format!("/connectors/{name}/status"));
-        let all = status["tasks"].as_array()?;
-        (all.len() == tasks && all.iter().all(|task| task["state"] == "RUNNING")).then_some(())
-    });
+    assigned(worker, tasks, partitions);
 }
 
 /// Waits until all connectors and their tasks run, on all members alike.

@@ -250,13 +250,18 @@ offset.flush.interval.ms=1000
 
     /// A figure of `/metrics`, summed over its labels; nought when it is not there.
     pub(crate) fn metric(&self, name: &str) -> f64 {
+        self.metrics(name).iter().sum()
+    }
+
+    /// A figure of `/metrics` with each of its labels.
+    pub(crate) fn metrics(&self, name: &str) -> Vec<f64> {
         let (_, text) = self.get("/metrics");
         let lines = text.as_str().unwrap_or_default().lines();
         let values = lines.filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             rest.starts_with([' ', '{']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok()).flatten()
         });
-        values.sum()
+        values.collect()
     }
 }
 
