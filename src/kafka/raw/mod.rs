@@ -10,6 +10,7 @@
 
 mod admin;
 mod cluster;
+mod conf;
 mod directory;
 mod events;
 mod follower;
@@ -31,14 +32,14 @@ use std::time::{Duration, Instant};
 use landfall_api::TopicPartition;
 use rdkafka_sys as rd;
 
+use self::conf::Conf;
 use self::list::{List, read};
 use self::login::Login;
-use crate::kafka::client::ConsumerSettings;
 use crate::kafka::error::{KafkaError, class_of};
-use crate::kafka::security::oauth::Tokens;
 
 pub(super) use self::admin::Admin;
 pub(super) use self::cluster::Inquiry;
+pub(crate) use self::conf::Settings;
 pub(super) use self::directory::Directory;
 pub(super) use self::follower::Follower;
 pub(super) use self::groups::Groups;
@@ -591,65 +592,6 @@ impl Drop for Owned {
         unsafe {
             rd::rd_kafka_destroy_flags(self.rk.as_ptr(), rd::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE as c_int);
         }
-    }
-}
-
-/// librdkafka's settings of a client, and where its tokens come from.
-pub(crate) struct Settings<'a> {
-    pairs: Vec<(&'a str, &'a str)>,
-    tokens: Option<Arc<Tokens>>,
-}
-
-impl<'a> From<&'a ConsumerSettings> for Settings<'a> {
-    fn from(settings: &'a ConsumerSettings) -> Self {
-        let pairs = settings.librdkafka.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        Self { pairs: pairs.collect(), tokens: settings.tokens.clone() }
-    }
-}
-
-impl<'a, const N: usize> From<[(&'a str, &'a str); N]> for Settings<'a> {
-    fn from(pairs: [(&'a str, &'a str); N]) -> Self {
-        pairs.into_iter().collect()
-    }
-}
-
-impl<'a> FromIterator<(&'a str, &'a str)> for Settings<'a> {
-    fn from_iter<T: IntoIterator<Item = (&'a str, &'a str)>>(pairs: T) -> Self {
-        Self { pairs: pairs.into_iter().collect(), tokens: None }
-    }
-}
-
-/// A configuration that no client has taken over.
-struct Conf(NonNull<rd::rd_kafka_conf_t>);
-
-impl Conf {
-    fn new<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KafkaError> {
-        // SAFETY: librdkafka aborts rather than give null.
-        let conf = Self(unsafe { NonNull::new_unchecked(rd::rd_kafka_conf_new()) });
-        for (key, value) in settings.into_iter().chain([("log.queue", "true")]) {
-            let (Ok(name), Ok(text)) = (CString::new(key), CString::new(value)) else {
-                return Err(KafkaError::configuration(format!("the value of {key} has a NUL character")));
-            };
-            // SAFETY: both texts are copied. The reason is not read: it may hold the value, and the value may be a secret.
-            let set = unsafe { rd::rd_kafka_conf_set(conf.0.as_ptr(), name.as_ptr(), text.as_ptr(), ptr::null_mut(), 0) };
-            match set {
-                rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => {}
-                rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => {
-                    return Err(KafkaError::configuration(format!("librdkafka has no setting {key}")));
-                }
-                rd::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => {
-                    return Err(KafkaError::configuration(format!("librdkafka does not take the value of {key}")));
-                }
-            }
-        }
-        Ok(conf)
-    }
-}
-
-impl Drop for Conf {
-    fn drop(&mut self) {
-        // SAFETY: no client has taken it over.
-        unsafe { rd::rd_kafka_conf_destroy(self.0.as_ptr()) }
     }
 }
 
