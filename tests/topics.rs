@@ -8,6 +8,8 @@ use crate::support::broker::{Broker, Record};
 use crate::support::read::seen_by;
 use crate::support::store::{Store, with};
 use crate::support::worker::Worker;
+#[cfg(feature = "failpoints")]
+use crate::support::worker::landfall;
 use crate::support::{secs, wait_until};
 
 /// How often topics are looked at in these tests.
@@ -180,6 +182,33 @@ fn a_topic_that_comes_again_is_read_from_its_beginning() {
     worker.await_state(topic, "RUNNING");
     let seen = seen_by("duckdb", &store.folder(topic), "id");
     assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (12, 12, 100, 111));
+}
+
+/// librdkafka gives records twice now and then, after a rebalance among thousands of partitions: they land once, and the task goes on.
+#[cfg(feature = "failpoints")]
+#[test]
+fn records_that_the_client_gives_twice_land_once() {
+    let program = |properties: &Path| {
+        let mut command = landfall(properties);
+        command.env("FAILPOINTS", "fetch::repeat=4*return");
+        command
+    };
+    let (broker, store, topic) = (Broker::shared(), Store::directory(), "given-twice");
+    let mut worker = Worker::of(program, &broker.bootstrap(), &[("offset.flush.interval.ms", "200")]);
+    worker.start_again();
+    broker.create_topic(topic, 2);
+    for ids in [0..5, 10..15] {
+        produce(topic, 0, ids.clone());
+        produce(topic, 1, ids.start + 5..ids.end + 5);
+        if ids.start == 0 {
+            worker.create(topic, &connector(&store, ("topics", topic), &json!({})));
+            wait_for_log(&worker, "given-twice-0 comes again from offset 0 on, up to 5; what was read before is left out");
+        }
+    }
+    worker.await_landed(broker, topic, topic);
+    worker.await_state(topic, "RUNNING");
+    let seen = seen_by("duckdb", &store.folder(topic), "id");
+    assert_eq!((seen.count, seen.distinct, seen.min, seen.max), (20, 20, 0, 19));
 }
 
 #[test]

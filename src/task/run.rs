@@ -87,6 +87,8 @@ struct Runner {
     partitions: BTreeMap<TopicPartition, Partition>,
     /// What the group gave and was not answered yet, because its offsets could not be read.
     unanswered: Option<Vec<TopicPartition>>,
+    /// How often brokers have not told the ids of what is unanswered in time.
+    unidentified: u32,
     /// What the sink gave of each partition, in this order, that is not known to be free of letters that wait.
     offered: BTreeMap<TopicPartition, Vec<Offset>>,
     /// What may be committed and the group has not accepted yet.
@@ -115,6 +117,8 @@ struct Partition {
     id: Option<TopicId>,
     /// The offset up to which it was fetched, since it was assigned or rewound.
     end: Option<i64>,
+    /// The leader's epoch of the last record that was fetched, if brokers tell.
+    epoch: Option<i32>,
     /// The group's offset, as it was read or accepted last.
     committed: Option<Committed>,
     /// The offset that it was asked to be read from since, if that is another one.
@@ -193,6 +197,7 @@ impl Runner {
             tolerance,
             partitions: BTreeMap::new(),
             unanswered: None,
+            unidentified: 0,
             offered: BTreeMap::new(),
             uncommitted: BTreeMap::new(),
             last_commit: Instant::now(),
@@ -276,10 +281,13 @@ impl Runner {
         self.metrics.bytes_read.add(raw.bytes() as u64);
         let origin = raw.origin.clone();
         let Some(partition) = self.partitions.get_mut(&origin) else { return Ok(()) };
-        if let Some(reached) = partition.reached().filter(|reached| *reached > raw.offset.value(0)) {
-            return self.went_back(&origin, reached, raw.offset.value(0));
+        if let Some(reached) = partition.reached().filter(|reached| *reached > raw.offset.value(0))
+            && !self.went_back(&origin, reached, &fetched)?
+        {
+            return Ok(());
         }
-        partition.end = Some(fetched.end);
+        let Some(partition) = self.partitions.get_mut(&origin) else { return Ok(()) };
+        (partition.end, partition.epoch) = (partition.end.max(Some(fetched.end)), fetched.epochs[1]);
         if partition.retry.is_some() {
             partition.parked.push(fetched);
             return Ok(());
@@ -297,7 +305,7 @@ impl Runner {
 
     /// Converts, transforms and puts records; gives them back if a converter has to wait for something.
     fn put(&mut self, fetched: Fetched) -> Result<Option<Fetched>, TaskError> {
-        let Fetched { batch: raw, end } = &fetched;
+        let Fetched { batch: raw, end, .. } = &fetched;
         let Some(next) = self.partitions.get(&raw.origin).and_then(|p| p.next) else { return Ok(None) };
         if next >= *end {
             return Ok(None);
@@ -378,7 +386,7 @@ impl Runner {
 
     fn event(&mut self, event: Event) -> Result<(), TaskError> {
         match event {
-            Event::Assigned(partitions) => self.unanswered = Some(partitions),
+            Event::Assigned(partitions) => (self.unanswered, self.unidentified) = (Some(partitions), 0),
             Event::Revoked { partitions, lost } => {
                 tracing::info!(
                     "task {} gives up {} partitions{}",
@@ -418,7 +426,10 @@ impl Runner {
             Err(error) if error.class == Class::Fenced => Vec::new(),
             Err(error) => return Err(kafka(error)),
         };
-        let mut assigned = self.identified(committed);
+        let Some(mut assigned) = self.identified(committed) else {
+            self.unanswered = Some(partitions);
+            return Ok(());
+        };
         match self.started(&mut assigned) {
             Err(TaskError::Retriable(error)) => {
                 tracing::warn!("task {} does not know where to begin: {error}; trying again", self.spec.id);

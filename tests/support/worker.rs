@@ -284,7 +284,7 @@ impl Drop for Worker {
     }
 }
 
-fn landfall(properties: &Path) -> Command {
+pub(crate) fn landfall(properties: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
     command.arg("standalone").arg(properties);
     command

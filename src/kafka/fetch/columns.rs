@@ -123,6 +123,8 @@ pub(super) struct Columns {
     keys: Bytes,
     values: Bytes,
     offsets: Vec<i64>,
+    /// The leaders' epochs of the first and the last record.
+    pub(super) epochs: [Option<i32>; 2],
     timestamps: Vec<i64>,
     timed: NullBufferBuilder,
     headers: Option<Headers>,
@@ -138,6 +140,7 @@ impl Columns {
             keys: Bytes::with_capacity(records, keys),
             values: Bytes::with_capacity(records, values),
             offsets: Vec::with_capacity(records),
+            epochs: [None; 2],
             timestamps: Vec::with_capacity(records),
             timed: NullBufferBuilder::new(records),
             headers: None,
@@ -145,8 +148,12 @@ impl Columns {
         }
     }
 
-    /// Whether the message fits: Arrow counts the bytes of a column in 31 bits. librdkafka takes no message of 1 GB or more.
+    /// Whether the message fits: it is after the others, and Arrow counts the bytes of a column in 31 bits. librdkafka takes no message
+    /// of 1 GB or more.
     pub(super) fn has_room(&self, message: Message<'_>) -> bool {
+        if message.offset() < self.end() {
+            return false;
+        }
         const LIMIT: usize = i32::MAX as usize;
         let held = self.keys.data.len() + self.values.data.len() + self.header_bytes;
         held <= LIMIT / 4 || held + message.bytes() <= LIMIT
@@ -164,6 +171,8 @@ impl Columns {
             headers.get_or_insert_with(|| Headers::after(records)).push(key, value);
             bytes += key.len() + value.unwrap_or_default().len();
         });
+        let epoch = message.leader_epoch();
+        self.epochs = [if records == 0 { epoch } else { self.epochs[0] }, epoch];
         self.offsets.push(message.offset());
         if let Some(headers) = headers {
             headers.end_record();

@@ -68,12 +68,16 @@ pub struct Fetched {
     /// transaction follow it, so that a batch answers for them too. A control record that comes alone, after the poll that gave
     /// the transaction's last record, is answered for by the next batch: like Java's Connect, the commit stays before it until then.
     pub end: i64,
+    /// The epochs of the leaders that took the first and the last record, where brokers tell. A log that is cut off goes on with a
+    /// higher one.
+    pub epochs: [Option<i32>; 2],
 }
 
 /// What one poll saw, records first: they precede the events.
 #[derive(Clone, Debug, Default)]
 pub struct Polled {
-    /// The records, a batch for each partition. Two batches of one partition are in offset order.
+    /// The records, a batch for each partition. Two batches of one partition are in offset order, but for records that come again: as
+    /// librdkafka may give some twice, after a rebalance.
     pub batches: Vec<Fetched>,
     /// What else happened, in order.
     pub events: Vec<Event>,
@@ -155,9 +159,20 @@ impl Consumer {
         });
         let Taken { columns, errors, .. } = taken;
         let batches = self.finish(columns, &errors);
+        self.repeat(&batches);
         let mut events: Vec<Event> = self.client.mail().into_iter().filter_map(event).collect();
         events.extend(errors.into_iter().map(Event::Error));
         Polled { batches, events }
+    }
+
+    /// Has a poll's records come again, as librdkafka may, if a test asks for it.
+    fn repeat(&self, batches: &[Fetched]) {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!("fetch::repeat", !batches.is_empty(), |_| {
+            let first = batches.iter().map(|fetched| (&fetched.batch.origin, fetched.batch.offset.value(0)));
+            self.client.seek(first, SEEK_TIMEOUT).expect("a seek");
+        });
+        let _ = batches;
     }
 
     /// The batches of a poll, each with the partition's next offset.
@@ -174,7 +189,7 @@ impl Consumer {
             if let Some(start) = self.assignment.get_mut(&columns.origin) {
                 *start = Start::At(end);
             }
-            batches.push(Fetched { batch: columns.finish(), end });
+            batches.push(Fetched { epochs: columns.epochs, end, batch: columns.finish() });
         }
         batches
     }

@@ -108,7 +108,7 @@ fn a_record_comes_whole() {
 
     let mut consumer = consumer(&cluster, "whole", &[]);
     let fetched = records(&mut consumer, 4);
-    let [Fetched { batch, end: 4 }] = &fetched[..] else { panic!("{fetched:?}") };
+    let [Fetched { batch, end: 4, .. }] = &fetched[..] else { panic!("{fetched:?}") };
     assert_eq!(batch.origin, TopicPartition::new("whole", 0));
     assert_eq!(batch.offset.values(), &[0, 1, 2, 3]);
     assert_eq!(batch.key.iter().collect::<Vec<_>>(), [Some(&b"k0"[..]), None, Some(b"k2"), Some(b"")]);
@@ -146,6 +146,20 @@ fn records_have_their_own_headers() {
         fetched.iter().flat_map(of).collect::<Vec<_>>(),
         [0, 0, 0, 1, 1, 1, 63, 63, 63, 64, 64, 64, 128, 128, 128, 0, 0, 0, 0, 1]
     );
+}
+
+#[test]
+fn records_that_come_again_have_the_epoch_of_before() {
+    let cluster = cluster("again", 1);
+    produce(&cluster, "again", 0, (0..5).map(|i| i.to_string()));
+    let mut consumer = consumer(&cluster, "again", &[]);
+    let before = records(&mut consumer, 5);
+    let tp = TopicPartition::new("again", 0);
+    consumer.client.seek([(&tp, 2)], LONG).expect("a seek");
+    let again = records(&mut consumer, 3);
+    assert_eq!((again[0].batch.offset.value(0), texts(&again, &tp)), (2, ["2", "3", "4"].map(str::to_owned).into()));
+    assert!(again[0].epochs[0].is_some(), "{again:?}");
+    assert_eq!(again[0].epochs, before[0].epochs);
 }
 
 #[test]

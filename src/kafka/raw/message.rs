@@ -63,6 +63,13 @@ impl<'a> Message<'a> {
         unsafe { (*self.message.as_ptr()).offset }
     }
 
+    /// The epoch of the leader that took the record, if brokers tell.
+    pub(in crate::kafka) fn leader_epoch(self) -> Option<i32> {
+        // SAFETY: the message lives.
+        let epoch = unsafe { rd::rd_kafka_message_leader_epoch(self.message.as_ptr()) };
+        (epoch >= 0).then_some(epoch)
+    }
+
     pub(in crate::kafka) fn key(self) -> Option<&'a [u8]> {
         // SAFETY: the message lives, and key has key_len bytes.
         unsafe {
@@ -102,7 +109,7 @@ impl<'a> Message<'a> {
         unsafe {
             let value = (*m).payload.cast::<u8>();
             // librdkafka has an empty value elsewhere
-            !value.is_null() && (*m).len > 0 && rd::rd_kafka_message_leader_epoch(m) >= 0 && *value.add((*m).len) == 0
+            !value.is_null() && (*m).len > 0 && self.leader_epoch().is_some() && *value.add((*m).len) == 0
         }
     }
 

@@ -11,7 +11,7 @@ use landfall_api::{Committed, Offset, TaskError, TopicId, TopicPartition};
 
 use super::{ACKNOWLEDGING, COMMITTED, PUBLISHING, Partition, Runner, kafka, part};
 use crate::kafka::topics::UNKNOWN_TOPIC;
-use crate::kafka::{Class, KafkaError, Start};
+use crate::kafka::{Class, Fetched, KafkaError, Start};
 use crate::task::TaskSpec;
 
 /// What stands before the topic's id in the metadata of a commit.
@@ -24,6 +24,8 @@ const CHANGED: [i32; 6] = [1, 100, 103, -188, -190, -140];
 
 /// How long brokers may take to tell the ids of topics that were assigned; the group's offsets have just been read from them.
 const IDENTIFIED: Duration = Duration::from_secs(5);
+/// How often they are asked again when they have not answered in time.
+const TRIES: u32 = 5;
 
 type Assigned = Vec<(TopicPartition, Start, Partition)>;
 
@@ -110,14 +112,22 @@ impl Runner {
         Ok(())
     }
 
-    /// What was assigned, each partition with its topic's id, if brokers tell, and where it starts.
-    pub(super) fn identified(&mut self, committed: Vec<(TopicPartition, Option<Committed>)>) -> Assigned {
+    /// What was assigned, each partition with its topic's id, if brokers tell, and where it starts; nothing if they have to be asked again.
+    pub(super) fn identified(&mut self, committed: Vec<(TopicPartition, Option<Committed>)>) -> Option<Assigned> {
         let topics: BTreeSet<&str> = committed.iter().map(|(tp, _)| &*tp.topic).collect();
         let topics: Vec<&str> = topics.into_iter().collect();
-        let ids = self.consumer.topic_ids(&topics, IDENTIFIED).unwrap_or_else(|error| {
-            tracing::warn!("task {} goes on without the ids of its topics: {error}", self.spec.id);
-            BTreeMap::new()
-        });
+        let ids = match self.consumer.topic_ids(&topics, IDENTIFIED) {
+            Ok(ids) => ids,
+            Err(error) if error.class == Class::Retriable && self.unidentified < TRIES => {
+                self.unidentified += 1;
+                tracing::warn!("task {} does not know the ids of its topics: {error}; trying again", self.spec.id);
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!("task {} goes on without the ids of its topics: {error}", self.spec.id);
+                BTreeMap::new()
+            }
+        };
         let mut assigned = Vec::new();
         for (tp, committed) in committed {
             let id = ids.get(&*tp.topic).copied();
@@ -141,7 +151,7 @@ impl Runner {
             }
             assigned.push((tp, start, Partition { id, committed, ..Partition::default() }));
         }
-        assigned
+        Some(assigned)
     }
 
     /// Where partitions are read from that the group has no offset of, as far as the sink knows.
@@ -169,12 +179,19 @@ impl Runner {
         }
     }
 
-    /// A record came from before what was read: either the topic is another one, or its log was cut off.
-    pub(super) fn went_back(&mut self, origin: &TopicPartition, reached: i64, first: i64) -> Result<(), TaskError> {
-        let before = self.partitions.get(origin).and_then(|p| p.id);
+    /// A record came from before what was read: either the topic is another one, or its log was cut off, or librdkafka gives the same
+    /// records twice, as it may after a rebalance; whether it is that.
+    pub(super) fn went_back(&mut self, origin: &TopicPartition, reached: i64, fetched: &Fetched) -> Result<bool, TaskError> {
+        let (before, epoch) = self.partitions.get(origin).map_or((None, None), |p| (p.id, p.epoch));
+        let first = fetched.batch.offset.value(0);
         let now = self.consumer.topic_ids(&[&origin.topic], COMMITTED).map_err(kafka)?.get(&*origin.topic).copied();
         match now {
-            Some(now) if before.is_some_and(|before| before != now) => self.begin_anew(&origin.topic, now),
+            Some(now) if before.is_some_and(|before| before != now) => self.begin_anew(&origin.topic, now).map(|()| false),
+            // A log is cut off by a new leader, and what is written behind the cut has its epoch.
+            Some(_) if before.is_some() && fetched.epochs[0].is_some() && fetched.epochs[0] <= epoch => {
+                tracing::warn!("{origin} comes again from offset {first} on, up to {reached}; what was read before is left out");
+                Ok(true)
+            }
             _ => Err(TaskError::Fatal(format!(
                 "{origin} goes on with offset {first} after it was read up to {reached}: its log was cut off, or the topic was \
                  deleted and created again where no topic id tells; to read it from its beginning, move its files away and reset \
