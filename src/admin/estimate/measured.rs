@@ -35,14 +35,14 @@ pub(super) struct Measured {
 /// The figures, with where docs/performance.md has them.
 pub(super) const MEASURED: Measured = Measured {
     // CPU: the table of the whole path. A row of the 14 fields has 28.6 bytes in Parquet, whatever it came as: the table of file sizes.
-    json: Cost { record_bytes: 311.0, cpu_seconds: 2.65, parquet_ratio: 28.6 / 311.0 },
-    env: Cost { record_bytes: 1256.0, cpu_seconds: 3.77, parquet_ratio: 28.6 / 1256.0 },
-    avro: Cost { record_bytes: 136.0, cpu_seconds: 2.44, parquet_ratio: 28.6 / 136.0 },
+    json: Cost { record_bytes: 311.0, cpu_seconds: 2.38, parquet_ratio: 28.6 / 311.0 },
+    env: Cost { record_bytes: 1256.0, cpu_seconds: 2.92, parquet_ratio: 28.6 / 1256.0 },
+    avro: Cost { record_bytes: 136.0, cpu_seconds: 1.84, parquet_ratio: 28.6 / 136.0 },
     // Computed: Avro's whole path, and what converting alone takes more.
-    protobuf: Cost { record_bytes: 141.0, cpu_seconds: 2.7, parquet_ratio: 28.6 / 141.0 },
+    protobuf: Cost { record_bytes: 141.0, cpu_seconds: 2.1, parquet_ratio: 28.6 / 141.0 },
     idle_memory: 45.0,
     // The highest peak with one folder in the table of the whole path.
-    busy_memory: 270.0,
+    busy_memory: 280.0,
     file_memory: 1.4,
     // Counted: the text that `pointer.rs` stores.
     pointer_bytes: 500.0,
