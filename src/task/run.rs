@@ -117,7 +117,7 @@ struct Partition {
     id: Option<TopicId>,
     /// The offset up to which it was fetched, since it was assigned or rewound.
     end: Option<i64>,
-    /// The leader's epoch of the last record that was fetched, if brokers tell.
+    /// The highest leader's epoch of the records that were fetched, if brokers tell.
     epoch: Option<i32>,
     /// The group's offset, as it was read or accepted last.
     committed: Option<Committed>,
@@ -287,7 +287,7 @@ impl Runner {
             return Ok(());
         }
         let Some(partition) = self.partitions.get_mut(&origin) else { return Ok(()) };
-        (partition.end, partition.epoch) = (partition.end.max(Some(fetched.end)), fetched.epochs[1]);
+        (partition.end, partition.epoch) = (partition.end.max(Some(fetched.end)), partition.epoch.max(fetched.epoch));
         if partition.retry.is_some() {
             partition.parked.push(fetched);
             return Ok(());

@@ -123,8 +123,8 @@ pub(super) struct Columns {
     keys: Bytes,
     values: Bytes,
     offsets: Vec<i64>,
-    /// The leaders' epochs of the first and the last record.
-    pub(super) epochs: [Option<i32>; 2],
+    /// The leader's epoch of the last record.
+    pub(super) epoch: Option<i32>,
     timestamps: Vec<i64>,
     timed: NullBufferBuilder,
     headers: Option<Headers>,
@@ -140,7 +140,7 @@ impl Columns {
             keys: Bytes::with_capacity(records, keys),
             values: Bytes::with_capacity(records, values),
             offsets: Vec::with_capacity(records),
-            epochs: [None; 2],
+            epoch: None,
             timestamps: Vec::with_capacity(records),
             timed: NullBufferBuilder::new(records),
             headers: None,
@@ -171,8 +171,7 @@ impl Columns {
             headers.get_or_insert_with(|| Headers::after(records)).push(key, value);
             bytes += key.len() + value.unwrap_or_default().len();
         });
-        let epoch = message.leader_epoch();
-        self.epochs = [if records == 0 { epoch } else { self.epochs[0] }, epoch];
+        self.epoch = message.leader_epoch();
         self.offsets.push(message.offset());
         if let Some(headers) = headers {
             headers.end_record();

@@ -68,9 +68,9 @@ pub struct Fetched {
     /// transaction follow it, so that a batch answers for them too. A control record that comes alone, after the poll that gave
     /// the transaction's last record, is answered for by the next batch: like Java's Connect, the commit stays before it until then.
     pub end: i64,
-    /// The epochs of the leaders that took the first and the last record, where brokers tell. A log that is cut off goes on with a
-    /// higher one.
-    pub epochs: [Option<i32>; 2],
+    /// The epoch of the leader that took the last record, where brokers tell. It never falls in a log, and a log that was cut off goes on
+    /// with a higher one.
+    pub epoch: Option<i32>,
 }
 
 /// What one poll saw, records first: they precede the events.
@@ -189,7 +189,7 @@ impl Consumer {
             if let Some(start) = self.assignment.get_mut(&columns.origin) {
                 *start = Start::At(end);
             }
-            batches.push(Fetched { epochs: columns.epochs, end, batch: columns.finish() });
+            batches.push(Fetched { epoch: columns.epoch, end, batch: columns.finish() });
         }
         batches
     }

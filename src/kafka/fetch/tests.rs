@@ -158,8 +158,8 @@ fn records_that_come_again_have_the_epoch_of_before() {
     consumer.client.seek([(&tp, 2)], LONG).expect("a seek");
     let again = records(&mut consumer, 3);
     assert_eq!((again[0].batch.offset.value(0), texts(&again, &tp)), (2, ["2", "3", "4"].map(str::to_owned).into()));
-    assert!(again[0].epochs[0].is_some(), "{again:?}");
-    assert_eq!(again[0].epochs, before[0].epochs);
+    assert!(again[0].epoch.is_some(), "{again:?}");
+    assert_eq!(again[0].epoch, before[0].epoch);
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn the_sink_makes_nothing_final_beyond_a_letter_that_is_not_acknowledged() {
     let tp = TopicPartition::new("t", 0);
     let fetched = |offsets: Range<i64>| Fetched {
         end: offsets.end,
-        epochs: [None; 2],
+        epoch: None,
         batch: RawBatch {
             origin: tp.clone(),
             key: BinaryArray::from_iter(offsets.clone().map(|_| None::<&[u8]>)),

@@ -187,8 +187,8 @@ impl Runner {
         let now = self.consumer.topic_ids(&[&origin.topic], COMMITTED).map_err(kafka)?.get(&*origin.topic).copied();
         match now {
             Some(now) if before.is_some_and(|before| before != now) => self.begin_anew(&origin.topic, now).map(|()| false),
-            // A log is cut off by a new leader, and what is written behind the cut has its epoch.
-            Some(_) if before.is_some() && fetched.epochs[0].is_some() && fetched.epochs[0] <= epoch => {
+            // A log is cut off by a new leader, and what is written behind the cut has its epoch: none of these were.
+            Some(_) if before.is_some() && fetched.epoch.is_some() && fetched.epoch <= epoch => {
                 tracing::warn!("{origin} comes again from offset {first} on, up to {reached}; what was read before is left out");
                 Ok(true)
             }
